@@ -6,7 +6,7 @@ export const ACTOR_LIMIT = 256;
 /** Length of a `reason`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const REASON_LIMIT = 1024;
 
-/** Who makes a change, why, and of what state of the resource they know. All optional. */
+/** Who makes a change, why, and which state of the resource they have seen. All members are optional. */
 export interface By {
   /** At most 256 characters. */
   readonly actor?: string | undefined;
@@ -16,7 +16,7 @@ export interface By {
   readonly etag?: string | undefined;
 }
 
-/** The cause to record for an operation that `by` asked for. ARGUMENT_INVALID for texts that are too long. */
+/** Returns the cause to store for an operation. Throws ARGUMENT_INVALID if a text is too long. */
 export function causeOf(action: string, by: By = {}): Cause {
   const { actor = "", reason = "" } = by;
   refuse(textViolation(["actor"], actor, ACTOR_LIMIT) ?? textViolation(["reason"], reason, REASON_LIMIT));

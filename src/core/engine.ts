@@ -28,44 +28,46 @@ import type { Hub } from "./watch/hub.ts";
 import { createTimeline } from "./watch/timeline.ts";
 
 export interface EngineOptions {
-  /** Directory below which all module files are. */
+  /** Directory that contains all module files. */
   readonly modulesRoot: string;
   /**
-   * Directory of the database and of the modules' code, made where it is missing. Absent: everything is in memory and
-   * ends with the process.
+   * Directory of the database and of the modules' code. It is created if it is missing. If absent, everything is in memory
+   * and is lost when the process ends.
    */
   readonly dataDir?: string;
-  /** Changes that are kept for watchers that come back; and for how long in ms, and how many bytes. */
+  /**
+   * Limits of the changes that are stored for resuming watchers: their number, their age in ms, and their size in bytes.
+   */
   readonly keptChanges?: number;
   readonly keptMs?: number;
   readonly keptBytes?: number;
-  /** For how long each change of a flag is kept, in ms. Default 400 days. */
+  /** Time for which each change of a flag is stored, in ms. Default: 400 days. */
   readonly flagHistoryMs?: number;
-  /** What fills the flags at the first start. Absent: the default flags. */
+  /** The flags at the first start. Absent: the built-in default flags. */
   readonly flagsFile?: SourceFile;
   /**
-   * Reloads the flags file by itself when it has changed: `MERGE` leaves flags that it does not name, `REPLACE` deletes
-   * them. A file that is wrong changes nothing and is logged. Absent: only when asked.
+   * Reloads the flags file whenever it changes. `MERGE` keeps flags that the file does not contain, `REPLACE` deletes them.
+   * An invalid file changes nothing and is logged. Absent: the file is only reloaded on request.
    */
   readonly watchFlagsFile?: "MERGE" | "REPLACE";
-  /** What is registered and loaded at the first start. Absent: nothing. */
+  /** The modules to register and load at the first start. Absent: none. */
   readonly modulesFile?: SourceFile;
   /**
-   * Swaps a module that runs when a file of its code or data has changed, as `modules.swap` does, by the actor `file`. What
-   * does not start is logged with its place, and the old version serves on. Default false.
+   * Swaps a running module when a file of its code or data has changed, as `modules.swap` does, with the actor `file`. If
+   * the new version does not start, the error is logged with its place, and the old version stays. Default: false.
    */
   readonly watchModules?: boolean;
-  /** Compiles the expectations of suites that are created. Absent: such suites are refused. */
+  /** Compiles the expectations of created suites. Absent: such suites are refused. */
   readonly compileExpectation?: ExpectationCompiler;
-  /** Compiles the conditions of flags. Absent: flags with a condition are refused, and those that are stored are off. */
+  /** Compiles the conditions of flags. Absent: flags with a condition are refused, and stored ones are off. */
   readonly compileCondition?: ConditionCompiler;
-  /** Default: the machine's. */
+  /** Default: the clock of the machine. */
   readonly clock?: Clock;
-  /** Makes ids that are never the same twice. Default: random UUIDs. */
+  /** Creates unique ids. Default: random UUIDs. */
   readonly newId?: () => string;
-  /** From 0 up to 1. Default: `Math.random`. */
+  /** Returns a number from 0 up to, but not including, 1. Default: `Math.random`. */
   readonly random?: () => number;
-  /** Default: nothing is logged. */
+  /** Default: log entries are discarded. */
   readonly log?: Log;
 }
 
@@ -75,35 +77,35 @@ export interface Engine {
   readonly breakers: Breakers;
   readonly modules: Modules;
   readonly testing: Testing;
-  /** Every change of every domain, as lines for people. */
+  /** Every change of every domain, as a line of text. */
   readonly events: Hub<EngineEvent, EngineEvent>;
-  /** Who watches, and what they have applied. */
+  /** The clients that watch, and what they have applied. */
   readonly clients: Clients;
-  /** Why things are as they are. */
+  /** Explanations of the current state. */
   readonly hints: Hints;
   readonly store: Store;
-  /** For who serves the engine to others: the answers to requests with an id. */
+  /** Stored answers to requests with an id, for the server of this engine. */
   readonly requests: RequestLog;
-  /** The store's revision up to which everything is applied. */
+  /** Returns the store's revision up to which everything is applied. */
   revision(): number;
   status(): EngineStatus;
   /**
-   * Threads of modules that nothing but the end of this process ends: while there are any, `process.exit` waits for them
-   * for ever.
+   * Number of threads of modules that only the end of this process can stop. While there are any, `process.exit` waits for
+   * them forever.
    */
   strandedThreads(): number;
-  /** Ends every watch, and every wait for clients, with that error, and refuses new ones. */
+  /** Ends every watch, and every wait for clients, with that error. Refuses new ones. */
   endWatches(error: HeliosError): void;
-  /** Stops all modules and closes the store. What was desired is started again by the next engine on the same data. */
+  /** Stops all modules and closes the store. The next engine on the same data starts the desired modules again. */
   close(): Promise<void>;
 }
 
 const NO_FILE: SourceFile = { name: "(none)", read: async () => undefined };
 
 /**
- * Starts an engine. Resolves when every flag and breaker is there; desired modules are being started then, and
- * `modules.settled` tells when each is up or known to have failed. Rejects with STORE_LOCKED, STORE_DAMAGED,
- * STORE_FORMAT_UNKNOWN, FLAGS_FILE_INVALID or MODULES_FILE_INVALID; nothing is left running then.
+ * Starts an engine. Resolves when all flags and breakers are loaded. The desired modules may still be starting;
+ * `modules.settled` resolves when each one serves or is known to have failed. Rejects with STORE_LOCKED, STORE_DAMAGED,
+ * STORE_FORMAT_UNKNOWN, FLAGS_FILE_INVALID or MODULES_FILE_INVALID; then nothing is left running.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { clock = systemClock, newId = () => crypto.randomUUID(), random = Math.random, log = silentLog } = options;
@@ -172,7 +174,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     endWatches(HeliosError.of("SERVER_DRAINING", {}));
     const closing = [testing, modules, host, breakers, flags, feed, store];
     const failures: unknown[] = [];
-    // In this order, and each of them whatever comes of the others.
+    // The parts are closed in this order, even if closing an earlier one fails.
     for (const part of closing) await Promise.try(() => part.close()).catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
   };

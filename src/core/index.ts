@@ -1,4 +1,4 @@
-// The engine's public list: what the server, and whoever uses Helios as a library, may rely on.
+// The engine's public interface, for the server and for programs that use Helios as a library.
 
 export { type Limit, race, signalLimit, timeLimit } from "../kernel/async/race.ts";
 export { joined, onAbort } from "../kernel/async/signal.ts";

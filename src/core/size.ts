@@ -12,16 +12,17 @@ export const PAGE_BYTES = 1024 * 1024;
  */
 export const WHOLE_BYTES = 1.75 * 1024 * 1024;
 
-/** Bytes beside each part of a list or an object: `,` and `:` in JSON; a tag and a length in protobuf. */
+/** Bytes beside each part of a list or an object: `,` and `:` in JSON, a tag and a length in protobuf. */
 const MARKS = 4;
-/** Bytes of `true`, `null` and short whole numbers: a double has eight and a tag. */
+/** Bytes of `true`, `null` and short whole numbers. A double has eight bytes and a tag. */
 const SCALAR_BYTES = 9;
 const LONGEST_NUMBER = 24;
 /** Bytes around the parts of a list or an object. */
 const AROUND = 8;
 
 /**
- * Bytes that a text takes at most, in JSON (where `\u0001` has six) or in UTF-8, with its quotes or its tag and length.
+ * Upper bound of the bytes of a text in JSON (where `\u0001` has six) or in UTF-8, including its quotes or its tag and
+ * length.
  */
 export function textSize(text: string): number {
   return (PLAIN.test(text) ? text.length : escapedSize(text)) + 6;
@@ -49,8 +50,8 @@ function escapedSize(text: string): number {
 const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff;
 
 /**
- * Bytes that a JSON value takes at most on its way: written as JSON, or as google.protobuf.Value, in which a number has
- * eleven, whatever its digits. Pure, and linear in the value; members that are undefined are not there.
+ * Upper bound of the bytes of a JSON value when it is sent as JSON or as google.protobuf.Value, in which every number has
+ * eleven. Pure, and linear in the size of the value. Members that are undefined do not count.
  */
 export function encodedSize(value: unknown): number {
   switch (typeof value) {
@@ -84,7 +85,7 @@ function sizeOfParts(value: object): number {
 
 const known = new WeakMap<object, number>();
 
-/** `encodedSize` of an object that never changes: measured once, whoever asks. */
+/** `encodedSize` of an object that never changes. It is measured only once. */
 export function knownSize(value: object): number {
   const before = known.get(value);
   if (before !== undefined) return before;
@@ -93,7 +94,7 @@ export function knownSize(value: object): number {
   return size;
 }
 
-/** How many of `items`, from `start` on, fit into `budget` bytes, and at most `most`; the first always does. */
+/** Returns how many of `items`, from `start` on, fit into `budget` bytes; at most `most`, and at least one. */
 export function fitting<T>(
   items: readonly T[],
   start: number,
@@ -110,13 +111,13 @@ export function fitting<T>(
   return Math.max(0, count);
 }
 
-/** At most so many characters, no half of one, and a mark where some are left out. */
+/** Cuts a text to at most `length` characters, and marks the cut with "…". A surrogate pair is not split. */
 export function cut(text: string, length: number): string {
   if (text.length <= length) return text;
   return length === 0 ? "" : `${text.slice(0, length - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }
 
-/** RESOURCE_TOO_LARGE where it would have more than `limit` bytes. */
+/** Throws RESOURCE_TOO_LARGE if `size` exceeds `limit` bytes. */
 export function refuseTooLarge(what: string, name: string, size: number, limit: number): void {
   if (size > limit) throw HeliosError.of("RESOURCE_TOO_LARGE", { what, name, size, limit });
 }

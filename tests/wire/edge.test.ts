@@ -400,7 +400,7 @@ describe("a call to an unknown service, or with an expired deadline", () => {
       const [headers] = (await once(stream.end(Buffer.alloc(5)), "response")) as [IncomingHttpHeaders];
       expect(headers).toMatchObject({ ":status": 200, "content-type": type, "grpc-status": "12" });
       expect(decodeURIComponent(String(headers["grpc-message"]))).toBe(
-        "there is nothing at /prefix/helios.v1.FlagService/ListFlags",
+        "no resource exists at the path /prefix/helios.v1.FlagService/ListFlags",
       );
       expect(String(headers["grpc-status-details-bin"])).not.toBe("");
       stream.resume();

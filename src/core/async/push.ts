@@ -1,10 +1,11 @@
 import { Waiters } from "./waiters.ts";
 
 /**
- * What `work` pushes, in order, to be read at the reader's own pace: what is not read yet is kept. Ends when `work` has
- * and all is read; if `work` rejects, the reader gets the error then. A reader that stops does not stop `work`.
+ * Yields the items that `work` pushes, in their order. Items wait in a queue until the reader asks for them. The stream
+ * ends when `work` has ended and all items are read. If `work` rejects, the reader gets the error after the last item. A
+ * reader that stops early does not stop `work`.
  *
- * `work` begins with the first reading.
+ * `work` starts when the first item is asked for.
  */
 export async function* pushed<T>(work: (push: (item: T) => void) => Promise<void>): AsyncGenerator<T, void, undefined> {
   const items: T[] = [];
@@ -17,7 +18,7 @@ export async function* pushed<T>(work: (push: (item: T) => void) => Promise<void
     isOver = true;
     news.wake();
   });
-  // The reader gets the error below, unless it has stopped before.
+  // A rejection is thrown to the reader below. If the reader has stopped, nobody else handles it.
   working.catch(() => {});
   while (!isOver || items.length > 0) {
     if (items.length === 0) await news.wait();

@@ -1,19 +1,19 @@
 import type { Clock, Timer } from "../../kernel/clock.ts";
 
 export interface QuietOptions {
-  /** How long nothing more must come, ms. */
+  /** Time without a touch after which the keys are passed on, in ms. */
   readonly quietMs: number;
-  /** How long is waited for that from the first on, ms. */
+  /** Longest time from the first touch until the keys are passed on, even if touches go on, in ms. */
   readonly mostMs: number;
 }
 
-/** Takes what comes in bursts together. */
+/** Collects the keys of a burst of events. */
 export interface Quiet {
   touch(key: string): void;
   close(): void;
 }
 
-/** Calls `run` with all keys that were touched, each once, when no more are, or when that does not come to an end. */
+/** Calls `run` once with all distinct keys of a burst: after `quietMs` without a touch, or `mostMs` after the first one. */
 export function createQuiet(
   clock: Clock,
   { quietMs, mostMs }: QuietOptions,

@@ -1,7 +1,7 @@
-/** Work that can be left and gone on with wherever it yields. */
+/** Work that can be paused at every `yield`, so that other work gets its turn. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
-/** Does all of it at once. */
+/** Runs all steps without a pause, and returns the result. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next();

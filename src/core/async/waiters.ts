@@ -1,8 +1,8 @@
-/** Promises that are settled together, by one event. It may happen again: later waits are for the next one. */
+/** Promises that one event settles together. The event may happen again: a later `wait` waits for the next one. */
 export class Waiters {
   #waiting: PromiseWithResolvers<void>[] = [];
 
-  /** Resolves at the next `wake`, rejects at the next `fail`. */
+  /** Returns a promise that the next `wake` resolves, or the next `fail` rejects. */
   wait(): Promise<void> {
     const waiter = Promise.withResolvers<void>();
     this.#waiting.push(waiter);

@@ -9,7 +9,7 @@ import { type ErrorCode, type ErrorRow, table } from "./row.ts";
 
 export type { ErrorCode } from "./row.ts";
 
-/** Every error that a caller can get, by its stable reason. `docs/errors.md` is generated from it. */
+/** Every error that a caller can get, by its stable reason. `docs/errors.md` is generated from this table. */
 export const ERRORS = table({
   ...FLAG_ERRORS,
   ...REQUEST_ERRORS,
@@ -33,9 +33,9 @@ export const ERRORS = table({
   },
   ANSWER_NOT_KEPT: {
     code: "FAILED_PRECONDITION",
-    message: "request {request_id} was carried out, but its answer is no longer kept",
+    message: "request {request_id} was carried out before, but its answer is no longer stored",
     retryable: false,
-    help: "Nothing was done again. Read the present state, or use a new id to repeat the request.",
+    help: "The request was not carried out a second time. Read the current state, or use a new id to repeat the request.",
   },
   ARGUMENT_INVALID: {
     code: "INVALID_ARGUMENT",
@@ -47,7 +47,7 @@ export const ERRORS = table({
     code: "INVALID_ARGUMENT",
     message: "{what} {name} would have {size} bytes; at most {limit} are allowed",
     retryable: false,
-    help: "Nothing was changed. Make it smaller. The size is that of its larger encoding, JSON or protobuf.",
+    help: "Nothing was changed. Make the resource smaller. Its size is that of its larger encoding, JSON or protobuf.",
   },
   PAGE_TOKEN_INVALID: {
     code: "INVALID_ARGUMENT",
@@ -78,13 +78,13 @@ export const ERRORS = table({
     message: "the server is shutting down",
     extra: ["retry_after"],
     retryable: true,
-    help: "Retry. For a watch, use the last resume_token. Another server will answer, or this one when it has restarted.",
+    help: "Retry. For a watch, use the last resume_token. Another server answers, or this one after its restart.",
   },
   INTERNAL: {
     code: "INTERNAL",
     message: "internal error {error_id}",
     retryable: false,
-    help: "The cause is in the server's log under the error_id.",
+    help: "Look for the error_id in the server's log. The entry contains the cause.",
   },
 });
 
@@ -101,14 +101,14 @@ export type Metadata<R extends Reason> = Readonly<
   Record<Exclude<MessageKeys<R>, ExtraKeys<R>>, string | number> & Partial<Record<ExtraKeys<R>, string | number>>
 >;
 
-/** An error for callers: one row of the table, with its values. */
+/** An error for callers: one row of the table, with the values of its message. */
 export class HeliosError extends Error {
   override readonly name = "HeliosError";
   readonly reason: Reason;
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly metadata: Readonly<Record<string, string>>;
-  /** When a retry makes sense, in ms from now; undefined if that is unknown. */
+  /** Time in ms from now after which a retry makes sense. Undefined if that is unknown. */
   readonly retryAfterMs: number | undefined;
 
   private constructor(
@@ -128,7 +128,7 @@ export class HeliosError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 
-  /** Creates the error of that reason. The compiler checks that every value of its message is given. */
+  /** Creates the error with that reason. The compiler checks that all values of the message are given. */
   static of<R extends Reason>(
     reason: R,
     metadata: Metadata<R>,
@@ -148,7 +148,10 @@ export function isReason(error: unknown, reason: Reason): error is HeliosError {
 /** Nested causes of an error that are searched for a fault of the store or the machine. @limit errors */
 const MOST_CAUSES = 10;
 
-/** The fault of the store or the machine that caused an error, if one did. After such a fault, a retry can succeed. */
+/**
+ * Returns the fault of the store or of the machine that caused an error, if there is one. A retry can succeed after such a
+ * fault.
+ */
 export function faultIn(error: unknown): HeliosError | undefined {
   let one = error;
   for (let depth = 0; depth < MOST_CAUSES && one instanceof Error; depth += 1, one = one.cause) {
@@ -157,7 +160,9 @@ export function faultIn(error: unknown): HeliosError | undefined {
   return undefined;
 }
 
-/** The message of a thrown value, which need not be an Error: modules and libraries throw anything. */
+/**
+ * Returns the message of a thrown value. It need not be an Error, because modules and libraries throw values of any type.
+ */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message;
   return typeof thrown === "string" ? thrown : String(thrown);

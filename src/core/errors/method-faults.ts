@@ -1,17 +1,17 @@
 import type { ErrorCase } from "./row.ts";
 
 /**
- * Metadata of an error that tells of one that a module threw: its name, its `code`, the members that it has of its own as
- * JSON, its cause as JSON, and the first lines of its stack.
+ * Metadata keys that describe an error which a module threw: its name, its `code`, its own members as JSON, its cause as
+ * JSON, and the first lines of its stack.
  */
 export const THROWN_KEYS = ["error_name", "error_code", "error_fields", "error_cause", "stack"] as const;
 
 export const METHOD_FAILED_KEYS = [...THROWN_KEYS, "caller_fault"] as const;
 
-/** Errors by which JavaScript itself tells that an argument is wrong. */
+/** Errors by which JavaScript itself reports a wrong argument. */
 const OF_ARGUMENTS: ReadonlySet<string | undefined> = new Set(["TypeError", "RangeError", "SyntaxError"]);
 
-/** Failures of methods that are the caller's, by what the module threw. */
+/** Failures of methods that are the caller's fault, according to what the module threw. */
 export const METHOD_FAULTS: readonly ErrorCase[] = [
   {
     code: "INVALID_ARGUMENT",

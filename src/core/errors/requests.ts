@@ -1,6 +1,6 @@
 import { table } from "./row.ts";
 
-/** Errors of requests that are refused for their format, their transport or their size, whichever method they call. */
+/** Errors of requests that are refused for their format, transport or size, whatever method they call. */
 export const REQUEST_ERRORS = table({
   REQUESTS_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
@@ -11,7 +11,7 @@ export const REQUEST_ERRORS = table({
   TOO_MANY_CALLS: {
     code: "RESOURCE_EXHAUSTED",
     message:
-      "at most {limit} calls may be in progress in all, and this connection has {own}, as many as the others leave free",
+      "this connection has {own} calls in progress, which is its share of the {limit} calls that all connections together may have",
     retryable: true,
     help: "End streams that nobody reads, and make fewer calls at once. Then retry.",
   },
@@ -19,7 +19,7 @@ export const REQUEST_ERRORS = table({
     code: "DEADLINE_EXCEEDED",
     message: "the request was not complete within {timeout}",
     retryable: true,
-    help: "Send the whole request at once. The body of a request ends when the caller ends it.",
+    help: "Send the whole request at once. A request is complete only when the caller has ended its body.",
   },
   MESSAGE_TOO_LARGE: {
     code: "RESOURCE_EXHAUSTED",
@@ -41,13 +41,13 @@ export const REQUEST_ERRORS = table({
   },
   HTTP_PATH_UNKNOWN: {
     code: "NOT_FOUND",
-    message: "there is nothing at {path}",
+    message: "no resource exists at the path {path}",
     retryable: false,
     help: "See /docs or /openapi.json for the paths of the REST API.",
   },
   HTTP_METHOD_NOT_ALLOWED: {
     code: "UNIMPLEMENTED",
-    message: "{path} takes {allowed}, not {method}",
+    message: "the path {path} allows {allowed}, not {method}",
     retryable: false,
     help: "Use one of these methods.",
   },
@@ -77,13 +77,14 @@ export const REQUEST_ERRORS = table({
   },
   HOST_NOT_ALLOWED: {
     code: "PERMISSION_DENIED",
-    message: "a browser may not reach this service as {host}; HELIOS_ALLOWED_HOSTS names the hosts that are allowed",
+    message:
+      "a browser may not use this service under the host name {host}; HELIOS_ALLOWED_HOSTS lists the allowed host names",
     retryable: false,
-    help: "If the host is meant to lead here, name it in HELIOS_ALLOWED_HOSTS (--allowed-hosts). Loopback names and HELIOS_HOST are always allowed.",
+    help: "If the host name is meant for this service, add it to HELIOS_ALLOWED_HOSTS (--allowed-hosts). Loopback names and HELIOS_HOST are always allowed.",
   },
   HTTP_ORIGIN_REFUSED: {
     code: "PERMISSION_DENIED",
-    message: "a page of {origin} may not use this service",
+    message: "web pages from {origin} may not use this service",
     retryable: false,
     help: "If its pages should use this service, list the origin in HELIOS_ALLOWED_ORIGINS.",
   },

@@ -1,4 +1,4 @@
-/** The gRPC codes that domain errors use, by name. */
+/** The gRPC codes that errors use, by name. */
 export type ErrorCode =
   | "NOT_FOUND"
   | "ALREADY_EXISTS"
@@ -14,7 +14,7 @@ export type ErrorCode =
   | "UNIMPLEMENTED"
   | "INTERNAL";
 
-/** A case of an error that has another code. */
+/** A case in which an error has a code other than its usual one. */
 export interface ErrorCase {
   readonly code: ErrorCode;
   /** Describes the case, for people. */
@@ -25,13 +25,13 @@ export interface ErrorCase {
 /** One kind of error. */
 export interface ErrorRow {
   readonly code: ErrorCode;
-  /** The first case whose `so` is true determines the code instead. */
+  /** Cases with another code. The first case whose `so` returns true decides the code. */
   readonly unless?: readonly ErrorCase[];
-  /** English; each `{key}` is a metadata key of that name. */
+  /** English text. Each `{key}` stands for the metadata value of that key. */
   readonly message: string;
-  /** Optional metadata keys, in addition to those in the message. */
+  /** Metadata keys that may be present in addition to those in the message. */
   readonly extra?: readonly string[];
-  /** Whether the same request, sent again unchanged a little later, can succeed. */
+  /** Whether the same request can succeed when it is sent again a little later. */
   readonly retryable: boolean;
   /** What the caller can do about it. */
   readonly help: string;

@@ -1,4 +1,7 @@
-/** Equal texts for equal JSON values, whatever the order of their members; empty for undefined, which JSON does not have. */
+/**
+ * Returns the same text for equal JSON values, whatever the order of their members. Returns "" for undefined, which JSON
+ * cannot express.
+ */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, withSortedMembers) ?? "";
 }

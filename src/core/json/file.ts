@@ -4,7 +4,7 @@ import type { Violation } from "../errors/violation.ts";
 import { cut } from "../size.ts";
 import { type JsonSource, JsonSourceError, pathText, readingJsonSource } from "./source.ts";
 
-/** Makes the error of one kind of file. `line` 0: the file as a whole. */
+/** Creates the error for one kind of file. Line 0 stands for the file as a whole. */
 export type FileInvalid = (
   file: string,
   line: number,
@@ -14,7 +14,7 @@ export type FileInvalid = (
   cause?: unknown,
 ) => HeliosError;
 
-/** The reasons of files that are wrong. */
+/** The reasons of errors about files. */
 type FileReason = "FLAGS_FILE_INVALID" | "MODULES_FILE_INVALID";
 
 export const invalidAs =
@@ -22,12 +22,12 @@ export const invalidAs =
   (file, line, key, problem, expected, cause) =>
     HeliosError.of(reason, { file, line, key, problem, expected }, { cause });
 
-/** The JSON of a file, with its lines and mistakes; throws what `invalid` makes of what is no JSON. */
+/** Parses the JSON of a file. If the text is not JSON, throws the error that `invalid` creates. */
 export function parseFile(text: string, file: string, invalid: FileInvalid): JsonSource {
   return atOnce(parsingFile(text, file, invalid));
 }
 
-/** The same, in steps. */
+/** Like `parseFile`, but in steps. */
 export function* parsingFile(text: string, file: string, invalid: FileInvalid): Steps<JsonSource> {
   try {
     return yield* readingJsonSource(text);
@@ -42,14 +42,14 @@ export function* parsingFile(text: string, file: string, invalid: FileInvalid): 
  * the list is limited too. @limit mistakes
  */
 export const TOLD_MISTAKES = 100;
-/** Of which the lines are looked for. Mistakes are found in the order of the file, but for those within a part. */
+/** Mistakes whose lines are looked up. Mistakes are mostly found in the order of the file. */
 const PLACED_MISTAKES = 1000;
-/** Of what was expected, in characters, for all mistakes but the first. */
+/** Length of the expectation that is shown for each mistake but the first, in characters. */
 const SHORT = 80;
 
 /**
- * The error for what is wrong in a file, its text and what `found` says of its values, in the order of the lines: the
- * first mistake in full, the others in a line each. Undefined: nothing is wrong.
+ * Returns the error about a file, or undefined if the file is valid. It lists the mistakes of the text and the violations
+ * in `found`, in the order of their lines: the first one in full, each further one in a line.
  */
 export function fileError(
   reason: FileReason,
@@ -71,7 +71,7 @@ export function fileError(
   return HeliosError.of(reason, { ...metadata, more, mistakes: count });
 }
 
-/** As an error tells it. */
+/** A mistake as an error shows it. */
 interface Placed {
   readonly line: number;
   readonly key: string;
@@ -80,8 +80,9 @@ interface Placed {
 }
 
 /**
- * The first mistakes, by their lines, and how many there are. Where the text itself has a mistake, what is found at the
- * same place follows from it, and does not count; of a text with more mistakes than are kept, it does.
+ * Returns the first mistakes in the order of their lines, and the number of all mistakes. A violation at the place of a
+ * mistake in the text follows from that mistake, and does not count. Once a text has more mistakes than are stored, such
+ * violations count too.
  */
 function mistakesIn(source: JsonSource, found: readonly Violation[]): { placed: readonly Placed[]; count: number } {
   const inText = source.mistakes.map((each) => placedAt(each, each.line));
@@ -92,7 +93,7 @@ function mistakesIn(source: JsonSource, found: readonly Violation[]): { placed: 
   return { placed, count: source.mistakeCount + ownOf.length };
 }
 
-/** In whole characters: a name or a text of the file may have halves. */
+/** The shown strings have whole characters only. A name or string of the file may contain half a surrogate pair. */
 function placedAt({ path, problem, expected }: Violation, line: number): Placed {
   return { line, key: pathText(path), problem: problem.toWellFormed(), expected: expected.toWellFormed() };
 }

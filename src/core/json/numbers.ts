@@ -4,20 +4,26 @@
  */
 export const MAX_WHOLE_NUMBER: number = Number.MAX_SAFE_INTEGER;
 
-/** From here on nobody writes all digits: JSON has an exponent, and the number is a measure, not a count or an id. */
+/**
+ * Nobody writes a number of this size with all its digits. It has an exponent, and is a measure rather than a count or an
+ * id.
+ */
 const WRITTEN_AS_POWER = 1e21;
 
-/** What is wrong with a number. */
+/** Says what is wrong with a number. */
 export interface NumberProblem {
   readonly problem: string;
   readonly expected: string;
 }
 
-/** What is wrong with a number of free JSON, and with the text that it was read from, if any; undefined: nothing. */
+/**
+ * Returns what is wrong with a number of free-form JSON, or undefined if it is valid. `text` is the source of the number,
+ * if it was parsed.
+ */
 export function numberProblem(value: number, text = ""): NumberProblem | undefined {
   if (!Number.isFinite(value)) return { problem: `${value} is not allowed`, expected: "a finite number" };
   const size = Math.abs(value);
   if (size <= MAX_WHOLE_NUMBER || (size >= WRITTEN_AS_POWER && !/^-?\d+$/.test(text))) return undefined;
-  const problem = "it is beyond the whole numbers that doubles hold exactly";
+  const problem = "is beyond the whole numbers that a double holds exactly";
   return { problem, expected: `a number from ${-MAX_WHOLE_NUMBER} to ${MAX_WHOLE_NUMBER}, or a string` };
 }

@@ -2,7 +2,7 @@ import type { Steps } from "../async/steps.ts";
 import { HALF_A_CHARACTER } from "../text/surrogates.ts";
 import { numberProblem } from "./numbers.ts";
 
-/** Where in a JSON document something is: member names and array positions, from the top. */
+/** The path of a part of a JSON document: member names and array positions, from the top. */
 export type JsonPath = readonly (string | number)[];
 
 interface Position {
@@ -10,14 +10,14 @@ interface Position {
   readonly column: number;
 }
 
-/** A text is not JSON (RFC 8259), or has what `JsonSource.mistakes` tells. */
+/** Thrown if a text is not JSON (RFC 8259), or contains one of the mistakes that `JsonSource.mistakes` lists. */
 export class JsonSourceError extends Error {
   override readonly name = "JsonSourceError";
-  /** From 1. */
+  /** Counts from 1. */
   readonly line: number;
-  /** From 1, in UTF-16 code units. */
+  /** Counts from 1, in UTF-16 code units. */
   readonly column: number;
-  /** The innermost part that was being read. */
+  /** Path of the innermost part that was being read. */
   readonly path: JsonPath;
   readonly problem: string;
   readonly expected: string;
@@ -32,21 +32,24 @@ export class JsonSourceError extends Error {
   }
 }
 
-/** The lines of all parts take longer than the values: they are looked for in those members alone of which one is told. */
+/**
+ * Reads one member again, now with the lines of its parts. To note the lines of all parts takes longer than to read the
+ * values, so this is done only for a member with a mistake.
+ */
 export function readAgain(text: string, place: Place): Parser {
   const parser = new Parser(text, place);
   parser.part();
   return parser;
 }
 
-/** The line of a part, with those of its own parts where it has any. */
+/** The line of a part. A part with parts of its own also has their lines. */
 export type Spot = number | { readonly line: number; readonly parts: Parts };
 
 export const lineAt = (spot: Spot): number => (typeof spot === "number" ? spot : spot.line);
 
-/** Where a member of the document, or the document, begins to be read. */
+/** The place where the document, or one of its members, begins. */
 export interface Place {
-  /** That is told of it. */
+  /** The line that is shown for it. */
   readonly line: number;
   readonly at: number;
   readonly atLine: number;
@@ -59,7 +62,7 @@ interface Open {
   readonly value: Record<string, unknown>;
   readonly parts: Map<string | number, Spot> | undefined;
   readonly spot: Spot | undefined;
-  /** Where the names that come twice stand first. */
+  /** The line on which each repeated name stands first. */
   firstLines?: Map<string, number>;
   isEmpty: boolean;
 }
@@ -94,15 +97,15 @@ const NINE = 0x39;
 const POINT = 0x2e;
 const UPPER_E = 0x45;
 const LOWER_E = 0x65;
-/** Digits of a whole number that a double holds in any case. */
+/** A whole number with so many digits always fits into a double exactly. */
 const SURE_DIGITS = 15;
 
 export class Parser {
-  /** Of what was read last; only where a part alone is read. */
+  /** The lines of the part that was read last. Known only if `part()` reads a single member. */
   spot: Spot = 1;
-  /** Of the document that was read: its members by name, where it is an object. */
+  /** The members of the document by name, if the document is an object. */
   readonly members = new Map<string, Place>();
-  /** The document. */
+  /** The place of the document itself. */
   top: Place;
   readonly mistakes: JsonSourceError[] = [];
   mistakeCount = 0;
@@ -113,10 +116,10 @@ export class Parser {
   #at = 0;
   #line = 1;
   #lineStart = 0;
-  /** Whether a name comes twice in what is being read, of which only `readAgain` tells where it is first. */
+  /** Whether a name is repeated in the part that is being read. Only `readAgain` finds the line where it stands first. */
   #isUnplaced = false;
 
-  /** `part`: what `part()` is to read. */
+  /** `part` is the place that `part()` reads. */
   constructor(text: string, part?: Place) {
     this.#text = text;
     this.#withSpots = part !== undefined;
@@ -129,7 +132,7 @@ export class Parser {
     this.top = part ?? this.#place(1);
   }
 
-  /** Reads the text in steps: the members of its object. */
+  /** Reads the whole text, with a step for each member of its object. */
   *document(): Steps<unknown> {
     const next = this.#next();
     this.top = this.#place(this.#line);
@@ -152,7 +155,7 @@ export class Parser {
     return this.#end(open.value, open.spot);
   }
 
-  /** The value that begins there; the lines of what it has wrong are those of `readAgain` where they were not known. */
+  /** Reads the value at that place. If the lines of its mistakes are unknown, finds them with `readAgain`. */
   #placed(place: Place): unknown {
     const before = this.mistakes.length;
     this.#isUnplaced = false;
@@ -167,7 +170,7 @@ export class Parser {
   #value(): unknown {
     const next = this.#next();
     if (next === "{" || next === "[") {
-      if (this.#path.length >= DEEPEST) throw this.#error("nested too deep", `at most ${DEEPEST} levels`);
+      if (this.#path.length >= DEEPEST) throw this.#error("nested too deeply", `at most ${DEEPEST} levels`);
       return next === "{" ? this.#object() : this.#array();
     }
     if (this.#withSpots) this.spot = this.#line;
@@ -190,7 +193,7 @@ export class Parser {
     return { value: {}, parts, spot: parts && { line: this.#line, parts }, isEmpty: true };
   }
 
-  /** Reads one member; tells whether another comes. */
+  /** Reads one member. Returns whether another one follows. */
   #member(open: Open, members?: Map<string, Place>): boolean {
     const { value, parts } = open;
     if (open.isEmpty && this.#takes("}")) return false;
@@ -208,7 +211,7 @@ export class Parser {
     const member = place === undefined ? this.#value() : this.#placed(place);
     parts?.set(name, typeof this.spot === "number" ? line : { line, parts: this.spot.parts });
     if (name !== "__proto__") value[name] = member;
-    // By assignment it would be no member like any other.
+    // An assignment to `__proto__` would set the prototype instead of a member.
     else Object.defineProperty(value, name, { value: member, enumerable: true, writable: true, configurable: true });
     this.#path.pop();
     if (this.#takes("}")) return false;
@@ -264,7 +267,8 @@ export class Parser {
   }
 
   #string(): string {
-    // By steps, not by one expression: its backtracking would overflow on a string of megabytes.
+    // The string is scanned in steps. A single regular expression would backtrack, and overflow the stack on a string of
+    // megabytes.
     let end = this.#at + 1;
     for (;;) {
       const code = this.#text.charCodeAt(end);
@@ -275,7 +279,7 @@ export class Parser {
     try {
       value = JSON.parse(this.#text.slice(this.#at, end + 1));
     } catch {
-      throw this.#error("a string that does not end on its line, or has a wrong escape", "a JSON string");
+      throw this.#error("the string does not end on its line, or has an invalid escape", "a JSON string");
     }
     this.#at = end + 1;
     return value as string;
@@ -286,7 +290,7 @@ export class Parser {
     if (short !== undefined) return short;
     const word = next >= "0" && next <= "9" ? undefined : this.#match(WORD);
     if (word !== undefined) {
-      if (!CONSTANTS.has(word)) throw this.#error(`${quote(word)} is no JSON`, A_VALUE);
+      if (!CONSTANTS.has(word)) throw this.#error(`${quote(word)} is not JSON`, A_VALUE);
       this.#at += word.length;
       return CONSTANTS.get(word);
     }
@@ -296,11 +300,14 @@ export class Parser {
     const tooLarge = numberProblem(value, digits);
     if (tooLarge !== undefined) this.#mistake(`${quote(digits)} is too large`, tooLarge.expected);
     this.#at += digits.length;
-    // No number that somebody could take for the one that is written.
+    // Infinity cannot be mistaken for the number in the text.
     return tooLarge === undefined ? value : Infinity;
   }
 
-  /** Most numbers have few digits and nothing else: an expression takes several times as long. */
+  /**
+   * Reads a number with few digits and no fraction or exponent. Most numbers are like that, and a regular expression takes
+   * several times as long.
+   */
   #shortNumber(): number | undefined {
     let end = this.#at;
     let value = 0;
@@ -319,7 +326,7 @@ export class Parser {
     return pattern.exec(this.#text)?.[0];
   }
 
-  /** The character after white space, which is passed over; empty at the end. */
+  /** Skips white space and returns the next character, or "" at the end. */
   #next(): string {
     for (;;) {
       const character = this.#text.charAt(this.#at);

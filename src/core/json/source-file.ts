@@ -3,9 +3,9 @@ import type { FileInvalid } from "./file.ts";
 
 /** A file that people write. It is read whenever it is needed. */
 export interface SourceFile {
-  /** In messages. */
+  /** The name in messages. */
   readonly name: string;
-  /** Its text; undefined where there is no such file. */
+  /** Returns the text of the file, or undefined if the file does not exist. */
   read(): Promise<string | undefined>;
 }
 

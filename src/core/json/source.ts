@@ -3,27 +3,26 @@ import { type JsonPath, type JsonSourceError, lineAt, Parser, type Place, readAg
 
 export { type JsonPath, JsonSourceError } from "./parser.ts";
 
-/** A JSON text as parsed, with the places of its parts. */
+/** A parsed JSON text, with the places of its parts. */
 export interface JsonSource {
   readonly value: unknown;
   /**
-   * What is JSON, and would be read as something else: names that come twice in an object, of which `value` has the last,
-   * numbers beyond `MAX_WHOLE_NUMBER`, which are infinite there, and halves of characters. In the order of the text, the
-   * first 1,000.
+   * JSON that other parsers would read in another way: repeated names in an object (`value` has the last one), numbers
+   * beyond `MAX_WHOLE_NUMBER` (`value` has Infinity), and halves of characters. In the order of the text; the first 1,000.
    */
   readonly mistakes: readonly JsonSourceError[];
-  /** All of them. */
+  /** The number of all mistakes, listed or not. */
   readonly mistakeCount: number;
-  /** Those of them that are names that come twice. */
+  /** The number of mistakes that are repeated names. */
   readonly namesTwice: number;
   /**
-   * The line, from 1, on which the member (its name) or array element stands; of the nearest enclosing part that is
-   * there, where the path leads to nothing.
+   * The line of a member (of its name) or array element; counts from 1. If the path leads nowhere, the line of the nearest
+   * enclosing part.
    */
   lineOf(path: JsonPath): number;
 }
 
-/** Writes a path as people do: `modules[2].config["a b"]`; the document itself is `(top level)`. */
+/** Formats a path for people, such as `modules[2].config["a b"]`. The document itself is `(top level)`. */
 export function pathText(path: JsonPath): string {
   let text = "";
   for (const step of path) {
@@ -35,8 +34,8 @@ export function pathText(path: JsonPath): string {
 }
 
 /**
- * Reads a JSON text; lines are looked for only where one is asked for. Stricter than `JSON.parse`, which takes what
- * `mistakes` tells, and texts that are nested deeper than 200 levels. A byte order mark is passed over.
+ * Parses a JSON text. Lines are only computed when they are asked for. It is stricter than `JSON.parse`: it reports what
+ * `mistakes` describes, and refuses nesting beyond 200 levels. A byte order mark is skipped.
  *
  * @throws JsonSourceError
  */
@@ -44,7 +43,7 @@ export function readJsonSource(text: string): JsonSource {
   return atOnce(readingJsonSource(text));
 }
 
-/** The same, with a step for each member of the document, so that others have their turn in between. */
+/** Like `readJsonSource`, with a step for each member of the document, so that other work gets its turn. */
 export function* readingJsonSource(text: string): Steps<JsonSource> {
   const parser = new Parser(text);
   const value = yield* parser.document();

@@ -2,9 +2,11 @@ import type { Violation } from "../errors/violation.ts";
 import { type NumberProblem, numberProblem } from "./numbers.ts";
 import type { JsonPath } from "./source.ts";
 
-/** The first number in free JSON that is NaN, infinite or beyond `MAX_WHOLE_NUMBER`, by its place below `path`. */
+/**
+ * Returns the first number in free-form JSON that is NaN, infinite or beyond `MAX_WHOLE_NUMBER`. Its place is below `path`.
+ */
 export function numberViolation(value: unknown, path: JsonPath): Violation | undefined {
-  // Once for whether there is something, and again, more slowly, for where.
+  // A quick check decides whether there is such a number. Only then a slower search finds its place.
   if (!hasBadNumber(value)) return undefined;
   return firstViolation(value, path, (one) => {
     if (typeof one === "number") return numberProblem(one);
@@ -24,7 +26,7 @@ function hasBadNumber(value: unknown): boolean {
   return false;
 }
 
-/** What a value has: a problem, or parts by name or position; undefined: neither. */
+/** Describes a value: its problem, or its parts by name or position. Undefined if it has neither. */
 export type Look<T> = (value: T) => NumberProblem | (readonly [string | number, T])[] | undefined;
 
 interface Part<T> {
@@ -33,7 +35,9 @@ interface Part<T> {
   readonly above: Part<T> | undefined;
 }
 
-/** The first problem in a tree, depth first. Takes time in proportion to its size, and no stack for its depth. */
+/**
+ * Returns the first problem in a tree, depth first. The time is linear in the tree's size, and the depth takes no stack.
+ */
 export function firstViolation<T>(value: T, path: JsonPath, look: Look<T>): Violation | undefined {
   const rest: Part<T>[] = [{ value, step: "", above: undefined }];
   for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
@@ -51,7 +55,10 @@ function stepsTo<T>(part: Part<T>): (string | number)[] {
   return steps.reverse();
 }
 
-/** Whether two JSON values say the same: the order of an object's members says nothing, nor does one that is undefined. */
+/**
+ * Whether two JSON values are equal. The order of an object's members does not matter, and a member that is undefined
+ * counts as absent.
+ */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

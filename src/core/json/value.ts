@@ -10,9 +10,8 @@ import type { JsonPath } from "./source.ts";
 const DEEPEST_JSON = 200;
 
 /**
- * The first part of a value that is not the same when it has been stored and told by every protocol: functions and other
- * objects, cycles, NaN, numbers that doubles do not hold exactly, halves of characters, and what is nested deeper than
- * `deepest`.
+ * Returns the first part of a value that would change when it is stored or sent: functions and other objects, cycles, NaN,
+ * numbers that a double does not hold exactly, halves of characters, and nesting beyond `deepest`.
  */
 export function jsonViolation(path: JsonPath, value: unknown, deepest: number = DEEPEST_JSON): Violation | undefined {
   const open = new Set<unknown>();
@@ -21,7 +20,7 @@ export function jsonViolation(path: JsonPath, value: unknown, deepest: number = 
     if (problem !== undefined) return { path: at, ...problem };
     if (part === null || ["string", "number", "boolean"].includes(typeof part)) return undefined;
     if ((!Array.isArray(part) && !isPlainObject(part)) || open.has(part)) return violation(at, part, "a JSON value");
-    if (open.size >= deepest) return { path: at, problem: "nested too deep", expected: `at most ${deepest} levels` };
+    if (open.size >= deepest) return { path: at, problem: "nested too deeply", expected: `at most ${deepest} levels` };
     open.add(part);
     for (const [key, one] of Object.entries(part as object)) {
       const inner = [...at, Array.isArray(part) ? Number(key) : key];
@@ -34,7 +33,7 @@ export function jsonViolation(path: JsonPath, value: unknown, deepest: number = 
   return find(path, value);
 }
 
-/** What keeps a text or a number from being told as it is. */
+/** Returns why a string or a number cannot be sent unchanged, if so. */
 function scalarProblem(value: string | number): NumberProblem | undefined {
   if (typeof value === "number") return numberProblem(value);
   return value.isWellFormed() ? undefined : HALF_A_CHARACTER;

@@ -1,13 +1,13 @@
-/** A field whose change is worth a word, and how its value reads. */
+/** A field whose changes are described, and how its value is shown. */
 export interface Told<T> {
   readonly label: string;
-  /** Undefined: nothing to tell. */
+  /** Undefined if the field is not shown for this record. */
   readonly of: (record: T) => string | undefined;
 }
 
 /**
- * Says how two records differ: `created PERCENTAGE, 25 %`, `enabled off -> on, 25 % -> 50 %`, `deleted`. Fields that
- * are not in `told` are summed up as `changed`.
+ * Describes how two records differ: `created PERCENTAGE, 25 %`, `enabled off -> on, 25 % -> 50 %`, `deleted`. If only other
+ * fields differ, returns `changed`.
  */
 export function describeChange<T>(before: T | undefined, after: T | undefined, told: readonly Told<T>[]): string {
   if (after === undefined) return "deleted";

@@ -3,38 +3,38 @@ import type { Cause, Change } from "../store/store.ts";
 import { asName, oneLine } from "../text/one-line.ts";
 import { Hub } from "../watch/hub.ts";
 
-/** A part of the engine that changes are told of. */
+/** A part of the engine whose changes are events. */
 export type EventDomain = "MODULES" | "FLAGS" | "BREAKERS" | "TESTS" | "CLIENTS";
 
-/** Something that happened. */
+/** A change that has happened. */
 export interface EngineEvent {
-  /** `<domain>/<name>`: what a watch selects by. */
+  /** `<domain>/<name>`. A watch selects events by this name. */
   readonly name: string;
-  /** The one that it made; of clients that come and go, the store's at that moment. */
+  /** The revision of the change. When a client connects or disconnects, the revision of the store at that moment. */
   readonly revision: number;
   /** Wall time in ms. */
   readonly time: number;
   readonly domain: EventDomain;
-  /** What it happened to. */
+  /** The name of the flag, breaker, module, suite or client. */
   readonly subject: string;
   readonly cause: Cause;
-  /** One line for people. */
+  /** A description in one line, for people. */
   readonly text: string;
 }
 
-/** Says what the change from one record to the other means; undefined: there was, or is, none. */
+/** Describes the change from one record to the other. Undefined stands for a record that does not exist. */
 export type Describe = (before: unknown, after: unknown) => string;
 
 export interface EventSource {
-  /** Of the keys in the store, with its slash. */
+  /** Prefix of the keys in the store, with a slash at the end. */
   readonly prefix: string;
   readonly domain: EventDomain;
-  /** What one of them is called in the text: `flag`. */
+  /** The word for one of these resources in the text, such as `flag`. */
   readonly noun: string;
   readonly describe: Describe;
 }
 
-/** Tells of every change of every source, in the store's order, as lines for people. */
+/** Publishes every change of every source as a line of text, in the order of the store. */
 export function createEvents(feed: Feed, sources: readonly EventSource[]): Hub<EngineEvent, EngineEvent> {
   const hub = new Hub<EngineEvent, EngineEvent>(feed, {
     prefix: "",
@@ -55,13 +55,13 @@ export function createEvents(feed: Feed, sources: readonly EventSource[]): Hub<E
   return hub;
 }
 
-/** That a client with an id began to watch something, or does not any more. */
+/** The event that a client with an id opened or ended a watch. */
 export function clientEvent(
   what: "Connect" | "Disconnect",
   clientId: string,
   { rpc, peer, revision, time }: { rpc: string; peer: string; revision: number; time: number },
 ): EngineEvent {
-  // Whoever connects says what it is called: nobody's terminal is to obey it.
+  // A client chooses its own id, so the id must not send control characters to a terminal.
   const subject = asName(clientId);
   const text = `client ${subject}: ${what === "Connect" ? "watches" : "ended its watch"} (${rpc} from ${peer})`;
   return { name: `CLIENTS/${subject}`, revision, time, domain: "CLIENTS", subject, cause: { action: what }, text };
@@ -86,7 +86,10 @@ function describeCause({ action, actor, reason }: Cause): string {
   return `${action}${actor === undefined ? "" : ` by ${named(actor)}`}${reason === undefined ? "" : `: ${reason}`}`;
 }
 
-/** Anybody may say that he is called anything: what could pass for the rest of the line is in quotes. */
+/**
+ * Formats an actor's name. Anybody may choose any name, so a name that could be confused with the rest of the line is put
+ * in quotes.
+ */
 export function named(actor: string): string {
   return /^[\p{L}\p{N}\p{M} ._@+/=-]*$/u.test(actor) ? actor : JSON.stringify(actor);
 }

@@ -11,7 +11,7 @@ export const RECENT_MS = 60_000;
 const LOOKBACK = 1000;
 /** Changes that are listed as possible causes; earlier ones are omitted. @limit changes */
 export const MOST_RECENT = 10;
-/** Answers that are remembered: what came before a revision never changes. */
+/** Answers that are cached. What came before a revision never changes. */
 const REMEMBERED = 1000;
 /** Changes of a breaker that are read to find what first opened it. @limit changes */
 const BREAKER_HISTORY = 100;
@@ -21,7 +21,7 @@ const SOURCES: readonly { readonly prefix: string; readonly domain: EventDomain 
   { prefix: "module/", domain: "MODULES" },
 ];
 
-/** A change of a flag or a module that came shortly before something else. It need not be its cause. */
+/** A change of a flag or a module shortly before a breaker opened. It is not necessarily the cause. */
 export interface RecentChange {
   readonly domain: EventDomain;
   readonly name: string;
@@ -33,23 +33,26 @@ export interface RecentChange {
 
 /** Why a breaker is not closed. */
 export interface OpenedBy {
-  /** What opened it first, since it was last closed. */
+  /** The change that opened it first since it was last closed. */
   readonly cause: Cause;
   /** Wall time in ms. */
   readonly time: number;
-  /** Newest first; none where a human opened it. */
+  /** Newest first. Empty if a person opened the breaker. */
   readonly recent: readonly RecentChange[];
 }
 
-/** What the journal tells of why something is as it is. */
+/** Explanations of the current state, from the journal. */
 export interface Hints {
-  /** The flags and modules that were changed shortly before that revision, which was made at `time`; newest first. */
+  /**
+   * Returns the flags and modules that were changed shortly before that revision, newest first. `time` is when the revision
+   * was made.
+   */
   before(revision: number, time: number): Promise<readonly RecentChange[]>;
-  /** Undefined where it is closed, or not known. */
+  /** Undefined if the breaker is closed, or the change is not known. */
   openedBy(breaker: string): Promise<OpenedBy | undefined>;
 }
 
-/** Whether a breaker did this by itself, and not because somebody asked for it. */
+/** Whether a breaker made this change by itself, without a request. */
 export function isAutomatic({ action }: Cause): boolean {
   return AUTOMATIC.has(action);
 }
@@ -97,7 +100,7 @@ export function createHints({ store }: Pick<Feed, "store">): Hints {
     if (remembered !== undefined) return remembered;
     const reading = read(revision, time);
     known.set(revision, reading);
-    // What could not be read now may be later.
+    // A failed read may succeed when it is tried again.
     reading.catch(() => known.delete(revision));
     const [oldest] = known.keys();
     if (known.size > REMEMBERED && oldest !== undefined) known.delete(oldest);

@@ -43,7 +43,7 @@ const RUN: readonly Told<RunRecord>[] = [
 
 const SUITE: readonly Told<SuiteRecord>[] = [{ label: "", of: ({ tests }) => `${tests.length} tests` }];
 
-/** Where events come from. */
+/** The sources of events. */
 export const EVENT_SOURCES: readonly EventSource[] = [
   {
     prefix: "flag/",
@@ -77,7 +77,7 @@ export const EVENT_SOURCES: readonly EventSource[] = [
   },
 ];
 
-/** A tombstone is no flag. */
+/** A tombstone does not count as a flag. */
 function flagOf(record: unknown): FlagDefinition | undefined {
   if (record === undefined || "deleted" in (record as FlagRecord)) return undefined;
   return record as FlagDefinition;

@@ -7,7 +7,7 @@ import type { RunRecord } from "../testing/runs/record.ts";
 import type { Testing } from "../testing/types.ts";
 import type { EventDomain } from "./events.ts";
 
-/** One thing that is not as it should be. */
+/** A part of the system that does not work as it should. */
 export interface Unhealthy {
   readonly domain: EventDomain | "STORE";
   readonly name: string;
@@ -20,14 +20,14 @@ export interface Unhealthy {
 export interface DomainStatus {
   readonly total: number;
   readonly byState: Readonly<Record<string, number>>;
-  /** Watches that are open. */
+  /** Number of open watches. */
   readonly watchers: number;
 }
 
-/** The whole at a glance. */
+/** The state of the whole engine. */
 export interface EngineStatus {
   readonly revision: number;
-  /** Every flag can be evaluated, and every module that should run does, or is known to have failed. */
+  /** True if every flag can be evaluated, and every module that should run either runs or is known to have failed. */
   readonly ready: boolean;
   readonly unhealthy: readonly Unhealthy[];
   readonly modules: DomainStatus;
@@ -80,7 +80,7 @@ function domain(states: readonly string[], watchers: number): DomainStatus {
   return { total: states.length, byState, watchers };
 }
 
-/** Until the next start: what was lost does not come back by itself. */
+/** The trouble is reported until the next start, because lost data does not come back. */
 function storeTroubles({ store }: Feed, setBack: SetBack | undefined): Unhealthy[] {
   const troubles: Unhealthy[] = [];
   const { refusal } = store.writable;
@@ -89,7 +89,7 @@ function storeTroubles({ store }: Feed, setBack: SetBack | undefined): Unhealthy
     troubles.push({ domain: "STORE", name: "writes", state: "REFUSED", why: problem, since });
   }
   if (setBack !== undefined) {
-    const why = `clients had seen revision ${setBack.seen}, the store had ${setBack.head}: an older copy took its place`;
+    const why = `clients have seen revision ${setBack.seen}, but the store was at ${setBack.head}: the store was replaced by an older copy`;
     troubles.push({ domain: "STORE", name: "data", state: "SET_BACK", why, since: setBack.time });
   }
   return troubles;

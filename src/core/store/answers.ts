@@ -34,20 +34,20 @@ export const MAX_KNOWN_CALLS_ON_DISK = 600_000;
  */
 export const MAX_KNOWN_CALLS_IN_MEMORY = 200_000;
 
-/** What is known of a request, or of a call with a key. */
+/** What is stored about a request, or about a call with an idempotency key. */
 export interface StoredAnswer {
-  /** Tells the request from others of the same id. */
+  /** Hash of the request. It distinguishes the request from others with the same id. */
   readonly digest: string;
-  /** Undefined: there is none yet, it was dropped, or it was too long to keep. */
+  /** Undefined if there is no answer yet, if it was deleted early, or if it was too long to store. */
   readonly answer: Uint8Array | undefined;
   /**
-   * What is known of a call beside its answer. Whatever has a note is kept for all of its time, without its answer where
-   * there is too much; undefined: a request that was answered, which may be forgotten early.
+   * State of a call with an idempotency key. A record with a note is never forgotten early, though its answer may be
+   * deleted when there are too many. Undefined for other requests, which may be forgotten early.
    */
   readonly note: string | undefined;
 }
 
-/** What is to be known. */
+/** A record to store. */
 export interface NewAnswer {
   readonly digest: string;
   readonly answer?: Uint8Array | undefined;
@@ -55,22 +55,22 @@ export interface NewAnswer {
 }
 
 /**
- * Answers to requests, by an id, each until a time of its own. They are no part of the state: a write of one raises no
- * revision, and no watcher is told. What they take is bounded, whatever comes.
+ * Answers to requests, by id. Each is stored until its own expiry time. They are not part of the watched state: storing one
+ * does not raise the revision, and watchers do not see it. Their number and size are limited.
  */
 export interface Answers {
-  /** Undefined where none is known, or its time is over. */
+  /** Returns undefined if no answer is stored, or if it has expired. */
   find(id: string): StoredAnswer | undefined;
   /**
-   * Takes the place of what is known of that id. Resolves when it is as durable as a write. `expires` is wall time in ms.
-   * With a note: IDEMPOTENCY_KEYS_EXHAUSTED where as many are known as may be, and this id is not.
+   * Replaces the record of that id. Resolves when the record is as durable as a write. `expires` is wall time in ms.
+   * Rejects a new record that has a note with IDEMPOTENCY_KEYS_EXHAUSTED if the limit is reached.
    */
   put(id: string, answer: NewAnswer, expires: number): Promise<void>;
-  /** From now on nothing is known of that id; durably, too. */
+  /** Deletes the record of that id, durably. */
   forget(id: string): Promise<void>;
 }
 
-/** The refusal of a call whose key is one too many. */
+/** The error for a call with one idempotency key too many. */
 export function keysExhausted(limit: number): HeliosError {
   const metadata = { limit, retry_after: `${KEYS_RETRY_AFTER_MS / 1000} s` };
   return HeliosError.of("IDEMPOTENCY_KEYS_EXHAUSTED", metadata, { retryAfterMs: KEYS_RETRY_AFTER_MS });
@@ -79,24 +79,24 @@ export function keysExhausted(limit: number): HeliosError {
 /** Time after which a call that was refused with `IDEMPOTENCY_KEYS_EXHAUSTED` should be retried. @limit ms */
 const KEYS_RETRY_AFTER_MS = 60_000;
 
-/** How much is kept of answers. */
+/** Limits of the stored answers. */
 export interface AnswerLimits {
-  /** Of all answers; absent: by where they are kept. */
+  /** Bytes of all answers. Absent: the default for the disk or for memory. */
   readonly answerBytes?: number | undefined;
   readonly knownRequests: number;
-  /** Calls with a key; absent: by where they are kept. */
+  /** Number of calls with a key. Absent: the default for the disk or for memory. */
   readonly knownCalls?: number | undefined;
 }
 
-/** Answers that live and die with the process. */
+/** Answers in memory. They are lost when the process ends. */
 export class MemoryAnswers implements Answers {
   readonly #clock: Clock;
   readonly #limits: { readonly answerBytes: number; readonly knownRequests: number; readonly knownCalls: number };
-  /** The order of a Map is that of insertion: the oldest stand first. */
+  /** A Map keeps the order of insertion, so the oldest records come first. */
   readonly #known = new Map<string, StoredAnswer & { readonly expires: number }>();
-  /** Those that still have their answer. */
+  /** Ids of the records that still have their answer. */
   readonly #held = new Set<string>();
-  /** Those without a note. */
+  /** Ids of the records without a note. */
   readonly #requests = new Set<string>();
   #bytes = 0;
 
@@ -106,7 +106,7 @@ export class MemoryAnswers implements Answers {
     this.#limits = { answerBytes, knownRequests, knownCalls: limits.knownCalls ?? MAX_KNOWN_CALLS_IN_MEMORY };
   }
 
-  /** Bytes of answers that are kept. */
+  /** Bytes of all stored answers. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -146,7 +146,7 @@ export class MemoryAnswers implements Answers {
     this.#forget(id);
   }
 
-  /** Forgets those whose time is over. */
+  /** Deletes expired records. */
   sweep(): void {
     const now = this.#clock.now();
     for (const [id, { expires }] of this.#known) if (expires < now) this.#forget(id);

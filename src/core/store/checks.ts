@@ -10,14 +10,16 @@ export function checkValue(value: string): void {
 }
 
 export function checkLimit(limit: number): void {
-  if (!Number.isSafeInteger(limit) || limit < 1) invalid("limit", `must be a whole number above 0, is ${limit}`);
+  if (!Number.isSafeInteger(limit) || limit < 1) invalid("limit", `must be a whole number above 0, but is ${limit}`);
 }
 
 export function checkRevision(revision: number): void {
-  if (!Number.isSafeInteger(revision)) invalid("revision", `must be a whole number, is ${revision}`);
+  if (!Number.isSafeInteger(revision)) invalid("revision", `must be a whole number, but is ${revision}`);
 }
 
-/** The journal can tell what came after `revision` only if that is neither compacted nor in the future. */
+/**
+ * Throws if the changes after `revision` cannot be listed, because some were compacted or the revision is in the future.
+ */
 export function checkKept(revision: number, compacted: number, head: number): void {
   checkRevision(revision);
   if (revision < compacted || revision > head) throw new RevisionCompacted(revision, compacted);
@@ -31,7 +33,7 @@ function invalid(field: string, problem: string): never {
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
 }
 
-/** Refuses a batch that is too large, or that could not be whole. */
+/** Refuses a batch that is too large, or that writes a key twice. */
 export function checkBatch(writes: readonly BatchWrite[]): void {
   if (writes.length > MAX_BATCH_WRITES) {
     throw HeliosError.of("BATCH_TOO_LARGE", {
@@ -44,7 +46,7 @@ export function checkBatch(writes: readonly BatchWrite[]): void {
   for (const { key, value = "" } of writes) {
     checkKey(key);
     checkValue(value);
-    if (keys.has(key)) invalid("key", `${key} is twice in one batch`);
+    if (keys.has(key)) invalid("key", `${key} is written twice in one batch`);
     keys.add(key);
     bytes += byteLength(key) + byteLength(value);
   }
@@ -55,12 +57,12 @@ export function checkBatch(writes: readonly BatchWrite[]): void {
 
 const encoder = new TextEncoder();
 
-/** Of a text in UTF-8. */
+/** Length of a string in UTF-8. */
 export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
-/** Splits changes in ascending order of revision into those of each revision. */
+/** Groups changes, which are in ascending order of revision, by revision. */
 export function byRevision(changes: readonly Change[]): readonly (readonly Change[])[] {
   const groups: Change[][] = [];
   for (const change of changes) {

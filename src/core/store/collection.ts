@@ -7,72 +7,78 @@ import { checkBatch } from "./checks.ts";
 import type { Feed } from "./feed.ts";
 import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
 
-/** In place of an etag: whichever the resource has, as long as there is one. */
+/** In place of an etag: matches any etag, but the resource must exist. */
 const ANY_ETAG = "*";
 
-/** A named record with what the store knows of it. Immutable: a change makes a new one. */
+/** A named record with the store's metadata. It is immutable: each change creates a new object. */
 export interface Resource<T> {
   readonly name: string;
   readonly record: T;
-  /** Store-wide revision of the last change. */
+  /** Revision of the store at the last change. */
   readonly revision: number;
-  /** Opaque; equal exactly when the resource is unchanged. */
+  /** An opaque text that changes with every change of the resource. */
   readonly etag: string;
   /** Wall time in ms. */
   readonly createTime: number;
   /** Wall time in ms. */
   readonly updateTime: number;
-  /** Of the record as stored, in characters. */
+  /** Length of the stored record, in characters. */
   readonly size: number;
 }
 
-/** Bytes that a character of a stored record makes at most: a digit and a comma are a number's thirteen. */
+/**
+ * Most bytes that a character of a stored record takes when it is sent. The worst case is a digit and a comma: a number
+ * takes up to thirteen bytes.
+ */
 const MOST_BYTES_PER_CHARACTER = 8;
 
-/** Whether it cannot be shown whole: an earlier version wrote it, before there was a limit. */
+/** Whether the resource is too large to be shown whole. Earlier versions had no limit. */
 export function isOversize({ size, record }: Resource<unknown>): boolean {
   if (size * MOST_BYTES_PER_CHARACTER <= WHOLE_BYTES) return false;
   return typeof record === "object" && record !== null && knownSize(record) > WHOLE_BYTES;
 }
 
-/** One change of one resource. */
+/** A change of a resource. */
 export interface Delta<T> {
   readonly name: string;
   readonly revision: number;
   /** Wall time in ms. */
   readonly time: number;
   readonly cause: Cause;
-  /** Absent where there was none before, or it is not kept any more. */
+  /** The record before the change. Absent if there was none, or it is no longer stored. */
   readonly before?: T;
-  /** There was one before, which is not kept any more. */
+  /** Set if there was a record before, but it is no longer stored. */
   readonly beforeUnknown?: true;
-  /** Absent where the resource was deleted. */
+  /** Absent if the resource was deleted. */
   readonly resource?: Resource<T>;
 }
 
-/** A pure decision over the present resource (undefined: there is none): the record to write, or undefined to leave it. */
+/**
+ * A pure decision based on the current resource, which is undefined if it does not exist. Returns the record to write, or
+ * undefined to change nothing.
+ */
 export type Decide<T> = (current: Resource<T> | undefined) => T | undefined;
 
-/** What to write of one resource of several that change together. */
+/** What to write for one of several resources that change together. */
 export interface Decision<T> {
   readonly name: string;
-  /** `null` deletes it; undefined leaves it as it is. */
+  /** `null` deletes the resource. Undefined leaves it unchanged. */
   readonly record: T | null | undefined;
-  /** If given and not empty, the present resource must have it: else ETAG_MISMATCH. */
+  /** If given and not empty, the resource must have this etag. Otherwise the change fails with ETAG_MISMATCH. */
   readonly etag?: string | undefined;
 }
 
-/** What became of resources that changed together. */
+/** The result of changing several resources together. */
 export interface Decided<T> {
-  /** The store's revision at which all of them changed; undefined: nothing was to change. */
+  /** The store's revision of the change. Undefined if nothing changed. */
   readonly revision: number | undefined;
-  /** In the order of the decisions: as written, as it is where it was left alone, undefined where there is none. */
+  /** In the order of the decisions: each resource after the change, or undefined if it does not exist. */
   readonly resources: readonly (Resource<T> | undefined)[];
 }
 
 /**
- * The resources of one kind: kept in memory by applying the feed, changed by compare-and-set on the store, watched
- * through `hub`. Records are plain JSON values.
+ * The resources of one kind. The feed keeps them up to date in memory. Changes are made by compare-and-set on the store,
+ * and are watched through `hub`. Records are plain JSON values.
  */
 export class Collection<T> {
   readonly hub: Hub<Delta<T>, Resource<T>>;
@@ -81,20 +87,20 @@ export class Collection<T> {
   readonly #check: (name: string, after: T, before: T | undefined) => void;
   readonly #byName = new Map<string, Resource<T>>();
   /**
-   * Writers of one resource in this process take turns: racing, all but one of them would lose, again and again. The
-   * compare-and-set is for writers elsewhere. A batch may be about any resource.
+   * Serializes the writers of each resource in this process. Without turns, all but one writer would lose the race again
+   * and again. The compare-and-set protects against other writers, such as a batch, which may write any resource.
    */
   readonly #turns = new KeyedSerial();
-  /** The answer of `list` until something changes: many watchers start with it. */
+  /** Cached result of `list`, because many watchers start with it. Undefined after a change. */
   #sorted: readonly Resource<T>[] | undefined;
   readonly #appliers: ((deltas: readonly Delta<T>[]) => void)[] = [];
   readonly #listeners: ((delta: Delta<T>) => void)[] = [];
-  /** Applied and not told yet. */
+  /** Changes that are applied, but not published yet. */
   #untold: readonly Delta<T>[] = [];
 
   /**
    * @param prefix ends with a slash.
-   * @param check what is about to be written, over what was there: what it throws is thrown on, and nothing is written.
+   * @param check validates a record before it is written. If it throws, nothing is written, and the caller gets the error.
    */
   constructor(feed: Feed, prefix: string, check: (name: string, after: T, before: T | undefined) => void = () => {}) {
     this.#feed = feed;
@@ -125,31 +131,32 @@ export class Collection<T> {
     return this.#byName.size;
   }
 
-  /** All resources, by name in code-unit order. */
+  /** Returns all resources, sorted by name in code-unit order. */
   list(): readonly Resource<T>[] {
     this.#sorted ??= [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     return this.#sorted;
   }
 
   /**
-   * Calls `applier` with the changes of each revision from now on, when the collection has applied them and before
-   * anybody is told: whoever keeps what is derived from resources brings it up to date here.
+   * Calls `applier` with the changes of each later revision. The collection has applied them, but has not published them
+   * yet. Data derived from resources is updated here.
    */
   onApply(applier: (deltas: readonly Delta<T>[]) => void): void {
     this.#appliers.push(applier);
   }
 
-  /** Calls `listener` with every change from now on, after everything of its revision was applied everywhere. */
+  /** Calls `listener` with every later change, after all parts of the engine have applied its revision. */
   onChange(listener: (delta: Delta<T>) => void): void {
     this.#listeners.push(listener);
   }
 
   /**
-   * Decides over the present resource and writes the decision by compare-and-set; when another writer was faster it
-   * decides anew. Resolves, when the write is durable and applied, to the resource as written, or as it is where
-   * `decide` left it alone. What `decide` throws is thrown on; nothing is written then.
+   * Calls `decide` with the current resource, and writes its result by compare-and-set. If another writer was faster,
+   * decides again. Resolves when the write is durable and applied, to the resource as written. If `decide` returns
+   * undefined, resolves to the unchanged resource. If `decide` throws, nothing is written and the error is passed on.
    *
-   * @param etag if given and not empty, the present resource must have it, or `ANY_ETAG`, any: else ETAG_MISMATCH.
+   * @param etag if given and not empty, the resource must have this etag (`ANY_ETAG` matches any). Otherwise the change
+   * fails with ETAG_MISMATCH.
    */
   change(name: string, cause: Cause, decide: Decide<T>, etag?: string): Promise<Resource<T> | undefined> {
     return this.#turns.run(name, () => retry(() => this.#change(name, cause, decide, etag), this.#lostRace));
@@ -168,16 +175,16 @@ export class Collection<T> {
   }
 
   /**
-   * Changes several resources at one revision, all or none: readers, watchers and a crash see all of it or nothing.
-   * `decide` is asked when it is this batch's turn, and again after a lost race; it looks at the resources with `get`
-   * and `list`, must be pure, and names each resource once. Other writers of the collection wait meanwhile. What it
-   * throws is thrown on, and so are ETAG_MISMATCH and BATCH_TOO_LARGE; nothing is written then.
+   * Changes several resources at one revision, all or none. Readers, watchers and a restart see either the whole batch or
+   * nothing. `decide` is called when it is this batch's turn, and again after a lost race. It reads resources with `get`
+   * and `list`, must be pure, and names each resource once. Other writers of the collection wait meanwhile. If `decide`
+   * throws, or the batch fails with ETAG_MISMATCH or BATCH_TOO_LARGE, nothing is written and the error is passed on.
    */
   batch(cause: Cause, decide: () => readonly Decision<T>[]): Promise<Decided<T>> {
     return this.#turns.runAlone(() => retry(() => this.#batch(cause, decide), this.#lostRace));
   }
 
-  /** Throws what `batch` would reject with for the same decisions at this moment; nothing is written. */
+  /** Throws the error that `batch` would reject with for these decisions now. Writes nothing. */
   rehearse(decisions: readonly Decision<T>[]): void {
     checkBatch(this.#writesOf(decisions));
   }
@@ -205,7 +212,7 @@ export class Collection<T> {
     return { revision, resources };
   }
 
-  /** Deletes the resource if `check` does not throw; resolves to what it was, or undefined where there was none. */
+  /** Deletes the resource unless `check` throws. Resolves to the deleted resource, or undefined if it did not exist. */
   delete(
     name: string,
     cause: Cause,
@@ -231,28 +238,28 @@ export class Collection<T> {
     return current;
   }
 
-  /** The newest kept changes of one resource, newest first, below `beforeRevision` if given. */
+  /** Returns the newest stored changes of a resource, newest first. If `beforeRevision` is given, only changes below it. */
   async history(name: string, limit: number, beforeRevision?: number): Promise<readonly Delta<T>[]> {
     const changes = await this.#feed.store.history(this.prefix + name, limit, beforeRevision);
     return changes.map((change) => this.#delta(change));
   }
 
-  /** The oldest kept change of one resource. */
+  /** Returns the oldest stored change of a resource. */
   async oldest(name: string): Promise<Delta<T> | undefined> {
     const change = await this.#feed.store.oldest(this.prefix + name);
     return change && this.#delta(change);
   }
 
-  /** After a lost race: waits until the winner's write is in the view. Any other error is the caller's. */
+  /** After a lost race, waits until the winner's write is applied. Passes on every other error. */
   readonly #lostRace = async (error: unknown): Promise<void> => {
     if (!(error instanceof RevisionConflict)) throw error;
     await this.#feed.reached(error.actualRevision);
-    // The view stands still: to decide anew over it would lose the same race for ever.
+    // The feed no longer applies changes, so another attempt would lose the same race forever.
     if (this.#feed.closed) throw HeliosError.of("SERVER_DRAINING", {}, { cause: error });
   };
 
   #apply(changes: readonly Change[]): void {
-    // What was there before is what is here: to parse it again would cost as much as the change.
+    // The previous record is already here. To parse it again would cost as much as the change itself.
     const deltas = changes.map((change) => this.#delta(change, this.#byName.get(this.#nameOf(change.key))?.record));
     this.#sorted = undefined;
     for (const { name, resource } of deltas) {
@@ -276,7 +283,7 @@ export class Collection<T> {
     return key.slice(this.prefix.length);
   }
 
-  /** `before`, where it is given, is what the change says of it. */
+  /** If `before` is given, it is used in place of the previous value in the change. */
   #delta(change: Change, before?: T): Delta<T> {
     const { key, revision, time, cause, previous, value, createTime } = change;
     return {
@@ -292,7 +299,7 @@ export class Collection<T> {
     };
   }
 
-  /** What was written: as it was applied, or of its own where somebody has changed it since. */
+  /** The resource that was written. If somebody has changed it since, it is built from the entry. */
   #written(entry: Entry): Resource<T> {
     const here = this.#byName.get(this.#nameOf(entry.key));
     return here?.revision === entry.revision ? here : this.#resource(entry);
@@ -311,7 +318,7 @@ export class Collection<T> {
   }
 }
 
-/** ETAG_MISMATCH where an etag is given and not empty, and the present resource, if any, has another; see `ANY_ETAG`. */
+/** Throws ETAG_MISMATCH if an etag is given that the resource does not have. See `ANY_ETAG`. */
 export function checkEtag(
   name: string,
   current: Pick<Resource<unknown>, "etag"> | undefined,
@@ -319,10 +326,10 @@ export function checkEtag(
 ): void {
   if (etag === undefined || etag === "" || etag === current?.etag) return;
   if (etag === ANY_ETAG && current !== undefined) return;
-  throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
+  throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(no etag: it does not exist)", given: etag });
 }
 
-/** What the store was asked to write. It fails with a lost race, or with STORE_UNAVAILABLE or another error of the domain. */
+/** Awaits a write. It fails with a lost race, with STORE_UNAVAILABLE, or with another error of the error tables. */
 async function stored<R>(writing: Promise<R>): Promise<R> {
   try {
     return await writing;

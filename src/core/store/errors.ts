@@ -1,28 +1,28 @@
 import { table } from "../errors/row.ts";
 
-/** What a caller, or who starts the service, can get for the store and the machine. */
+/** Errors of the store and the machine. A caller gets them, or the person who starts the service. */
 export const STORE_ERRORS = table({
   STORE_LOCKED: {
     code: "FAILED_PRECONDITION",
-    message: "data directory {directory} is in use by another process ({owner})",
+    message: "the data directory {directory} is in use by another process ({owner})",
     retryable: false,
     help: "Stop that process, or give this one a data directory of its own (HELIOS_DATA_DIR).",
   },
   STORE_DAMAGED: {
     code: "FAILED_PRECONDITION",
-    message: "database {file} is damaged: {problem}",
+    message: "the database {file} is damaged: {problem}",
     retryable: false,
     help: "Nothing was changed. Restore the file from a backup, or move it away to start empty.",
   },
   STORE_FORMAT_UNKNOWN: {
     code: "FAILED_PRECONDITION",
-    message: "database {file} has format {format}; this version reads up to {supported}",
+    message: "the database {file} has format {format}; this version of Helios reads formats up to {supported}",
     retryable: false,
-    help: "Nothing was changed. Start the newer version that wrote it.",
+    help: "Nothing was changed. Start the newer version of Helios that wrote the database.",
   },
   STORE_DIRECTORY_UNUSABLE: {
     code: "FAILED_PRECONDITION",
-    message: "data directory {directory} cannot be used: {problem}",
+    message: "the data directory {directory} cannot be used: {problem}",
     retryable: false,
     help: "Check that it is a directory, that this process may write to it, and that its disk has free space.",
   },

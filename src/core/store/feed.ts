@@ -1,21 +1,21 @@
 import type { Change, Entry, Store, Subscription } from "./store.ts";
 
-/** What a part of the engine does with the entries below its prefix. */
+/** A part of the engine that keeps state from the entries below its prefix. */
 export interface Sink {
-  /** Called once, with what the store held at the start. */
+  /** Called once with the entries that the store held at the start. */
   load(entries: readonly Entry[]): void;
   /**
-   * Called with every later change, in order, those of one revision at once; it must not throw. What it calls sees the
-   * state of other sinks as it was before: whoever is to see all of it is called from `tell`.
+   * Called with every later change, in order; all changes of a revision come in one call. It must not throw. During this
+   * call, other sinks may still have their earlier state: code that needs the new state of all sinks runs in `tell`.
    */
   apply(changes: readonly Change[]): void;
-  /** Called with the same changes once every sink has applied what it has of their revision; it must not throw. */
+  /** Called with the same changes after every sink has applied their revision. It must not throw. */
   tell?(changes: readonly Change[]): void;
 }
 
 /**
- * The one way by which state gets from the store into memory: first what is there, then every change in the store's
- * order. What a restart restores, what a watcher sees and what a second replica would see are therefore the same.
+ * The only way for state to get from the store into memory: first the existing entries, then every change in the store's
+ * order. A restart, a watcher and a replica therefore all see the same.
  */
 export class Feed {
   readonly store: Store;
@@ -30,14 +30,14 @@ export class Feed {
     this.store = store;
   }
 
-  /** The revision up to which every sink has been told. */
+  /** The revision up to which every sink has applied and published the changes. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Only before `start`. Sinks are called in the order in which they were attached. */
+  /** Adds a sink. Sinks must be attached before `start`, and are called in the order of attachment. */
   attach(prefix: string, sink: Sink): void {
-    if (this.#state !== "new") throw new Error(`too late to attach ${prefix}: the feed has told what there was`);
+    if (this.#state !== "new") throw new Error(`cannot attach ${prefix}: the feed has already started`);
     this.#sinks.push({ prefix, sink });
   }
 
@@ -52,20 +52,20 @@ export class Feed {
   }
 
   /**
-   * Resolves when the sinks have been told of `revision`: at once with a local store, later with a replicated one.
-   * Resolves, too, when the feed is closed: nobody is told of anything then.
+   * Resolves when all sinks have applied and published `revision`: at once with a local store, later with a replicated one.
+   * Also resolves when the feed is closed, because it then publishes nothing more.
    */
   reached(revision: number): Promise<void> {
     if (this.#revision >= revision || this.closed) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.add({ revision, resolve }));
   }
 
-  /** Calls `listener` when somebody shows that this store was once further than it is, at that revision. */
+  /** Calls `listener` with a revision that this store once had and has lost, when a resume token proves it. */
   onAhead(listener: (revision: number) => void): void {
     this.#ahead = listener;
   }
 
-  /** Somebody holds a token of this incarnation that is ahead of the feed. */
+  /** Reports that a client has a token of this incarnation with a revision that the feed has not reached. */
   sawAhead(revision: number): void {
     this.#ahead(revision);
   }

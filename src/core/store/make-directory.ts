@@ -2,8 +2,8 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Makes a directory, and those that lead to it, where they are missing. Node's own recursive `mkdir` never comes back
- * where nothing can be made in a directory that is there, as in /proc.
+ * Creates a directory and its parents where they are missing. Node's own recursive `mkdir` never returns if a parent exists
+ * but nothing can be created in it, as in /proc.
  */
 export function makeDirectory(directory: string): void {
   const make = (): void => {

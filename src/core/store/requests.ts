@@ -2,25 +2,25 @@ import type { Clock } from "../../kernel/clock.ts";
 import { REPLAYED_MS, type StoredAnswer } from "./answers.ts";
 import type { Feed } from "./feed.ts";
 
-/** How long the answer to a request is remembered. */
+/** Time for which the answer to a request is stored, in ms. */
 export const REPLAY_WINDOW_MS = REPLAYED_MS;
 
 /** A request that was answered. */
 export interface AnsweredRequest {
-  /** Of the operation and its content: the same id with another digest is another request. */
+  /** Hash of the operation and its content. The same id with another digest is another request. */
   readonly digest: string;
   readonly answer: Uint8Array;
 }
 
 /**
- * Remembers the answers to requests that carry an id, so that a retry gets the first answer: across restarts where there
- * is a data directory. The answers take so many bytes and no more; one that was dropped early for that, or was too long
- * from the start, leaves the knowledge that its request was carried out.
+ * Stores the answers to requests that have an id, so that a retry gets the first answer. With a data directory they survive
+ * a restart. The size of all answers is limited. If an answer was too long, or was deleted early, the log still knows that
+ * the request was carried out.
  */
 export interface RequestLog {
-  /** Undefined: no request of that id was answered in the last ten minutes. */
+  /** Returns undefined if no request with that id was answered in the last ten minutes. */
   find(requestId: string): StoredAnswer | undefined;
-  /** Resolves when it is durable. */
+  /** Resolves when the answer is durable. */
   remember(requestId: string, answered: AnsweredRequest): Promise<void>;
 }
 

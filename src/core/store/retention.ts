@@ -31,38 +31,44 @@ export const KEPT_BYTES_PER_KEY = 4 * 1024 * 1024;
  * breaker or suite. @limit bytes
  */
 export const KEPT_HISTORY_BYTES = 256 * 1024 * 1024;
-/** What a change takes beside its texts, in bytes. */
+/** Bytes that a change takes in addition to its texts. */
 export const CHANGE_OVERHEAD = 64;
-/** How many changes are compacted away at a time: few enough not to be felt, enough to touch each page but once. */
+/**
+ * Changes that are compacted at a time. Few enough that no call notices the pause, enough to touch each database page only
+ * once.
+ */
 export const COMPACTION_STEP = 32;
 /** How often old changes are deleted; they are deleted at most that much later. @limit ms */
 export const SWEEP_MS = 60_000;
 
-/** Keys whose changes are kept by their age, apart from the journal. */
+/** Keys whose changes are stored by age, independently of the journal. */
 export interface LongHistory {
   readonly prefix: string;
-  /** Changes that are older are forgotten, but for the one that was in force when that time began. */
+  /** Older changes are forgotten, except the one that was in force when this period began. In ms. */
   readonly maxMs: number;
-  /** Beyond them the oldest are forgotten early, but for the newest of each key. */
+  /** Beyond this size the oldest changes are forgotten early, except the newest one of each key. */
   readonly maxBytes: number;
 }
 
-/** What a store remembers of the past. Absent: the constants above, and no long histories. */
+/**
+ * How much of the past a store keeps. If a member is absent, the constants above apply; by default there are no long
+ * histories.
+ */
 export interface RetentionOptions {
-  /** Changes kept for `changes` and `watch`; older ones are compacted away. */
+  /** Number of changes for `changes` and `watch`. Older ones are compacted. */
   readonly keptChanges?: number | undefined;
-  /** For how long, in ms. */
+  /** Age of these changes, in ms. */
   readonly keptMs?: number | undefined;
-  /** How many bytes of them. */
+  /** Size of these changes, in bytes. */
   readonly keptBytes?: number | undefined;
   readonly histories?: readonly LongHistory[] | undefined;
-  /** Of the keys that have no long history: bytes that outlive a compaction. */
+  /** Size of the changes that stay after a compaction, of keys without a long history, in bytes. */
   readonly historyBytes?: number | undefined;
-  /** Bytes of answers that are kept; absent: by where they are kept. */
+  /** Size of all stored answers, in bytes. Absent: the default for the disk or for memory. */
   readonly answerBytes?: number | undefined;
-  /** Requests that are known, with or without their answer. */
+  /** Number of requests whose ids are stored, with or without an answer. */
   readonly knownRequests?: number | undefined;
-  /** Calls with a key that are known; absent: by where they are kept. */
+  /** Number of calls with an idempotency key that are stored. Absent: the default for the disk or for memory. */
   readonly knownCalls?: number | undefined;
 }
 
@@ -73,11 +79,11 @@ export interface Retention {
   readonly answerBytes: number | undefined;
   readonly knownRequests: number;
   readonly knownCalls: number | undefined;
-  /** The last one is that of all other keys: its prefix is empty. */
+  /** The last history has an empty prefix, and holds all other keys. */
   readonly histories: readonly LongHistory[];
 }
 
-/** ARGUMENT_INVALID where a number is not one above 0. */
+/** Returns the complete options. Throws ARGUMENT_INVALID if a number is not a whole number above 0. */
 export function checkRetention(options: RetentionOptions): Retention {
   const { keptChanges = KEPT_CHANGES, keptMs = KEPT_MS, keptBytes = KEPT_BYTES, histories = [] } = options;
   const { historyBytes = KEPT_HISTORY_BYTES, answerBytes, knownCalls, knownRequests = MAX_KNOWN_REQUESTS } = options;
@@ -92,24 +98,24 @@ export function checkRetention(options: RetentionOptions): Retention {
   return { keptChanges, keptMs, keptBytes, answerBytes, knownRequests, knownCalls, histories: [...histories, others] };
 }
 
-/** Which history a key's changes belong to. */
+/** Returns the history that a key's changes belong to. */
 export function historyOf(key: string, { histories }: Retention): LongHistory {
   const found = histories.find(({ prefix }) => key.startsWith(prefix));
-  if (found === undefined) throw new Error("the last history is that of every key");
+  if (found === undefined) throw new Error("no history matches every key");
   return found;
 }
 
-/** Whether its changes are kept by age, and not by number. */
+/** Whether changes of this history are stored by age rather than by number. */
 export function isLong({ prefix }: LongHistory): boolean {
   return prefix !== "";
 }
 
-/** About how many bytes a change takes. */
+/** Returns the approximate size of a change, in bytes. */
 export function changeSize(key: string, cause: string, value: string | undefined): number {
   return key.length + cause.length + (value?.length ?? 0) + CHANGE_OVERHEAD;
 }
 
 function checkAbove(field: string, value: number): void {
   if (Number.isSafeInteger(value) && value >= 1) return;
-  throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be a whole number above 0, is ${value}` });
+  throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be a whole number above 0, but is ${value}` });
 }

@@ -3,20 +3,20 @@ import { messageOf } from "../errors/error.ts";
 import type { Log } from "../log.ts";
 import type { Feed } from "./feed.ts";
 
-/** That the store was found to be older than what its clients had seen. */
+/** The store was found to be older than what its clients have seen. */
 export interface SetBack {
-  /** Wall time in ms at which it was found. */
+  /** Wall time in ms at which it was noticed. */
   readonly time: number;
-  /** The revision that a client had seen, and the newest that the store had. */
+  /** The revision that a client had seen. `head` is the newest revision that the store had. */
   readonly seen: number;
   readonly head: number;
 }
 
 /**
- * Finds that an older copy of the database took its place, by a token that is ahead of it: the store takes another
- * identity then, so that every client starts over by a snapshot, and those that are here already by a token do so at
- * once. A store can only be set back while it is closed, so this is done once for each start: whoever makes a token up
- * costs every client a snapshot, and cannot do it again.
+ * Detects that the database was replaced by an older copy: a client resumes with a token that is ahead of the store. The
+ * store then takes a new incarnation, so that every client starts over with a snapshot. Watches that were resumed with a
+ * token start over at once. A store can only be replaced while it is closed, so this happens once per start: a client that
+ * forges a token costs every client one snapshot, and cannot do it again.
  */
 export function watchForSetBack(
   feed: Feed,
@@ -34,9 +34,9 @@ export function watchForSetBack(
         startOver();
       },
       (error: unknown) => {
-        // The next such token is evidence anew.
+        // The attempt failed. The next such token starts another one.
         found = undefined;
-        log("store", "error", "the store was set back and could not take another identity", {
+        log("store", "error", "the store was replaced by an older copy, and could not take a new incarnation", {
           error: messageOf(error),
         });
       },
@@ -46,4 +46,4 @@ export function watchForSetBack(
 }
 
 const SET_BACK =
-  "a client has seen a revision that the store has not: an older copy took its place; every client starts over";
+  "a client has seen a revision that the store does not have: the store was replaced by an older copy; every client starts over";

@@ -1,42 +1,45 @@
 import type { Answers } from "./answers.ts";
 
-/** Who changed something, by which operation, and why: recorded with the change and never interpreted. */
+/** Who changed something, by which operation, and why. It is stored with the change and never interpreted. */
 export interface Cause {
-  /** The operation, in the contract's name for it: `SetPercentage`, `LoadModule`; the engine's own: `Trip`, `Crash`. */
+  /**
+   * The operation, by its name in the contract, such as `SetPercentage` or `LoadModule`. The engine's own actions have
+   * names such as `Trip` and `Crash`.
+   */
   readonly action: string;
-  /** Who asked for it; absent where nobody said. */
+  /** Who asked for the change. Absent if the request did not say. */
   readonly actor?: string;
-  /** Free text; absent where nobody said. */
+  /** Free text. Absent if the request did not say. */
   readonly reason?: string;
 }
 
-/** A key's present value. */
+/** The current value of a key. */
 export interface Entry {
   readonly key: string;
   /** JSON text. */
   readonly value: string;
-  /** The store-wide revision of the write that made this value. */
+  /** The revision of the store at which this value was written. */
   readonly revision: number;
-  /** Wall time in ms of the write that made the key; a delete ends it. */
+  /** Wall time in ms at which the key was created. A deletion ends its life; a later write creates it anew. */
   readonly createTime: number;
-  /** Wall time in ms of the write that made this value. */
+  /** Wall time in ms at which this value was written. */
   readonly updateTime: number;
 }
 
-/** One write, as the change feed and the history tell it. */
+/** One write, as it appears in the change feed and in the history. */
 export interface Change {
   readonly key: string;
-  /** Shared by the changes of one batch, which are of different keys. */
+  /** The changes of a batch have the same revision, and different keys. */
   readonly revision: number;
-  /** JSON text; absent where the key was deleted. */
+  /** JSON text. Absent if the key was deleted. */
   readonly value?: string;
-  /** The value before, where there was one. */
+  /** The value before the change, if there was one. */
   readonly previous?: string;
-  /** There was a value before, which is not kept any more. */
+  /** Set if there was a value before, but it is no longer stored. */
   readonly previousUnknown?: true;
   /** Wall time in ms of the write. */
   readonly time: number;
-  /** As `Entry.createTime`; for a delete, of the key's life that ended. */
+  /** As `Entry.createTime`. For a deletion, the creation time of the deleted key. */
   readonly createTime: number;
   readonly cause: Cause;
 }
@@ -44,33 +47,33 @@ export interface Change {
 export interface WriteOptions {
   readonly cause: Cause;
   /**
-   * Compare-and-set: the revision the key must have now; 0: the key must not exist. Absent: whatever is there is
-   * replaced. Else the write is refused with a `RevisionConflict` and nothing is changed.
+   * Compare-and-set: the revision that the key must have now, or 0 if the key must not exist. If it does not match, the
+   * write is refused with a `RevisionConflict`, and nothing changes. If absent, any value is replaced.
    */
   readonly ifRevision?: number;
 }
 
-/** One of the writes of a batch. */
+/** One write of a batch. */
 export interface BatchWrite {
   readonly key: string;
-  /** JSON text; undefined: the key is deleted. */
+  /** JSON text. Undefined deletes the key. */
   readonly value: string | undefined;
   /** As in `WriteOptions`. */
   readonly ifRevision?: number;
 }
 
-/** What became of a batch. */
+/** The result of a batch. */
 export interface BatchResult {
-  /** The store's revision at which all of it happened; undefined: there was nothing to change. */
+  /** The store's revision of the batch. Undefined if nothing changed. */
   readonly revision: number | undefined;
-  /** Of each write, in their order: the key as it is now; undefined where it was deleted. */
+  /** The entry of each write after the batch, in the order of the writes. Undefined if the key was deleted. */
   readonly entries: readonly (Entry | undefined)[];
 }
 
-/** A page of changes in ascending order of revision, those of a batch in the order of its writes. */
+/** A page of changes in ascending order of revision. The changes of a batch are in the order of its writes. */
 export interface ChangePage {
   readonly changes: readonly Change[];
-  /** Every change up to and including this revision (below the prefix) has been told. */
+  /** The pages so far contain every change below the prefix, up to and including this revision. */
   readonly through: number;
 }
 
@@ -78,77 +81,76 @@ export interface Subscription {
   close(): void;
 }
 
-/** Writes fail, as on a disk that is full; reads go on, and each further write is tried nevertheless. */
+/** Says that writes fail, for example because the disk is full. Reads still work, and each further write is tried. */
 export interface Refusal {
-  /** Wall time in ms of the first write that failed. */
+  /** Wall time in ms of the first failed write. */
   readonly since: number;
-  /** What the last of them said. */
+  /** The error message of the last failed write. */
   readonly problem: string;
 }
 
-/** Whether a store takes writes. */
+/** Whether a store accepts writes. */
 export interface Writable {
-  /** Undefined while it does. */
+  /** Undefined while the store accepts writes. */
   readonly refusal: Refusal | undefined;
-  /** Calls `listener` whenever writes begin to be refused (with why), or are taken again (with undefined). */
+  /** Calls `listener` with the refusal when writes begin to fail, and with undefined when they succeed again. */
   observe(listener: (refusal: Refusal | undefined) => void): Subscription;
 }
 
-/** Is told the changes of one revision: one, or all those of a batch in the order of its writes. */
+/** Gets all changes of one revision, in the order of the writes. */
 export type ChangeListener = (changes: readonly Change[]) => void;
 
 /**
- * A revisioned key-value store with one global order of writes, no richer than a replicated log of keys can be: what
- * must change together is one value, or one batch of writes that were decided before. Revisions count up by one with
- * each write and each batch that changes something.
+ * A key-value store with revisions and one global order of writes. It offers only what a replicated log of keys could
+ * offer: data that must change together is one value, or one batch whose writes are decided beforehand. Each write, and
+ * each batch that changes something, raises the revision by one.
  */
 export interface Store {
   /**
-   * Identity of this store's life: a new one when the data starts anew, is restored from a backup or was found to have
-   * been set back; the same one after a restart.
+   * Identity of this store's data. It changes when the data starts empty, is restored from a backup, or was replaced by an
+   * older copy. It stays the same after a restart.
    */
   readonly incarnation: string;
-  /** Takes another identity, durably: no token and no etag of before holds any more. */
+  /** Takes a new incarnation, durably. All earlier resume tokens and etags become invalid. */
   reincarnate(): Promise<void>;
   readonly writable: Writable;
   readonly answers: Answers;
   get(key: string): Promise<Entry | undefined>;
-  /** All entries whose key starts with `prefix`, by key, and the revision of the store at which they were read. */
+  /** Returns all entries whose key starts with `prefix`, by key, and the revision at which they were read. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
   /** Resolves when the write is durable (it survives a crash of the process) and every watcher has been called. */
   put(key: string, value: string, options: WriteOptions): Promise<Entry>;
-  /** Deletes a key that exists; resolves to the revision of the delete, or undefined where there was no such key. */
+  /** Deletes a key. Resolves to the revision of the deletion, or undefined if the key did not exist. */
   delete(key: string, options: WriteOptions): Promise<number | undefined>;
   /**
-   * Makes all of the writes at one revision and time, or none: a crash leaves all or nothing, too. Each key may be
-   * there once. A delete of what does not exist changes nothing. Resolves as `put` does. Rejects with the
-   * `RevisionConflict` of the first write that lost, or with BATCH_TOO_LARGE beyond `MAX_BATCH_WRITES` or
-   * `MAX_BATCH_BYTES`; nothing is changed then.
+   * Makes all writes at one revision and time, or none, even if the process crashes. Each key may occur once. Deleting a
+   * key that does not exist changes nothing. Resolves as `put` does. Rejects with the `RevisionConflict` of the first write
+   * that does not match, or with BATCH_TOO_LARGE beyond `MAX_BATCH_WRITES` or `MAX_BATCH_BYTES`; then nothing changes.
    */
   batch(writes: readonly BatchWrite[], cause: Cause): Promise<BatchResult>;
   /**
-   * At most `limit` changes below `prefix` with a revision above `afterRevision`, oldest first; a batch is never cut,
-   * so that a page of one revision may have more. `MAX_PAGE_CHARS` of values end a page, too.
-   * Rejects with `RevisionCompacted` when some of them are no longer kept.
+   * Returns at most `limit` changes below `prefix` with a revision above `afterRevision`, oldest first. A batch is never
+   * split, so a page that holds one batch may have more. A page also ends after `MAX_PAGE_CHARS` of values. Rejects with
+   * `RevisionCompacted` if some of these changes are no longer stored.
    */
   changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage>;
   /**
-   * The newest kept changes of one key, newest first; only those with a revision below `beforeRevision`, if given. That
-   * before `revision + 1` is the state of the key at a revision.
+   * Returns the newest stored changes of a key, newest first. If `beforeRevision` is given, only changes below it: the
+   * first change below `revision + 1` is the state of the key at `revision`.
    */
   history(key: string, limit: number, beforeRevision?: number): Promise<readonly Change[]>;
-  /** The oldest change of one key that is kept in any way. */
+  /** Returns the oldest change of a key that is still stored. */
   oldest(key: string): Promise<Change | undefined>;
   /**
-   * Calls `listener` with every change after `afterRevision`, each once, in order, from within the write that made
-   * it, all of a batch in one call; changes that exist already are told before the promise resolves.
-   * Rejects with `RevisionCompacted` when some of them are no longer kept.
+   * Calls `listener` with every change after `afterRevision`, each once and in order, during the write that made it. All
+   * changes of a batch come in one call. Existing changes are delivered before the promise resolves. Rejects with
+   * `RevisionCompacted` if some of them are no longer stored.
    */
   watch(afterRevision: number, listener: ChangeListener): Promise<Subscription>;
   /**
-   * Forgets changes up to `throughRevision`, except the newest few of each key, or those that have a long history
-   * (`history` still tells those). Once a delete is among the forgotten, so is all that came before it of that key: keys
-   * that come and go must not pile up. The store does it by itself beyond what it is to keep: see `RetentionOptions`.
+   * Forgets the changes up to `throughRevision`. The newest few of each key, and those with a long history, stay in
+   * `history`. When a deletion is forgotten, so are all earlier changes of that key, because otherwise short-lived keys
+   * would pile up. The store compacts by itself when it exceeds the limits in `RetentionOptions`.
    */
   compact(throughRevision: number): Promise<void>;
   close(): Promise<void>;
@@ -163,7 +165,7 @@ export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
  * continues. @limit characters
  */
 export const MAX_PAGE_CHARS = 4 * 1024 * 1024;
-/** A compare-and-set lost: the key is at another revision (0: it does not exist) than the writer believed. */
+/** A compare-and-set failed: the key is not at the revision that the writer expected (0 means that it does not exist). */
 export class RevisionConflict extends Error {
   override readonly name = "RevisionConflict";
   readonly key: string;
@@ -175,7 +177,7 @@ export class RevisionConflict extends Error {
   }
 }
 
-/** Changes were asked for that have been compacted away, or that have never been. */
+/** Changes were requested that have been compacted, or that do not exist yet. */
 export class RevisionCompacted extends Error {
   override readonly name = "RevisionCompacted";
   readonly requested: number;

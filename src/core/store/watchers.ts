@@ -1,15 +1,20 @@
 import type { Change, ChangeListener, Subscription } from "./store.ts";
 
-/** The changes of one revision; never empty. */
+/** The changes of one revision. Never empty. */
 type Batch = readonly Change[];
 
-/** The listeners of a store. Each is told every batch once and in order, whatever listeners do from within a call. */
+/**
+ * The listeners of a store. Each gets every batch once and in order, even if a listener writes to the store during a call.
+ */
 export class Watchers {
   readonly #all = new Set<{ told: number; readonly listener: ChangeListener }>();
   readonly #untold: Batch[] = [];
   #telling = false;
 
-  /** Tells every listener, or queues the batch when called from within one: then the outer call tells it. */
+  /**
+   * Calls every listener with the batch. A call from within a listener only queues the batch, and the outer call delivers
+   * it.
+   */
   tell(batch: Batch): void {
     this.#untold.push(batch);
     if (this.#telling) return;
@@ -25,7 +30,7 @@ export class Watchers {
     this.#telling = false;
   }
 
-  /** `replay` gives the batches after a revision that exist already; it is asked until there are none. */
+  /** Adds a listener. `replay` returns the existing batches after a revision. It is called until it returns no more. */
   add(
     afterRevision: number,
     listener: ChangeListener,
@@ -51,7 +56,10 @@ function revisionOf([change]: Batch): number {
   return change?.revision ?? 0;
 }
 
-/** The write is durable and the others must hear of it, so a listener that throws ends the process, not the write. */
+/**
+ * The write is durable, and the other listeners must get it. So a listener that throws ends the process rather than the
+ * write.
+ */
 function call(listener: ChangeListener, batch: Batch): void {
   try {
     listener(batch);

@@ -1,6 +1,6 @@
 import type { Refusal, Subscription, Writable } from "./store.ts";
 
-/** What a store tells of its writes. */
+/** Knows whether the last write of a store failed, and notifies observers. */
 export class Writability implements Writable {
   readonly #listeners = new Set<(refusal: Refusal | undefined) => void>();
   #refusal: Refusal | undefined;
@@ -10,20 +10,20 @@ export class Writability implements Writable {
   }
 
   observe(listener: (refusal: Refusal | undefined) => void): Subscription {
-    // Its own function: the same listener may observe twice.
+    // A function of its own for each call, because the same listener may observe twice.
     const own = (refusal: Refusal | undefined): void => listener(refusal);
     this.#listeners.add(own);
     return { close: () => void this.#listeners.delete(own) };
   }
 
-  /** A write failed at that wall time in ms. */
+  /** Notes that a write failed at that wall time in ms. */
   failed(problem: string, time: number): void {
     const isFirst = this.#refusal === undefined;
     this.#refusal = { since: this.#refusal?.since ?? time, problem };
     if (isFirst) this.#tell();
   }
 
-  /** A write went through. */
+  /** Notes that a write succeeded. */
   succeeded(): void {
     if (this.#refusal === undefined) return;
     this.#refusal = undefined;

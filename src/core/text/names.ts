@@ -8,19 +8,19 @@ export const NAME_LIMIT = 128;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/;
 
-/** Whether it can name a flag, a breaker or a suite. */
+/** Whether the value is a valid name of a flag, a breaker or a suite. */
 export function isName(name: unknown): name is string {
   return typeof name === "string" && name.length <= NAME_LIMIT && NAME.test(name);
 }
 
-/** ARGUMENT_INVALID, of that field, where it can name none. */
+/** Throws ARGUMENT_INVALID for that field if the value is not a valid name. */
 export function checkName(field: string, name: unknown): void {
   if (isName(name)) return;
-  const problem = `must be letters, digits and _ . : -, at most ${NAME_LIMIT}, a letter or digit first`;
+  const problem = `must have 1 to ${NAME_LIMIT} letters, digits and _ . : - and begin with a letter or digit`;
   throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
 }
 
-/** Whether it names a suite by its file: by a path, or by a name that ends as the files of modules do. */
+/** Whether the name of a suite is the path of a file: it contains a slash, or ends like a module's file. */
 export function isSuiteFile(name: string): boolean {
   return name.includes("/") || /\.[cm]?[jt]s$/.test(name);
 }

@@ -1,7 +1,7 @@
-/** The candidate that `word` is most likely a typing error of; undefined where none is near. Upper and lower case are equal. */
+/** Returns the candidate that `word` is most likely a misspelling of, ignoring case. Undefined if none is close enough. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  // A third of the letters may be wrong: with more, a guess helps nobody.
+  // At most a third of the letters may differ. With more differences, a guess does not help.
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
@@ -13,7 +13,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Levenshtein distance; from `most` on, some number that is not below it. */
+/** The Levenshtein distance of two texts. If it is `most` or more, returns some number that is at least `most`. */
 function editDistance(a: string, b: string, most: number): number {
   const row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [above, letter] of [...a].entries()) {
@@ -26,7 +26,7 @@ function editDistance(a: string, b: string, most: number): number {
       diagonal = up;
       least = Math.min(least, row[at] ?? 0);
     }
-    // No later row has less than the least of this one.
+    // No later row can have a smaller minimum than this one.
     if (least >= most) return least;
   }
   return row[b.length] ?? 0;

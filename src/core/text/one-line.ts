@@ -1,22 +1,26 @@
 /**
- * Characters that end a line, move a cursor, give a terminal an order or turn text around: control characters (C0, DEL,
- * C1), line and paragraph separators, and the marks of bidirectional text. Half a surrogate pair, too, which is not a character.
+ * Characters that end a line, move the cursor, control a terminal or reverse the text direction: control characters (C0,
+ * DEL, C1), line and paragraph separators, and marks of bidirectional text. Also half a surrogate pair, which is not a
+ * character.
  */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** The text in one line that shows what it is: what is unsafe in a line is escaped, as `\n` and `\u001b`. */
+/**
+ * Returns the text in one line. Unsafe characters are escaped, for example as `
+ * ` or `\u001b`.
+ */
 export function oneLine(text: string): string {
   return text.replace(UNSAFE, (unsafe) => SHORT[unsafe] ?? escaped(unsafe));
 }
 
-/** The text with a `?` for each character that is unsafe in a line: for names, which need not be read back. */
+/** Returns the text with a `?` for each unsafe character. For names, which nobody needs to decode. */
 export function asName(text: string): string {
   return text.replace(UNSAFE, "?");
 }
 
-/** JSON that was written without line breaks, in one line whoever reads it: the same value, with what is unsafe escaped. */
+/** Returns JSON that was written without line breaks as one safe line: the same value, with unsafe characters escaped. */
 export function oneJsonLine(json: string): string {
   return json.replace(UNSAFE, escaped);
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a text that UTF-8 has no bytes for: binary protocols and files would make another text of it. */
+/** The violation of a text that cannot be written as UTF-8. Binary protocols and files would change such a text. */
 export const HALF_A_CHARACTER = {
   problem: "it has half a character (a lone surrogate)",
   expected: "a text of whole characters",

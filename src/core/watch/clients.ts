@@ -24,11 +24,14 @@ export interface ClientsDeps {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly timeline: Timeline;
-  /** Told when a stream of a client with an id opens or ends. */
+  /** Called when a client with an id opens or ends a stream. */
   readonly told: (what: "Connect" | "Disconnect", clientId: string, rpc: string, peer: string) => void;
 }
 
-/** Who watches, what they have applied, and who waits for that. A client is known while a watch with its id is open. */
+/**
+ * The clients that watch, the revisions that they have applied, and the calls that wait for that. A client is known while
+ * it has an open watch with its id.
+ */
 export class Clients {
   readonly #deps: ClientsDeps;
   readonly #entries = new Map<AnyWatcher, Entry>();
@@ -40,7 +43,7 @@ export class Clients {
     this.#deps = deps;
   }
 
-  /** What a hub tells of its watchers; `rpc` is what the contract calls a watch of it. */
+  /** Returns the observer for a hub's watchers. `rpc` is the name of the watch in the contract. */
   observer(rpc: string): HubObserver {
     return {
       opened: (watcher) => this.#opened(watcher, rpc),
@@ -48,7 +51,7 @@ export class Clients {
     };
   }
 
-  /** Those furthest behind first. */
+  /** Lists the open watches, those furthest behind first. */
   list(): readonly OpenWatch[] {
     return [...this.#entries.values()]
       .map((entry) => this.#describe(entry))
@@ -56,8 +59,9 @@ export class Clients {
   }
 
   /**
-   * Takes note that a client has applied everything up to `revision`, on one stream or (no `watchId`) on all of them; what
-   * a stream was not told yet it cannot have applied. The number of streams it was noted for; REVISION_UNKNOWN.
+   * Notes that a client has applied everything up to `revision`: on one stream, or on all its streams if `watchId` is
+   * empty. It counts only as far as the stream has delivered. Returns the number of streams. Throws REVISION_UNKNOWN for a
+   * revision that the store has not reached.
    */
   acknowledge(clientId: string, revision: number, watchId = ""): number {
     this.#checkRevision(revision);
@@ -72,8 +76,8 @@ export class Clients {
   }
 
   /**
-   * Waits until as many clients as are wanted have acknowledged a revision; after the timeout tells who has not.
-   * REVISION_UNKNOWN, TOO_MANY_WAITS, what `end` was called with, or the signal's reason.
+   * Waits until enough clients have acknowledged a revision. After the timeout, returns the clients that have not. Rejects
+   * with REVISION_UNKNOWN, TOO_MANY_WAITS, the error that `end` was called with, or the signal's reason.
    */
   async waitFor(options: WaitOptions): Promise<WaitResult> {
     options.signal?.throwIfAborted();
@@ -100,7 +104,10 @@ export class Clients {
     }
   }
 
-  /** REVISION_UNKNOWN, for a revision that is not reached; as a text, where it is beyond all numbers. */
+  /**
+   * Returns REVISION_UNKNOWN for a revision that the store has not reached. A revision that is too large for a number is
+   * given as text.
+   */
   unknown(revision: number | string): HeliosError {
     const { store, revision: head } = this.#deps.feed;
     return HeliosError.of("REVISION_UNKNOWN", { revision, head_revision: head, incarnation: store.incarnation });

@@ -1,6 +1,6 @@
 import { table } from "../errors/row.ts";
 
-/** What a watcher can get, or who waits for a revision. */
+/** Errors of watches, and of calls that wait for a revision. */
 export const WATCH_ERRORS = table({
   RESUME_TOKEN_INVALID: {
     code: "INVALID_ARGUMENT",
@@ -10,27 +10,27 @@ export const WATCH_ERRORS = table({
   },
   REVISION_COMPACTED: {
     code: "OUT_OF_RANGE",
-    message: "changes since {resume_token} are not kept any more",
+    message: "the changes since {resume_token} are no longer stored",
     extra: ["oldest_revision"],
     retryable: false,
     help: "Watch without a token. The stream then starts with a snapshot.",
   },
   WATCHER_TOO_SLOW: {
     code: "RESOURCE_EXHAUSTED",
-    message: "the watcher left {waiting} events unread",
+    message: "the watcher is too slow: {waiting} events are unread",
     retryable: true,
     help: "Watch again with the last token, and read faster.",
   },
   REVISION_UNKNOWN: {
     code: "OUT_OF_RANGE",
-    message: "the store has not reached revision {revision}; store {incarnation} is at {head_revision}",
+    message: "the store has not reached revision {revision}; store {incarnation} is at revision {head_revision}",
     retryable: false,
-    help: "Use the revision in the answer to the change, from the same store.",
+    help: "Use the revision from the answer to the change, and call the same store.",
   },
   TOO_MANY_WAITS: {
     code: "RESOURCE_EXHAUSTED",
     message: "{limit} calls are already waiting for a revision",
     retryable: true,
-    help: "Retry when some of them have ended.",
+    help: "Retry after some of these calls have ended.",
   },
 });

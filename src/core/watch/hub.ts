@@ -5,19 +5,19 @@ import { decodeToken, scopeOf } from "./token.ts";
 import type { HubSource, Item, SizeOf, WatchOptions } from "./types.ts";
 import { type Start, Watcher } from "./watcher.ts";
 
-/** Sees watchers that say who they are come and go. */
+/** Called when watchers with an identity start and stop. */
 export interface HubObserver {
   opened(watcher: AnyWatcher): void;
   closed(watcher: AnyWatcher): void;
 }
 
-/** What is to be known of a watcher, whatever it watches. */
+/** The properties that all kinds of watchers have. */
 export type AnyWatcher = Pick<
   Watcher<Item, { readonly name: string }>,
   "options" | "told" | "caughtUp" | "waiting" | "tellUpTo"
 >;
 
-/** Fans the changes of one kind out to its watchers. A writer never waits for one. */
+/** Publishes the changes of one kind to its watchers. A writer never waits for a watcher. */
 export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
   readonly source: HubSource<I, S>;
@@ -34,17 +34,17 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     return this.#watchers.size;
   }
 
-  /** Whether it was ended: watchers that close now have not gone by themselves. */
+  /** Whether the hub was ended. Watchers that close afterwards did not leave by themselves. */
   get ended(): boolean {
     return this.#ended !== undefined;
   }
 
-  /** Tells every watcher; from within the feed's call. */
+  /** Sends an item to every watcher. Called by the feed. */
   publish(item: I): void {
     for (const watcher of this.#watchers) watcher.push(item);
   }
 
-  /** Tells those who watch at this moment of something that is in no journal; its revision must be the feed's. */
+  /** Sends an item that is not in the journal to the current watchers. Its revision must be the feed's revision. */
   announce(item: I): void {
     for (const watcher of this.#watchers) watcher.note(item);
   }
@@ -54,10 +54,10 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   }
 
   /**
-   * Starts to watch; the caller closes the watcher when it is done. Throws RESUME_TOKEN_INVALID, REVISION_COMPACTED
-   * (here, or from the watcher later) or what the hub was ended with.
+   * Starts a watch. The caller must close the watcher. Throws RESUME_TOKEN_INVALID, REVISION_COMPACTED (the watcher may
+   * also throw it later), or the error that the hub was ended with.
    *
-   * @param sizeOf what frames are cut by. Default: as the source has it.
+   * @param sizeOf the sizes by which frames are filled. Default: those of the source.
    */
   watch(options: WatchOptions, sizeOf: SizeOf<I, S> = this.#sizeOf): Watcher<I, S> {
     if (this.#ended !== undefined) throw this.#ended;
@@ -72,12 +72,15 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     return watcher;
   }
 
-  /** What those hold that came with a token is not to be relied on: they get a snapshot; without state they are ended. */
+  /**
+   * Resume tokens are no longer reliable. Watchers that started with one get a snapshot; without a state to show, they are
+   * ended.
+   */
   distrustTokens(): void {
     for (const watcher of this.#watchers) watcher.distrustToken();
   }
 
-  /** Ends every watcher with `error`, after what is waiting for it, and refuses new ones. */
+  /** Ends every watcher with `error` after it has read its queue, and refuses new watchers. */
   end(error: HeliosError): void {
     this.#ended = error;
     for (const watcher of this.#watchers) watcher.end(error);
@@ -91,7 +94,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     const known = incarnation === this.feed.store.incarnation && scope === scopeOf(this.source.prefix, names);
     if (known && revision <= this.feed.revision) return { from: "journal", afterRevision: revision };
     if (incarnation === this.feed.store.incarnation && revision > this.feed.revision) this.feed.sawAhead(revision);
-    // Who watches events must learn that some are missing: there is no state that would make up for them.
+    // Events have no state that a snapshot could show, so the watcher must learn that some are missing.
     if (onCompacted === "snapshot" && this.source.snapshot !== undefined) return { from: "snapshot" };
     throw HeliosError.of("REVISION_COMPACTED", { resume_token: resumeToken });
   }

@@ -1,28 +1,28 @@
-/** A watch that is open, of whoever said who they are. */
+/** An open watch. */
 export interface OpenWatch {
   readonly watchId: string;
-  /** Empty: it gave none. */
+  /** Empty if the client gave no id. */
   readonly clientId: string;
   readonly peer: string;
-  /** What the contract calls it, such as `WatchFlags`. */
+  /** The name of the watch in the contract, such as `WatchFlags`. */
   readonly rpc: string;
-  /** How many names it selected; 0: all. */
+  /** Number of selected names. 0 means all. */
   readonly names: number;
   /** Wall time in ms. */
   readonly since: number;
-  /** Up to where it has been told everything. */
+  /** The stream has delivered everything up to this revision. */
   readonly told: number;
-  /** Up to where it said that it has applied everything; undefined: it never did. */
+  /** The client has acknowledged everything up to this revision. Undefined if it never did. */
   readonly acknowledged: number | undefined;
-  /** Revisions that it is behind; 0 where nothing of what it watches is outstanding. */
+  /** Number of revisions that the watch is behind. 0 if no watched change is undelivered. */
   readonly lag: number;
-  /** For how long. */
+  /** Time in ms for which the watch has been behind. */
   readonly lagMs: number;
-  /** Changes held for it. */
+  /** Number of changes in its queue. */
   readonly waiting: number;
 }
 
-/** A client and where it stands: of several streams, or processes of the same id, the one furthest behind. */
+/** A client and its position. If it has several streams or processes, the one that is furthest behind counts. */
 export interface ClientPosition {
   readonly clientId: string;
   readonly watches: number;

@@ -7,20 +7,20 @@ import type { Feed } from "../store/feed.ts";
  */
 const REMEMBERED = 4096;
 
-/** Knows when the newest revisions were made. */
+/** Remembers when the newest revisions were made. */
 export interface Timeline {
   /**
-   * How many ms ago the first revision after that one was made; 0 where there is none yet. Of what is too old to be
-   * remembered, or older than this process: at least so many.
+   * Returns how many ms ago the first revision after `revision` was made, or 0 if there is none. If that time is no longer
+   * known, returns a lower bound.
    */
   ageAfter(revision: number): number;
 }
 
-/** Only before the feed is started. */
+/** Must be called before the feed starts. */
 export function createTimeline(feed: Feed, clock: Clock): Timeline {
   const started = clock.monotonic();
   const times: number[] = [];
-  /** That of the oldest time that is remembered. */
+  /** The oldest revision whose time is remembered. */
   let first = 0;
   feed.attach("", {
     load: () => {},

@@ -1,28 +1,28 @@
 import { HeliosError } from "../errors/error.ts";
 
-/** Where a watcher stands: which store, up to which of its revisions it has been told, and of what. */
+/** The position of a watcher: the store, the revision up to which everything was delivered, and the scope of the watch. */
 export interface Position {
   readonly incarnation: string;
   readonly revision: number;
-  /** As `scopeOf` gives it: who was told of some things knows nothing of others. */
+  /** The result of `scopeOf`. A watcher of one scope does not know the state of another. */
   readonly scope: string;
 }
 
-/** Writes a position as an opaque, URL-safe text. */
+/** Encodes a position as an opaque, URL-safe text. */
 export function encodeToken({ incarnation, revision, scope }: Position): string {
   const text = btoa(`1:${incarnation}:${revision}:${scope}`);
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Reads what `encodeToken` wrote; anything else is RESUME_TOKEN_INVALID. */
+/** Decodes the result of `encodeToken`. Throws RESUME_TOKEN_INVALID for any other text. */
 export function decodeToken(token: string): Position {
   let text = "";
   try {
     text = atob(token.replaceAll("-", "+").replaceAll("_", "/"));
   } catch {
-    // Falls through to the error below with what could not be read.
+    // The text cannot be decoded. The error below is thrown for it.
   }
-  // Tokens once had no scope; no watch has the empty one, so that they lead to a snapshot.
+  // Old tokens have no scope. They get the empty scope, which no watch has, so they lead to a snapshot.
   const match = /^1:([^:]+):(\d{1,15})(?::([0-9a-z]+))?$/.exec(text);
   if (!match?.[1] || !match[2]) {
     throw HeliosError.of("RESUME_TOKEN_INVALID", { resume_token: token.slice(0, 200) });
@@ -30,7 +30,7 @@ export function decodeToken(token: string): Position {
   return { incarnation: match[1], revision: Number(match[2]), scope: match[3] ?? "" };
 }
 
-/** A short text that differs where what is watched does: the kind, and the names whatever their order. */
+/** Returns a short hash of what is watched: the kind of resource, and the set of names. */
 export function scopeOf(prefix: string, names: readonly string[]): string {
   let hash = 0x811c9dc5;
   const text = [prefix, ...[...names].sort()].join("\n");

@@ -2,33 +2,35 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Change } from "../store/store.ts";
 
-/** What a hub tells of: something with a name, at a revision. */
+/** A named change or event at a revision. */
 export interface Item {
   readonly name: string;
   readonly revision: number;
 }
 
 export interface HubSource<I extends Item, S extends { readonly name: string }> {
-  /** Where in the store's journal the changes are. */
+  /** Prefix of the keys whose changes are in the store's journal. */
   readonly prefix: string;
-  /** Everything as it is at the feed's revision; absent where there is no present state, only events. */
+  /** Returns the state at the feed's revision. Absent for events, which have no state. */
   snapshot?(): readonly S[];
-  /** What a change in the journal tells; undefined: nothing. Must agree with what is published. */
+  /**
+   * Turns a change in the journal into an item, or undefined if the change is not shown. Must agree with what is published.
+   */
   decode(change: Change): I | undefined;
-  /** About how many characters it holds; absent: they are all small. */
+  /** Approximate size of an item in characters. Absent if all items are small. */
   sizeOf?(item: I | S): number;
-  /** Whether a change, of an earlier version, is too large to be told whole; absent: none is. */
+  /** Whether a change, stored by an earlier version, is too large to be sent whole. Absent if none can be. */
   isOversize?(item: I): boolean;
 }
 
-/** Bytes that it takes at most to tell of an item. */
+/** Upper bound of the bytes that an item takes in a message. */
 export type SizeOf<I, S> = (item: I | S) => number;
 
-/** Who is at the other end of a watch. */
+/** Identity of the client at the other end of a watch. */
 export interface WatchIdentity {
-  /** Names the stream: never the same twice. */
+  /** Unique id of the stream. */
   readonly watchId: string;
-  /** Empty: none was given. */
+  /** Empty if the client gave no id. */
   readonly clientId: string;
   /** Address and port, for people. */
   readonly peer: string;
@@ -36,22 +38,25 @@ export interface WatchIdentity {
 
 export interface WatchOptions {
   readonly clock: Clock;
-  /** Only these; empty: all. */
+  /** Names to watch. Empty means all. */
   readonly names: readonly string[];
-  /** The last token that the watcher got; empty: start with a snapshot (or, without state, with what comes). */
+  /**
+   * The last token that the watcher received. If empty, the watch starts with a snapshot, or with the next event if there
+   * is no state.
+   */
   readonly resumeToken: string;
   /**
-   * What to do when the changes since the token are not kept: start over with a snapshot, or fail with
-   * REVISION_COMPACTED; a hub without state always fails.
+   * What to do if the changes since the token are no longer stored: start over with a snapshot, or fail with
+   * REVISION_COMPACTED. A hub without state always fails.
    */
   readonly onCompacted: "snapshot" | "error";
-  /** A heartbeat follows when there was nothing to tell for so long; above 0. */
+  /** Time in ms without a frame after which a heartbeat is sent. Above 0. */
   readonly heartbeatMs: number;
-  /** Absent: a watcher within this process, of no interest to anybody else. */
+  /** Absent for a watcher within this process, which is not listed. */
   readonly who?: WatchIdentity;
 }
 
-/** What a watcher reads: what happens, and what that tells. */
+/** The kinds of frames that a watcher reads. */
 export interface Watched<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
   readonly source: HubSource<I, S>;

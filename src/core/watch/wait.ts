@@ -4,13 +4,13 @@ import type { ClientPosition } from "./positions.ts";
 
 export interface WaitOptions {
   readonly revision: number;
-  /** At least so many clients; 0: all. */
+  /** Number of clients that must acknowledge. 0 means all. */
   readonly minClients: number;
-  /** Every client. */
+  /** Whether every client must acknowledge. */
   readonly all: boolean;
-  /** 0: answers at once. */
+  /** Timeout in ms. With 0 the call answers at once. */
   readonly timeoutMs: number;
-  /** The store that the revision is of; undefined: the present one. */
+  /** The store that the revision belongs to. Undefined means the current one. */
   readonly incarnation?: string | undefined;
   /** Aborting it ends the wait with its reason. */
   readonly signal?: AbortSignal | undefined;
@@ -18,11 +18,11 @@ export interface WaitOptions {
 
 export interface WaitResult {
   readonly reached: boolean;
-  /** Clients that have acknowledged the revision. */
+  /** Number of clients that have acknowledged the revision. */
   readonly acknowledged: number;
-  /** Those that have not, by id; one that is not connected any more has no watches. */
+  /** Clients that have not acknowledged, by id. One that has disconnected has no watches. */
   readonly pending: readonly ClientPosition[];
-  /** Watches without a client id, of which nothing is known. */
+  /** Number of watches without a client id. Their state is unknown. */
   readonly unnamed: number;
 }
 
@@ -33,8 +33,8 @@ interface Outcome {
 }
 
 /**
- * One wait for clients. Each of them is pending or there. Who was connected at the start stays what it is when it
- * disconnects: it has not seen what it has not acknowledged. Who came later and went again is forgotten.
+ * One wait for clients. Each client is either pending or done. A client that was connected at the start and disconnects
+ * stays pending, because it has not applied the revision. A client that connected later and disconnects is forgotten.
  */
 export class Wait {
   readonly revision: number;
@@ -66,7 +66,7 @@ export class Wait {
     else this.#settle(this.#outcome());
   }
 
-  /** A client has acknowledged something, or has opened or ended a stream. */
+  /** Called when a client has acknowledged a revision, or has opened or ended a stream. */
   moved(client: ClientPosition): void {
     this.#place(client);
     this.#look();

@@ -19,7 +19,7 @@ export const FRAME_LIMIT = 500;
  */
 export const QUEUE_CHARS = 8 * 1024 * 1024;
 
-/** What a watcher is told at a time; `revision` and `resumeToken` say where it stands once it has applied it. */
+/** What a watcher receives at a time. `revision` and `resumeToken` are its position after it has applied the frame. */
 export type Frame<I, S> = { readonly revision: number; readonly resumeToken: string } & (
   | { readonly kind: "snapshot"; readonly items: readonly S[]; readonly complete: boolean }
   | Content<I>
@@ -30,22 +30,23 @@ type Content<I> =
   | {
       readonly kind: "heartbeat";
       readonly time: number;
-      /** The feed's revision: above the frame's while the journal is still being read. */
+      /** The feed's revision. It is above the frame's revision while the journal is still being read. */
       readonly head: number;
     };
 
 export type Start = { readonly from: "snapshot" } | { readonly from: "journal"; readonly afterRevision: number };
 
-/** `snapshot` and `journal` read at the watcher's own pace and keep nothing; only `live` has a queue. */
+/** In `snapshot` and `journal` the watcher reads at its own pace and nothing is queued. Only `live` has a queue. */
 type Phase<I, S> =
   | { readonly in: "snapshot"; readonly items: readonly S[]; readonly revision: number; next: number }
   | { readonly in: "journal"; read: I[]; through: number }
   | { readonly in: "live"; queue: I[] };
 
 /**
- * One reader of a hub: ordered, without a gap, nothing twice. However slowly it reads, it holds at most `QUEUE_LIMIT`
- * changes, of `QUEUE_CHARS` characters in all: past that the queue keeps the latest of each name, and past that it is
- * dropped and the watcher catches up from the journal (the scheme of etcd's synced and unsynced watchers); a hub without state ends it instead.
+ * One reader of a hub. It delivers changes in order, without gaps and without repetition. A slow reader holds at most
+ * `QUEUE_LIMIT` changes of `QUEUE_CHARS` characters: beyond that, the queue keeps only the latest change of each name. If
+ * that is still too much, the queue is dropped and the watcher catches up from the journal (like etcd's synced and unsynced
+ * watchers). A hub without state ends the watcher instead.
  */
 export class Watcher<I extends Item, S extends { readonly name: string }> {
   readonly options: WatchOptions;
@@ -55,22 +56,22 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   readonly #sizeOf: SizeOf<I, S>;
   readonly #onClose: () => void;
   #phase: Phase<I, S>;
-  /** Everything up to here has been told, or does not concern this watcher. */
+  /** Everything up to this revision was delivered, or does not concern this watcher. */
   #position = 0;
-  /** When the next heartbeat is due, in monotonic ms: the first frame comes at once. */
+  /** Monotonic time in ms at which the next heartbeat is due. The first frame is due at once. */
   #due = Number.NEGATIVE_INFINITY;
-  /** The revision of the last frame that is a place to go on from. */
+  /** The revision of the last frame that has a valid resume token. */
   #told = 0;
-  /** The batch of which only the first few items were told: its revision is no place to go on from yet. */
+  /** A batch of which only the first items were delivered. Its revision is not a position to resume from yet. */
   #cut: { readonly revision: number; readonly told: number } | undefined;
-  /** A frame of at least this revision is wanted as soon as it can be. */
+  /** Somebody asked for a frame of at least this revision, without waiting for the next heartbeat. */
   #wanted = 0;
-  /** Why there is nothing to tell beyond a revision. */
+  /** The error that ends the watch, after everything up to this revision was delivered. */
   #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
   readonly #news = new Waiters();
-  /** Whether it goes on from a token, and not from a snapshot of this process. */
+  /** Whether the watch started from a token rather than from a snapshot of this process. */
   #resumed = false;
-  /** Of the queue. */
+  /** Characters in the queue. */
   #queuedChars = 0;
 
   constructor(hub: Watched<I, S>, options: WatchOptions, sizeOf: SizeOf<I, S>, start: Start, onClose: () => void) {
@@ -95,7 +96,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#hub.feed.revision - this.#position;
   }
 
-  /** Up to where the frames that were read tell everything. */
+  /** The frames that were read contain everything up to this revision. */
   get told(): number {
     return this.#told;
   }
@@ -105,20 +106,20 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#phase.in === "live" && this.#phase.queue.length === 0;
   }
 
-  /** How many changes are held for the watcher until it reads; never more than `QUEUE_LIMIT`. */
+  /** Number of queued changes. Never more than `QUEUE_LIMIT`. */
   get waiting(): number {
     return this.#phase.in === "live" ? this.#phase.queue.length : 0;
   }
 
-  /** Asks for a frame of at least that revision without waiting for the next heartbeat. */
+  /** Asks for a frame of at least that revision, without waiting for the next heartbeat. */
   tellUpTo(revision: number): void {
     this.#wanted = Math.max(this.#wanted, Math.min(revision, this.#hub.feed.revision));
     this.#news.wake();
   }
 
   /**
-   * The next frame; the first comes at once, later ones when there is something to tell or a heartbeat is due.
-   * One call at a time. Rejects with the error that ended the watch; undefined after `close`.
+   * Resolves to the next frame. The first one comes at once, a later one when there is a change or a heartbeat is due. Only
+   * one call at a time is allowed. Rejects with the error that ended the watch. Resolves to undefined after `close`.
    */
   async next(): Promise<Frame<I, S> | undefined> {
     const frame = await this.#next();
@@ -133,7 +134,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#endWith(CLOSED);
   }
 
-  /** Called by the hub. */
+  /** Called by the hub with a change. */
   push(item: I): void {
     const phase = this.#phase;
     if (phase.in !== "live" || this.#ending !== undefined) return;
@@ -141,7 +142,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#enqueue(phase, item);
   }
 
-  /** Called by the hub: what this watcher was told before its token may never have been. */
+  /** Called by the hub when the state that this watcher got before its token may have been lost. */
   distrustToken(): void {
     if (!this.#resumed || this.#ending !== undefined) return;
     this.#resumed = false;
@@ -155,13 +156,15 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#news.wake();
   }
 
-  /** Called by the hub with what is in no journal: told only if nothing older is still to be read. */
+  /**
+   * Called by the hub with an event that is not in the journal. It is only delivered if nothing older is still to be read.
+   */
   note(item: I): void {
     const phase = this.#phase;
     if (phase.in === "live" && this.#ending === undefined && this.#wants(item.name)) this.#enqueue(phase, item);
   }
 
-  /** Called by the hub: what has happened by now is still told, then `next` rejects with `error`. */
+  /** Called by the hub. Everything that has happened until now is still delivered, then `next` rejects with `error`. */
   end(error: HeliosError): void {
     this.#endWith(error);
   }
@@ -187,10 +190,10 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       const frame = await this.#ready();
       if (this.#isClosed()) return undefined;
       if (frame !== undefined) return frame;
-      // From here to the wait nothing may be awaited: what is pushed in between would wake nobody.
+      // No await is allowed from here to the wait: an item that is pushed in between would wake nobody.
       const isDue = this.options.clock.monotonic() >= this.#due;
       if (!this.caughtUp) {
-        // A long journal that tells this watcher nothing is no reason to be silent.
+        // A long part of the journal may contain nothing for this watcher. It still gets heartbeats meanwhile.
         if (isDue && this.#phase.in === "journal") return this.#heartbeat();
         continue;
       }
@@ -224,7 +227,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const items = all.slice(next, next + fitting(all, next, FRAME_LIMIT, this.#sizeOf));
     phase.next += items.length;
     const complete = phase.next >= phase.items.length;
-    // Until the last chunk the token is the one to start over with: half a snapshot is no place to go on from.
+    // A half-read snapshot is not a position to resume from. Until the last chunk, the token is empty and means "start
+    // over".
     const resumeToken = complete ? this.#token(phase.revision) : "";
     if (complete) {
       this.#position = phase.revision;
@@ -235,7 +239,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   async #readJournal(phase: Extract<Phase<I, S>, { in: "journal" }>): Promise<Frame<I, S> | undefined> {
     if (phase.read.length === 0) await this.#readPage(phase);
-    // It may have been compacted away.
+    // The journal may have been compacted meanwhile.
     if (this.#phase !== phase) return undefined;
     const items = this.#takeFrom(phase.read);
     const reached = this.#reached(items, phase.read);
@@ -256,7 +260,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       const { revision, told } = this.#cut ?? { revision: -1, told: 0 };
       if (phase.read[0]?.revision === revision) phase.read.splice(0, told);
       const isOversize = phase.read.some((item) => source.isOversize?.(item));
-      // What cannot be told whole is told as it is now.
+      // A change that is too large to be sent is replaced by the current state.
       if (isOversize && this.options.onCompacted === "snapshot") this.#phase = this.#startOver();
     } catch (error) {
       if (!(error instanceof RevisionCompacted)) throw this.#ending?.error ?? error;
@@ -274,7 +278,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return { in: "journal", read: [], through: this.#position };
   }
 
-  /** As many items as fit into a frame; of a batch that fits as a whole all or none. */
+  /** Takes as many items as fit into a frame. A batch that fits into a frame is not split. */
   #takeFrom(queue: I[]): I[] {
     const most = fitting(queue, 0, FRAME_LIMIT, this.#sizeOf);
     let count = most;
@@ -282,7 +286,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return queue.splice(0, count === 0 ? most : count);
   }
 
-  /** Where a watcher stands that was told these items, with those to come. */
+  /** Returns the position of a watcher after these items were delivered. `rest` are the items that follow. */
   #reached(items: readonly I[], rest: readonly I[]): number {
     const last = items.at(-1);
     if (last === undefined) return this.#position;
@@ -290,7 +294,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       this.#cut = undefined;
       return last.revision;
     }
-    // Then all of the items are of that batch.
+    // All of the items belong to that batch.
     const told = this.#cut?.revision === last.revision ? this.#cut.told : 0;
     this.#cut = { revision: last.revision, told: told + items.length };
     return this.#position;
@@ -323,7 +327,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       this.#onClose();
       return;
     }
-    // Of a batch nothing may be left out that comes again later: half of it is no state that ever was.
+    // A batch must not lose an item that a later change replaces, because half a batch is a state that never existed.
     if (phase.queue.some(({ revision }, index) => revision === phase.queue[index + 1]?.revision)) {
       this.#queuedChars = 0;
       this.#phase = this.#fromJournal();
@@ -332,17 +336,17 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const latest = new Map(phase.queue.map((item) => [item.name, item]));
     phase.queue = phase.queue.filter((item) => latest.get(item.name) === item);
     this.#queuedChars = this.#sum(phase.queue);
-    // Half full is the least that coalescing must achieve, or it would run again at every push.
+    // Coalescing must at least halve the queue. Otherwise it would run again at every push.
     if (phase.queue.length <= QUEUE_LIMIT / 2 && this.#queuedChars <= QUEUE_CHARS / 2) return;
     this.#queuedChars = 0;
     this.#phase = this.#fromJournal();
   }
 
-  /** Until there is something to look at, or a heartbeat is due. */
+  /** Waits until there is something to deliver, or a heartbeat is due. */
   async #waitForNews(): Promise<void> {
     const { clock } = this.options;
     const timer = clock.setTimer(this.#due - clock.monotonic(), () => {
-      // It may come a little early.
+      // The timer may fire a little early.
       this.#due = clock.monotonic();
       this.#news.wake();
     });
@@ -367,5 +371,5 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 }
 
-/** Marks a watcher that its reader closed: that is no error. */
+/** Marks a watcher that its reader has closed. This is not an error. */
 const CLOSED = HeliosError.of("INTERNAL", { error_id: "closed" });

@@ -17,7 +17,7 @@ const STUCK_MS = 5000;
 
 /** Where lines go. */
 export interface Destination {
-  /** In messages. */
+  /** The name in messages. */
   readonly name: string;
   /** Writes some of the bytes, at least one; resolves to how many. Never throws at once; one write at a time. */
   write(bytes: Uint8Array): Promise<number>;

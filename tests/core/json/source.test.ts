@@ -115,8 +115,8 @@ describe("readJsonSource", () => {
   it.each([
     ["", 1, "the text ends here"],
     ['{"a": 1,\n}', 2, 'unexpected "}" at column 1'],
-    ['{\n"a": NaN}', 2, '"NaN" is no JSON'],
-    ['{"a": -Infinity}', 1, '"-Infinity" is no JSON'],
+    ['{\n"a": NaN}', 2, '"NaN" is not JSON'],
+    ['{"a": -Infinity}', 1, '"-Infinity" is not JSON'],
     ['{"a": 1e999}', 1, '"1e999" is too large'],
     ["{'a': 1}", 1, 'unexpected "\'" at column 2'],
     ["{a: 1}", 1, 'unexpected "a" at column 2'],
@@ -124,8 +124,8 @@ describe("readJsonSource", () => {
     ['{"a": 01}', 1, 'unexpected "1" at column 8'],
     ["[1] 2", 1, 'unexpected "2" at column 5'],
     ["// flags\n{}", 1, 'unexpected "/" at column 1'],
-    ['["a\nb"]', 1, "a string that does not end on its line, or has a wrong escape"],
-    ['["\\x41"]', 1, "a string that does not end on its line, or has a wrong escape"],
+    ['["a\nb"]', 1, "the string does not end on its line, or has an invalid escape"],
+    ['["\\x41"]', 1, "the string does not end on its line, or has an invalid escape"],
   ])("says what is wrong with %j", (text, line, problem) => {
     expect(failure(text)).toMatchObject({ line, problem });
   });
@@ -144,7 +144,7 @@ describe("readJsonSource", () => {
 
   it("refuses nesting that would overflow the stack", () => {
     expect(readJsonSource("[".repeat(200) + "]".repeat(200)).value).toHaveLength(1);
-    expect(failure("[".repeat(100_000)).problem).toBe("nested too deep");
+    expect(failure("[".repeat(100_000)).problem).toBe("nested too deeply");
   });
 });
 

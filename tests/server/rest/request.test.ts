@@ -281,7 +281,7 @@ describe("a request over REST", () => {
       [(part: string) => part, "json"],
     ] as const;
     for (const [around, place] of places) {
-      expect(invoke(around(`-${digits}`))).toMatch(new RegExp(`^${place.replace(/[[\]]/g, "\\$&")}: it is beyond`));
+      expect(invoke(around(`-${digits}`))).toMatch(new RegExp(`^${place.replace(/[[\]]/g, "\\$&")}: is beyond`));
       expect(invoke(around('"\\uD800"'))).toContain(`${place}: it has half a character`);
       const fine = around(`[${digits}.5, ${digits}e1, "${digits}", "\\ud83d\\ude00", "\\\\ud800", 1e22]`);
       expect(read("POST", "/modules/a/invoke/m", `{"json": ${fine}}`)).toMatchObject({ name: "a" });

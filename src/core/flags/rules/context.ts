@@ -13,7 +13,7 @@ export function checkContext(context: EvaluationContext): void {
   if (!(isTextOrAbsent(sessionId) && isTextOrAbsent(userId) && isTextOrAbsent(symbol) && isTextOrAbsent(system))) {
     const fields = { session_id: sessionId, user_id: userId, symbol, system };
     for (const [field, value] of Object.entries(fields)) {
-      if (!isTextOrAbsent(value)) refuse(violation(["context", field], value, "a text"));
+      if (!isTextOrAbsent(value)) refuse(violation(["context", field], value, "a string"));
     }
   }
   if (attributes !== undefined) refuse(attributesViolation(attributes));
@@ -28,7 +28,7 @@ function attributesViolation(attributes: unknown): Violation | undefined {
   if (typeof attributes !== "object" || attributes === null || Array.isArray(attributes)) {
     return violation(path, attributes, "an object");
   }
-  // Once for whether there is something, and again, more slowly, for where.
+  // A quick check decides whether there is such a number. Only then a slower search finds its place.
   if (isSound(attributes, 0)) return undefined;
   return isTooDeep(attributes, 0)
     ? { path, problem: `nested deeper than ${VALUE_MAX_DEPTH}`, expected: "less of it" }

@@ -52,7 +52,7 @@ export function tooMany(path: JsonPath, count: number): Violation {
 }
 
 export function text(path: JsonPath, value: unknown, limit: number): Violation | undefined {
-  if (typeof value !== "string" || !value.isWellFormed()) return violation(path, value, "a text");
+  if (typeof value !== "string" || !value.isWellFormed()) return violation(path, value, "a string");
   // Characters are code points, as everywhere in the contract.
   const length = [...value].length;
   return length <= limit ? undefined : { path, problem: `${length} characters`, expected: `at most ${limit}` };

@@ -10,20 +10,20 @@ import {
 } from "../retention.ts";
 import { type Change, type ChangePage, MAX_PAGE_CHARS } from "../store.ts";
 
-/** A change that outlived the journal, or has not yet. */
+/** A change in the journal, or one that is still stored as history after the journal dropped it. */
 interface Kept {
   readonly change: Change;
   readonly size: number;
 }
 
-/** The changes of a store in memory, as `SqliteJournal` has them. */
+/** The changes of a store in memory. It keeps what `SqliteJournal` keeps. */
 export class MemoryJournal {
   readonly #retention: Retention;
-  /** Every revision above the compacted one. */
+  /** The changes of every revision above the compacted one. */
   readonly #journal = new Map<number, readonly Kept[]>();
-  /** What is kept of each key, in the journal or not; oldest first. */
+  /** All stored changes of each key, in the journal or not, oldest first. */
   readonly #byKey = new Map<string, Kept[]>();
-  /** Up to the compacted revision, by the prefix of its history; oldest first. */
+  /** The changes up to the compacted revision, by the prefix of their history, oldest first. */
   readonly #past = new Map<string, Set<Kept>>();
   readonly #pastBytes = new Map<string, number>();
   #changes = 0;
@@ -43,7 +43,7 @@ export class MemoryJournal {
     return this.#compacted;
   }
 
-  /** All changes of the next revision. */
+  /** Adds all changes of the next revision. */
   add(changes: readonly Change[]): void {
     this.#revision += 1;
     const kept = changes.map((change) => {
@@ -107,7 +107,7 @@ export class MemoryJournal {
     this.#trim();
   }
 
-  /** Forgets what is too old, at that wall time in ms. */
+  /** Deletes changes that are too old at that wall time in ms. */
   sweep(now: number): void {
     let through = this.#compacted;
     while (through < this.#revision - 1) {
@@ -136,7 +136,7 @@ export class MemoryJournal {
     }
   }
 
-  /** From the journal to the history of its key. */
+  /** Moves a change from the journal to the history of its key. */
   #pass(one: Kept): void {
     const { key, value, revision } = one.change;
     const { prefix } = this.#historyOf(key);
@@ -146,7 +146,7 @@ export class MemoryJournal {
     if (prefix !== "") return;
     const all = this.#byKey.get(key) ?? [];
     const own = all.filter(({ change }) => change.revision <= revision);
-    // A delete that is forgotten takes the whole life with it that it ended.
+    // A deletion ends a resource's life. When the deletion is forgotten, so is that whole life.
     if (value === undefined) {
       this.#drop(own);
       return;
@@ -165,7 +165,7 @@ export class MemoryJournal {
       for (const one of this.#past.get(prefix) ?? []) {
         if ((this.#pastBytes.get(prefix) ?? 0) <= maxBytes) break;
         const next = this.#nextOf(one);
-        // The newest tells what the next change of its key replaced.
+        // The newest change is still needed: its value is what the key's next change replaced.
         if (next !== undefined && next.change.revision <= this.#compacted) this.#drop([one]);
       }
     }
@@ -204,7 +204,7 @@ export class MemoryJournal {
   }
 }
 
-/** What it replaced is kept too, or it replaced nothing. */
+/** Whether the value that the change replaced is stored too, or there was no such value. */
 function isWhole(one: Kept, all: readonly Kept[]): boolean {
   return all[0] !== one || one.change.previous === undefined;
 }

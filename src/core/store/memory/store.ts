@@ -24,12 +24,12 @@ export interface MemoryStoreOptions extends RetentionOptions {
   readonly incarnation: string;
 }
 
-/** A store that lives and dies with the process: for tests, and for running without a data directory. */
+/** Creates a store that exists only in this process: for tests, and for running without a data directory. */
 export function createMemoryStore(options: MemoryStoreOptions): Store {
   return new MemoryStore(options);
 }
 
-/** A write happens after the call, as on a disk: races that a durable store would have are there to be met in tests. */
+/** A write happens after the call has returned, as with a disk. So tests meet the races that a durable store has. */
 const LATER = Promise.resolve();
 
 class MemoryStore implements Store {
@@ -95,7 +95,7 @@ class MemoryStore implements Store {
     checkValue(value);
     const { entries } = await this.#write([{ key, value, ...(ifRevision === undefined ? {} : { ifRevision }) }], cause);
     const [entry] = entries;
-    if (entry === undefined) throw new Error("a put always makes an entry");
+    if (entry === undefined) throw new Error("put did not create an entry");
     return entry;
   }
 

@@ -10,7 +10,7 @@ import {
 } from "../answers.ts";
 import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
 
-/** Answers that are forgotten in one transaction. */
+/** Answers that are deleted in one transaction. */
 const SWEEP_LIMIT = 100;
 
 const GONE = "RETURNING iif(answer IS NULL, 0, size) AS held, note IS NOT NULL AS call";
@@ -32,7 +32,7 @@ const STATEMENTS = {
     DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers WHERE expires < ? ORDER BY expires LIMIT ?) ${GONE}`,
 };
 
-/** Answers in a table of their own. Nothing of them is in memory but for how many there are, and how large. */
+/** Answers in a table of their own. Only their number and size are in memory. */
 export class SqliteAnswers {
   readonly #clock: Clock;
   readonly #limits: { readonly answerBytes: number; readonly knownRequests: number; readonly knownCalls: number };
@@ -49,7 +49,7 @@ export class SqliteAnswers {
     this.reload();
   }
 
-  /** After a transaction that was rolled back. */
+  /** Reads the counters again after a transaction was rolled back. */
   reload(): void {
     const { bytes, requests, calls } = this.#sql.sum.get() as Readonly<Record<"bytes" | "requests" | "calls", number>>;
     [this.#bytes, this.#requests, this.#calls] = [bytes, requests, calls];
@@ -63,15 +63,15 @@ export class SqliteAnswers {
   }
 
   /**
-   * IDEMPOTENCY_KEYS_EXHAUSTED where as many calls are known as may be, and not this one. Those that are asked for in the
-   * same turn are not counted: the limit is kept but for a group of writes.
+   * Throws IDEMPOTENCY_KEYS_EXHAUSTED if the limit is reached and this id is new. Ids of the same group of writes are not
+   * counted yet, so the limit can be exceeded by one group.
    */
   checkRoom(id: string): void {
     const { knownCalls } = this.#limits;
     if (this.#calls >= knownCalls && this.find(id) === undefined) throw keysExhausted(knownCalls);
   }
 
-  /** Within a transaction. */
+  /** Must be called within a transaction. */
   write(id: string, { digest, answer, note }: NewAnswer, expires: number): void {
     const kept = answer === undefined || answer.length > MAX_ANSWER_BYTES ? null : answer;
     const { answerBytes, knownRequests } = this.#limits;
@@ -83,18 +83,18 @@ export class SqliteAnswers {
     while (this.#bytes > answerBytes) {
       const dropped = this.#sql.drop.all() as { readonly size: number }[];
       if (dropped.length === 0) break;
-      // What `RETURNING` tells of an update is the row as it is afterwards: the size stays there.
+      // `RETURNING` of an update returns the row after the update. The column `size` keeps the size of the dropped answer.
       for (const { size } of dropped) this.#bytes -= size;
     }
     if (this.#requests > knownRequests) this.#take(this.#sql.forgetOldest.all(this.#requests - knownRequests));
   }
 
-  /** Within a transaction. */
+  /** Must be called within a transaction. */
   forget(id: string): void {
     this.#take(this.#sql.forget.all(id));
   }
 
-  /** Within a transaction: forgets some of those whose time is over; whether there may be more. */
+  /** Deletes some expired records, within a transaction. Returns whether there may be more. */
   sweep(): boolean {
     const gone = this.#sql.expire.all(this.#clock.now(), SWEEP_LIMIT);
     this.#take(gone);

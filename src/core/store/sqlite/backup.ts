@@ -26,7 +26,7 @@ const MANIFEST = "backup.json";
 const DATABASE = "helios.db";
 const ARTIFACTS = "artifacts";
 const VERSION = 1;
-/** What may be in a backup: nothing else is read, or written anywhere. */
+/** Allowed names of files in a backup. No other file is read or written. */
 const NAME = /^(helios\.db|artifacts\/[0-9a-f]{64})$/;
 
 interface BackedUpFile {
@@ -35,7 +35,7 @@ interface BackedUpFile {
   readonly sha256: string;
 }
 
-/** What a backup says of itself. */
+/** The description that a backup contains. */
 export interface Manifest {
   readonly version: number;
   /** RFC 3339. */
@@ -46,19 +46,19 @@ export interface Manifest {
 }
 
 /**
- * Writes a backup of a data directory into a new directory, also while a store has it open: the database as it was at
- * one moment, and the modules' code that it needs. Under another name first: a backup that is there is whole, and one
- * that fails leaves nothing. Throws an Error that says what is wrong.
+ * Writes a backup of a data directory into a new directory: the database as it was at one moment, and the code of modules
+ * that it needs. A store may have the data directory open. The backup is written under another name first: a backup with
+ * its final name is complete, and a failed one leaves nothing. Throws an Error that says what is wrong.
  */
 export function backUp(directory: string, target: string, now: Date): Manifest {
   checkPath("the data directory", directory);
   checkPath("the directory to back up into", target);
   const file = join(directory, DATABASE);
-  if (!isFile(file)) throw new Error(`there is no ${file} to back up`);
+  if (!isFile(file)) throw new Error(`${file} does not exist, so there is nothing to back up`);
   return told(`${directory} cannot be backed up into ${target}`, () => {
     const place = placeOf(target);
     if (isWithin(place, realpathSync(directory))) {
-      throw new Error(`${target} lies in the data directory; a backup goes elsewhere, best onto another disk`);
+      throw new Error(`${target} is in the data directory; choose a directory outside it, preferably on another disk`);
     }
     refuseFull(place, target);
     const draft = `${place}.unfinished`;
@@ -67,7 +67,7 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
       rmSync(draft, { recursive: true, force: true });
       makeDirectory(join(draft, ARTIFACTS));
       const manifest = fill(draft, directory, now);
-      // Not what came there meanwhile: of a directory that is not empty this throws.
+      // If files were put there meanwhile, rmdir throws, and they stay.
       if (existsSync(place)) rmdirSync(place);
       renameSync(draft, place);
       sync(dirname(place));
@@ -76,7 +76,7 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
       try {
         rmSync(draft, { recursive: true, force: true });
       } catch {
-        // What went wrong first is what matters.
+        // The first error is the one to report.
       }
       throw error;
     }
@@ -84,7 +84,7 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
 }
 
 function fill(draft: string, directory: string, now: Date): Manifest {
-  // Before and after: what is needed at the moment in between is there at one of the two.
+  // Artifacts are copied before and after. Whatever the database needs at the moment in between exists at one of the two.
   copyArtifacts(directory, draft);
   copyDatabase(join(directory, DATABASE), join(draft, DATABASE));
   copyArtifacts(directory, draft);
@@ -99,13 +99,13 @@ function fill(draft: string, directory: string, now: Date): Manifest {
 }
 
 /**
- * Makes a data directory what a backup has, with a new identity, so that every client starts over by a snapshot. All of
- * the backup is checked first. The database takes its place at once; a restore that is cut short leaves what was there
- * before or, where that was damaged, a directory that no store opens until it is restored again.
+ * Replaces the content of a data directory by a backup, with a new incarnation, so that every client starts over with a
+ * snapshot. The whole backup is checked first. The database is replaced atomically. If a restore is interrupted, the old
+ * database is still there; if it was damaged, no store opens the directory until it is restored again.
  *
- * Throws an Error that says what is wrong, STORE_LOCKED where a store has the directory open.
+ * Throws an Error that says what is wrong, and STORE_LOCKED if a store has the directory open.
  *
- * @param replace whether a database that is there may be replaced.
+ * @param replace whether an existing database may be replaced.
  */
 export function restore(backup: string, directory: string, replace: boolean, newId: () => string): Manifest {
   checkPath("the backup", backup);
@@ -115,7 +115,7 @@ export function restore(backup: string, directory: string, replace: boolean, new
   checkDatabase(join(backup, DATABASE));
   return told(`${backup} cannot be restored into ${directory}`, () => {
     if (isWithin(placeOf(directory), realpathSync(backup))) {
-      throw new Error(`${directory} lies in the backup itself; a backup stays as it is`);
+      throw new Error(`${directory} is in the backup; a restore must not change the backup`);
     }
     makeDirectory(directory);
     const unlock = lock(directory);
@@ -137,12 +137,12 @@ function replaceBy(
   const file = join(directory, DATABASE);
   const draft = `${file}.restoring`;
   const isThere = existsSync(file) || existsSync(`${file}-wal`);
-  if (isThere && !replace) throw new Error(`${file} is there already; say --replace to replace it`);
+  if (isThere && !replace) throw new Error(`${file} already exists; use --replace to replace it`);
   if (isThere && existsSync(file) && !isFile(file)) throw new Error(`${file} is not a file`);
   const removeDraft = (): void => {
     for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(draft + suffix, { force: true });
   };
-  // Where a restore was cut short the draft is all that keeps a store from beginning empty.
+  // After an interrupted restore, only the draft prevents a store from starting with an empty database.
   const wasCut = !isThere && existsSync(draft);
   const incarnation = newId();
   try {
@@ -152,7 +152,7 @@ function replaceBy(
     sync(draft);
     placeArtifacts(backup, directory, manifest);
   } catch (error) {
-    // On a disk that is full it would only take room.
+    // On a full disk the draft would only take up space.
     removeDraft();
     if (wasCut) writeFileSync(draft, "");
     throw error;
@@ -163,7 +163,9 @@ function replaceBy(
   return { ...manifest, incarnation };
 }
 
-/** Runs what works on a disk; what the disk or the database says is told with what was to be done. */
+/**
+ * Runs an operation on the disk. An error of the disk or the database is wrapped with a text that says what was to be done.
+ */
 function told<T>(what: string, run: () => T): T {
   try {
     return run();
@@ -174,10 +176,11 @@ function told<T>(what: string, run: () => T): T {
 }
 
 function checkPath(what: string, path: string): void {
-  if (path === "" || path.includes("\0")) throw new Error(`${what} is ${JSON.stringify(path)}, which is no path`);
+  if (path === "" || path.includes("\0"))
+    throw new Error(`${what} is ${JSON.stringify(path)}, which is not a valid path`);
 }
 
-/** Where a path leads to, be it there or not: links are followed as far as it is. */
+/** Resolves a path whose last parts need not exist. Links are followed as far as the path exists. */
 function placeOf(path: string): string {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return realpathSync(path);
   const parent = dirname(path);
@@ -188,12 +191,12 @@ const isWithin = (place: string, directory: string): boolean => `${place}${sep}`
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
-/** Leaves no log beside the database. While the draft is there, a store refuses to begin without a database. */
+/** Removes the database and its log. While the draft exists, a store refuses to start without a database. */
 function clear(file: string): void {
   try {
     settle(file);
   } catch {
-    // It is damaged, or there is only its log: then it goes as a whole.
+    // The database is damaged, or only its log exists. All of its files are removed.
     for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(file + suffix, { force: true });
   }
   rmSync(`${file}-shm`, { force: true });
@@ -214,7 +217,7 @@ function placeArtifacts(backup: string, directory: string, { files }: Manifest):
 
 function readManifest(backup: string): Manifest {
   const file = join(backup, MANIFEST);
-  if (!isFile(file)) throw new Error(`${backup} is no backup: it has no ${MANIFEST}`);
+  if (!isFile(file)) throw new Error(`${backup} is not a backup: it has no ${MANIFEST}`);
   let manifest: Partial<Manifest>;
   try {
     manifest = JSON.parse(readFileSync(file, "utf8")) as Partial<Manifest>;
@@ -236,28 +239,28 @@ function isBackedUpFile(value: unknown): value is BackedUpFile {
 
 function checkFile(backup: string, { path, bytes, sha256 }: BackedUpFile): void {
   const file = join(backup, path);
-  if (!isFile(file)) throw new Error(`the backup is not whole: ${file} is missing`);
+  if (!isFile(file)) throw new Error(`the backup is incomplete: ${file} is missing`);
   const found = digestOf(file);
   if (found.bytes === bytes && found.sha256 === sha256) return;
-  throw new Error(`the backup is damaged: ${file} is not what was backed up (its SHA-256 is another)`);
+  throw new Error(`the backup is damaged: the SHA-256 of ${file} is not the one in the manifest`);
 }
 
 function refuseFull(place: string, target: string): void {
   const stat = statSync(place, { throwIfNoEntry: false });
   if (stat === undefined || (stat.isDirectory() && readdirSync(place).length === 0)) return;
-  throw new Error(`${target} is there already; a backup goes into a directory that is new or empty`);
+  throw new Error(`${target} already exists and is not empty; choose a new or empty directory`);
 }
 
-/** What a backup that was cut short left is removed; whatever else is of that name is not ours. */
+/** What an interrupted backup left is removed. Any other file or directory of that name belongs to somebody else. */
 function refuseForeign(draft: string): void {
   const stat = lstatSync(draft, { throwIfNoEntry: false });
   if (stat === undefined) return;
   const isOurs = (name: string): boolean => name === ARTIFACTS || name === MANIFEST || DRAFT_FILE.test(name);
   if (stat.isDirectory() && readdirSync(draft).every(isOurs)) return;
-  throw new Error(`${draft} is in the way: it is not what a backup that was cut short leaves`);
+  throw new Error(`${draft} is in the way: it was not left by an interrupted backup; move it elsewhere`);
 }
 
-/** The database, and what SQLite has beside it. A data directory has its lock, too. */
+/** The database and the files that SQLite keeps beside it. */
 const DRAFT_FILE = /^helios\.db(-journal|-wal|-shm)?$/;
 
 function copyDatabase(file: string, target: string): void {
@@ -278,7 +281,7 @@ function copyArtifacts(directory: string, draft: string): void {
     try {
       copyFileSync(join(source, name), target);
     } catch (error) {
-      // What is deleted meanwhile is not needed.
+      // A file that was deleted meanwhile is not needed.
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
   }

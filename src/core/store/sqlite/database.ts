@@ -1,4 +1,4 @@
-/** What the store needs of an open database; every call is synchronous. */
+/** What the store needs of an open database. Every call is synchronous. */
 export interface SqlDatabase {
   readonly isTransaction: boolean;
   exec(sql: string): void;

@@ -11,9 +11,9 @@ import { type Cause, type Change, type ChangePage, MAX_PAGE_CHARS } from "../sto
 import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
 import * as sql from "./schema.ts";
 
-/** Rows that are looked at in one slice of a sweep. */
+/** Rows that one slice of a sweep reads. */
 const SLICE = 200;
-/** A row from this size on, in bytes, is worth a look at what all of its key take. */
+/** Size in bytes from which a new row is a reason to check the size of its key's whole history. */
 const LARGE = KEPT_BYTES_PER_KEY / 128;
 
 const STATEMENTS = {
@@ -35,27 +35,27 @@ const STATEMENTS = {
   writeKept: sql.WRITE_KEPT,
 };
 
-/** Where the journal stands; what a transaction that is rolled back goes back to. */
+/** The position and sizes of the journal. A rolled-back transaction restores them. */
 interface State {
   readonly revision: number;
   readonly seq: number;
-  /** Bytes of all changes ever. */
+  /** Bytes of all changes ever made. */
   readonly total: number;
   readonly compacted: number;
   readonly compactedSeq: number;
   readonly compactedTotal: number;
-  /** Bytes of what outlived compactions, by the prefix of its history. */
+  /** Bytes of the changes that stayed after compactions, by the prefix of their history. */
   readonly kept: ReadonlyMap<string, number>;
 }
 
 /**
- * The changes in the database: above the compacted revision all of them, the journal; up to it what is kept of each
- * key, its history. Whatever writes must be called within a transaction.
+ * The changes in the database. All changes above the compacted revision form the journal. Up to that revision, each key
+ * keeps a history. Methods that write must be called within a transaction.
  */
 export class SqliteJournal {
   readonly #sql: Prepared<typeof STATEMENTS>;
   readonly #retention: Retention;
-  /** By prefix: the oldest that may be left to trim. */
+  /** By prefix: the oldest row that may still need trimming. */
   readonly #cursors = new Map<string, number>();
   #state: State;
 
@@ -91,7 +91,7 @@ export class SqliteJournal {
     this.#state = state;
   }
 
-  /** Adds a change; its revision is the newest from then on. */
+  /** Adds a change. Its revision becomes the newest one. */
   add({ key, revision, time, createTime, value, previous }: Omit<Change, "cause">, cause: string): void {
     const size = changeSize(key, cause, value);
     const [seq, total] = [this.#state.seq + 1, this.#state.total + size];
@@ -110,7 +110,9 @@ export class SqliteJournal {
     this.#state = { ...this.#state, revision, seq, total };
   }
 
-  /** Whole revisions, until there are `limit` changes or a page of values; `through` is `until` where all were told. */
+  /**
+   * Returns whole revisions, up to `limit` changes or a page of values. If all changes were returned, `through` is `until`.
+   */
   changes(prefix: string, after: number, until: number, limit: number): ChangePage {
     const changes: Change[] = [];
     let chars = 0;
@@ -127,7 +129,7 @@ export class SqliteJournal {
 
   history(key: string, limit: number, beforeRevision: number): readonly Change[] {
     const isByAge = isLong(historyOf(key, this.#retention));
-    // Above -1 is everything: what is kept by age is told whatever the number.
+    // -1 includes every change: a history by age is not limited by number.
     const above = isByAge ? -1 : this.#state.compacted;
     const rows = this.#sql.history.all(key, beforeRevision, above, KEPT_CHANGES_PER_KEY, limit) as ChangeRow[];
     return rows.filter((row) => isByAge || isWhole(row)).map(toChange);
@@ -138,10 +140,13 @@ export class SqliteJournal {
     return row && toChange(row);
   }
 
-  /** Compacts a step or a few if there are too many changes, or too many bytes, after so many were added. */
+  /**
+   * Compacts a few steps if there are too many changes, or too many bytes. `added` is the number of changes that were just
+   * added.
+   */
   compactIfDue(added: number): void {
     const { keptChanges, keptBytes } = this.#retention;
-    // More than was added is taken away: a store that is to keep less gets there.
+    // More is removed than was added, so that a store with a lowered limit reaches it in time.
     for (let left = added + COMPACTION_STEP; left > 0; left -= COMPACTION_STEP) {
       const { seq, total, compactedSeq, compactedTotal } = this.#state;
       const isFull = seq - compactedSeq >= keptChanges + COMPACTION_STEP || total - compactedTotal > keptBytes;
@@ -149,18 +154,18 @@ export class SqliteJournal {
     }
   }
 
-  /** Compacts some of what was made before that wall time in ms; whether there may be more. */
+  /** Compacts some of the changes made before that wall time in ms. Returns whether there may be more. */
   compactBefore(time: number): boolean {
     return this.#compactStep(SLICE, (row) => row.time < time);
   }
 
-  /** Forgets changes up to a revision, except what is kept of each key. */
+  /** Compacts the changes up to a revision. The histories of keys stay. */
   compact(throughRevision: number): void {
     const rows = this.#sql.upTo.all(this.#state.compactedSeq, throughRevision) as Row[];
     this.#forget(rows, throughRevision);
   }
 
-  /** Trims histories that take too many bytes; whether there may be more. */
+  /** Trims histories that take too many bytes. Returns whether there may be more. */
   trim(): boolean {
     let more = false;
     for (const { prefix, maxBytes } of this.#retention.histories) {
@@ -170,8 +175,8 @@ export class SqliteJournal {
   }
 
   /**
-   * A slice of what is kept by age, after `cursor`: forgets what was no longer in force at the beginning of its time.
-   * Where the next slice begins; undefined: that was all.
+   * Trims one slice of the histories by age, after `cursor`: deletes changes that were no longer in force when the stored
+   * period began. Returns where the next slice begins, or undefined if this was the last one.
    */
   forgetOld(cursor: number, now: number): number | undefined {
     const { histories } = this.#retention;
@@ -188,12 +193,15 @@ export class SqliteJournal {
     return rows.length < SLICE ? undefined : rows.at(-1)?.seq;
   }
 
-  /** At the beginning of a sweep: what was not to be trimmed the last time may be now. */
+  /** Called at the beginning of a sweep. Changes that could not be trimmed in the last sweep may be trimmed now. */
   rewind(): void {
     this.#cursors.clear();
   }
 
-  /** A page of the oldest that `isOld` accepts, whole revisions, and never the newest; whether it was all of a page. */
+  /**
+   * Compacts one page of the oldest changes that `isOld` accepts, in whole revisions, but never the newest revision.
+   * Returns whether the page was full.
+   */
   #compactStep(limit: number, isOld: (row: Row) => boolean): boolean {
     const { compactedSeq, revision } = this.#state;
     const page = this.#sql.oldest.all(compactedSeq, revision, limit) as Row[];
@@ -237,7 +245,7 @@ export class SqliteJournal {
       this.#cursors.set(prefix, row.seq);
       if (historyOf(row.key, this.#retention).prefix !== prefix) continue;
       const next = this.#sql.next.get(row.key, row.revision) as { readonly seq: number } | undefined;
-      // The newest tells what the next change of its key replaced.
+      // The newest change is still needed: its value is what the key's next change replaced.
       if (next !== undefined && next.seq <= this.#state.compactedSeq) this.#drop(row, prefix);
     }
     return rows.length === SLICE;
@@ -294,7 +302,7 @@ interface ChangeRow {
   readonly replaces: number;
 }
 
-/** What it replaced is kept too, or it replaced nothing. */
+/** Whether the value that the change replaced is stored too, or there was no such value. */
 function isWhole({ previous, replaces }: ChangeRow): boolean {
   return previous !== null || replaces === 0;
 }

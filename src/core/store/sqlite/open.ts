@@ -41,24 +41,23 @@ import { SqliteStore } from "./store.ts";
 export const WHOLLY_CHECKED_BYTES = 32 * 1024 * 1024;
 
 export interface SqliteStoreOptions extends RetentionOptions {
-  /** Made if it is missing; no other store may use it meanwhile. */
+  /** Created if it is missing. No other store may use it at the same time. */
   readonly directory: string;
   readonly clock: Clock;
-  /** Makes the incarnation of a new database. */
+  /** Creates the incarnation of a new database. */
   readonly newId: () => string;
   /** Default: `WHOLLY_CHECKED_BYTES`. */
   readonly whollyCheckedBytes?: number;
 }
 
 /**
- * Opens the store in a directory, or makes one there. A write is on the disk before it is acknowledged (WAL,
- * synchronous=FULL), whatever kills the process afterwards.
+ * Opens the store in a directory, or creates one there. A write is on the disk before it is acknowledged (WAL,
+ * synchronous=FULL), so it survives any end of the process.
  *
- * A database of an older format is made one of today's first, at once or not at all; older versions of Helios refuse
- * it from then on.
+ * A database of an older format is converted first, atomically. Older versions of Helios then refuse it.
  *
- * Rejects with STORE_LOCKED while another store has the directory open; with STORE_DAMAGED or STORE_FORMAT_UNKNOWN
- * without having changed a byte of the database; with STORE_DIRECTORY_UNUSABLE where there is no access to it.
+ * Rejects with STORE_LOCKED while another store has the directory open. Rejects with STORE_DAMAGED or STORE_FORMAT_UNKNOWN
+ * without changing a byte of the database, and with STORE_DIRECTORY_UNUSABLE if the directory cannot be accessed.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { directory, clock, newId } = options;
@@ -86,9 +85,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 }
 
 /**
- * Takes the directory with a lock that the system frees when the process ends, however it does. A file of its own
- * bears it, since the database may not be there yet, and since whoever reads a file whose locks the same process
- * holds (as `inspect` does) loses them.
+ * Locks the directory. The system releases the lock when the process ends, however it ends. The lock is a file of its own
+ * for two reasons: the database may not exist yet, and a process that opens and closes a file (as `inspect` does) loses its
+ * own locks on it.
  */
 export function lock(directory: string): () => void {
   const owner = join(directory, "helios.owner");
@@ -115,15 +114,18 @@ function readOwner(file: string): string {
   return owner;
 }
 
-/** Under another name first: a process that dies meanwhile leaves nothing that looks like a database of ours. */
+/**
+ * The database is created under another name first. If the process dies meanwhile, no half-made database is left under the
+ * final name.
+ */
 function create(file: string, incarnation: string): void {
   const wal = `${file}-wal`;
-  if (existsSync(`${file}.restoring`)) throw damaged(file, "a restore was cut short: restore the backup again");
+  if (existsSync(`${file}.restoring`)) throw damaged(file, "a restore was interrupted: restore the backup again");
   if (sizeOf(wal) > 0) throw damaged(wal, "its database helios.db is missing");
   writeAside(file, (database) => database.prepare(CREATE_META).run(incarnation));
 }
 
-/** Makes a database of today's format of one of format 1, and puts it in its place. */
+/** Converts a database of format 1 to the current format, and replaces it. */
 function migrate(file: string, clock: Clock, retention: Retention): void {
   settle(file);
   const since = clock.now() - REPLAYED_MS;
@@ -138,7 +140,7 @@ function migrate(file: string, clock: Clock, retention: Retention): void {
   writeAside(file, copy, file);
 }
 
-/** Brings a database's log into its file: none may be left beside the one that takes its place. */
+/** Writes a database's log into its file. No log may stay beside the database that replaces it. */
 export function settle(file: string): void {
   const database = new DatabaseSync(file);
   try {
@@ -154,7 +156,7 @@ interface OldAnswer {
   readonly value: string;
 }
 
-/** Writes a whole database and then gives it the file's name: whoever opens that finds the old one or the new one. */
+/** Writes a complete database and then renames it to `file`. A reader finds either the old database or the new one. */
 function writeAside(file: string, fill: (database: DatabaseSync) => void, old?: string): void {
   const draft = `${file}.new`;
   for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(draft + suffix, { force: true });
@@ -174,7 +176,7 @@ function writeAside(file: string, fill: (database: DatabaseSync) => void, old?: 
   sync(join(file, ".."));
 }
 
-/** Checks all pages of a database that nobody has open; STORE_DAMAGED or STORE_FORMAT_UNKNOWN. */
+/** Checks all pages of a database that no process has open. Throws STORE_DAMAGED or STORE_FORMAT_UNKNOWN. */
 export function checkDatabase(file: string): void {
   if (!existsSync(file)) throw damaged(file, "there is no such file");
   try {
@@ -184,7 +186,7 @@ export function checkDatabase(file: string): void {
   }
 }
 
-/** Refuses what is not a sound database of ours, without changing a byte of it; the format that it has. */
+/** Refuses a file that is not a sound database of Helios, without changing a byte of it. Returns its format. */
 function inspect(file: string, whollyCheckedBytes: number): number {
   const stat = statSync(file);
   if (!stat.isFile()) throw damaged(file, "it is not a file");
@@ -209,14 +211,14 @@ function inspect(file: string, whollyCheckedBytes: number): number {
     throw NOT_SOUND.has(primaryCode(error)) ? damaged(file, messageOf(error), error) : error;
   } finally {
     database.close();
-    // Reading a log that a crash left needs this file; it holds nothing of its own.
+    // SQLite needs this file to read a log that a crash left. It holds no data of its own.
     if (!hadShared) rmSync(shared, { force: true });
   }
 }
 
 /**
- * Whether the pages are sound: all of them where they are few, else those that hold the present state, and that none is
- * missing. What is wrong with the others is told by whoever reads them, and by a whole check: `npm run check:data`.
+ * Checks that the pages are sound and that no page is missing. A large database is only checked where the current state is.
+ * Damage elsewhere is found when the pages are read, or by a complete check: `npm run check:data`.
  */
 function checkPages(database: DatabaseSync, file: string, size: number, whollyCheckedBytes: number): void {
   const isSmall = size + sizeOf(`${file}-wal`) <= whollyCheckedBytes;
@@ -230,7 +232,7 @@ function checkPages(database: DatabaseSync, file: string, size: number, whollyCh
   if (sizeOf(`${file}-wal`) === 0 && size < expected) throw damaged(file, `it is cut at ${size} of ${expected} bytes`);
 }
 
-/** Without a log to look at, SQLite can be told that nobody changes the file: it then makes no files beside it. */
+/** If there is no log to read, SQLite can be told that nobody changes the file. It then creates no files beside it. */
 function readOnlyName(file: string): string | URL {
   if (sizeOf(`${file}-wal`) > 0 || sizeOf(`${file}-journal`) > 0) return file;
   const url = pathToFileURL(file);
@@ -241,9 +243,9 @@ function readOnlyName(file: string): string | URL {
 function open(file: string): DatabaseSync {
   const database = new DatabaseSync(file);
   try {
-    // Others may read, as a backup does; that only one store writes is what `helios.lock` is for.
+    // Other programs may read, as a backup does. `helios.lock` ensures that only one store writes.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    // A log that was once long is cut to this when it is begun anew, in bytes.
+    // When SQLite starts the log anew, it cuts the file to this size.
     database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES}`);
     const hasNotes = database.prepare(HAS_NOTES).get() !== undefined;
     database.exec(`BEGIN IMMEDIATE; ${hasNotes ? "" : ADD_NOTES}; COMMIT`);
@@ -263,7 +265,7 @@ const MAX_IDLE_LOG_BYTES = 16 * 1024 * 1024;
 /** SQLITE_ERROR (a statement does not fit the schema), SQLITE_CORRUPT, SQLITE_NOTADB. */
 const NOT_SOUND: ReadonlySet<number | undefined> = new Set([1, 11, 26]);
 
-/** The low byte of SQLite's error code says what, the rest why; undefined for an error of another kind. */
+/** Returns the kind of an SQLite error: the low byte of its error code. Undefined for other errors. */
 function primaryCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error)) return undefined;
   return Number(error.errcode) & 0xff;
@@ -285,7 +287,7 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Waits until the disk has a file's content, or a directory's names. */
+/** Waits until the disk has stored a file's content, or a directory's names. */
 export function sync(path: string): void {
   const descriptor = openSync(path, "r");
   try {
@@ -295,11 +297,9 @@ export function sync(path: string): void {
   }
 }
 
-/** For what is nice to have: the owner's name is only there to be read by people. */
+/** Ignores failures. The owner's name is only written for people to read. */
 function quietly(run: () => void): void {
   try {
     run();
-  } catch {
-    // Nothing depends on it.
-  }
+  } catch {}
 }

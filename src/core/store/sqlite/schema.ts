@@ -1,23 +1,24 @@
 import { CHANGE_OVERHEAD } from "../retention.ts";
 
-/** Marks a database as ours: "HELI" in ASCII. */
+/** Marks a database as one of Helios: "HELI" in ASCII. */
 export const APPLICATION_ID = 0x48454c49;
-/** Counts up when an older version could no longer read what this one writes. */
+/** Raised when an older version can no longer read what this one writes. */
 export const FORMAT = 2;
 
-/** Among the answers, those that may be forgotten early. */
+/** The answers that may be deleted early. */
 const INDEX_REQUESTS = "CREATE INDEX answers_of_requests ON answers (expires) WHERE note IS NULL";
 
-/** Brings the answers of format 2 to what they are now; versions that know nothing of notes go on with them, too. */
+/** Adds the notes of answers to a database of format 2. Versions that do not know notes can still use it. */
 export const ADD_NOTES = `ALTER TABLE answers ADD COLUMN note TEXT; ${INDEX_REQUESTS}`;
 export const HAS_NOTES = "SELECT 1 FROM pragma_table_info('answers') WHERE name = 'note'";
 
 /**
- * `entries` is the present state and `journal` what led to it, in the order of `seq`; the changes of a batch share their
- * revision. What a change replaced is the value of the row before it of the same key. Its rows up to the compacted
- * revision are the histories of keys; `histories` says how many bytes those take. `total` is the size of all changes that
- * ever were, up to that row, so that the size of any stretch is a difference; `replaces` says whether there was a value
- * before. `answers` are not part of the state; those of calls with a key have a `note`. Times are REAL, since a clock may tell fractions of a millisecond.
+ * `entries` is the current state. `journal` has the changes that led to it, in the order of `seq`; the changes of a batch
+ * have the same revision. The value that a change replaced is in the previous row of the same key. The rows up to the
+ * compacted revision are the histories of keys; `histories` has their size in bytes. `total` is the size of all changes
+ * ever made up to that row, so the size of any range is a difference of two totals. `replaces` says whether there was a
+ * value before. `answers` is not part of the state; answers to calls with a key have a `note`. Times are REAL, because a
+ * clock may return fractions of a millisecond.
  */
 export const CREATE_SCHEMA = `
   CREATE TABLE meta (
@@ -66,7 +67,7 @@ export const CREATE_SCHEMA = `
   PRAGMA user_version = ${FORMAT};
 `;
 
-/** What a database of each format has. */
+/** The tables and indexes of each format. */
 export const SCHEMA_NAMES: Readonly<Record<number, readonly string[]>> = {
   1: ["meta", "entries", "journal", "journal_by_key"],
   2: [
@@ -83,7 +84,10 @@ export const SCHEMA_NAMES: Readonly<Record<number, readonly string[]>> = {
   ],
 };
 
-/** Copies what is in a database of format 1, attached as `old`, into an empty one of today's; answers are no state now. */
+/**
+ * Copies a database of format 1, attached as `old`, into an empty one of the current format. Answers are not copied,
+ * because they are no longer part of the state.
+ */
 export const COPY_FORMAT_1 = `
   INSERT INTO entries SELECT * FROM old.entries WHERE key NOT LIKE 'request/%';
   INSERT INTO journal (seq, revision, key, time, create_time, size, total, replaces, cause, value)
@@ -109,7 +113,7 @@ export const OLD_ANSWERS = `
 export const CREATE_META = `
   INSERT INTO meta (id, incarnation, compacted, compacted_seq, compacted_total, least_revision)
   VALUES (1, ?, 0, 0, 0, 0)`;
-/** `least_revision` is that which the store has reached, whatever is left of its changes. */
+/** `least_revision` is a revision that the store has reached, even if none of its changes is left. */
 export const READ_META = `
   SELECT incarnation, compacted, compacted_seq, compacted_total,
     max(compacted, least_revision, (SELECT coalesce(max(revision), 0) FROM journal)) AS revision,
@@ -122,7 +126,7 @@ export const READ_KEPT = "SELECT prefix, bytes FROM histories";
 export const WRITE_KEPT = `
   INSERT INTO histories (prefix, bytes) VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET bytes = excluded.bytes`;
 
-/** Tries whether so many bytes can be written. */
+/** Writes a number of bytes, to test whether the disk has space. */
 export const FILL_PROBE = "INSERT INTO probe (filler) VALUES (zeroblob(?))";
 export const EMPTY_PROBE = "DELETE FROM probe";
 
@@ -143,14 +147,14 @@ const SELECT_CHANGES = `
   SELECT *, (SELECT value FROM journal AS before WHERE before.key = journal.key AND before.revision < journal.revision
     ORDER BY before.revision DESC LIMIT 1) AS previous
   FROM journal`;
-/** The revision of the nth newest row of a key, or nothing. */
+/** The revision of the nth newest row of a key, if there are so many. */
 const NTH_NEWEST = (key: string, n: string): string =>
   `(SELECT revision FROM journal AS nth WHERE nth.key = ${key} ORDER BY revision DESC LIMIT 1 OFFSET ${n} - 1)`;
 
-/** Above a revision, up to another, below a prefix. */
+/** Changes above a revision, up to another, below a prefix. */
 export const LIST_CHANGES = `${SELECT_CHANGES}
   WHERE revision > ?1 AND revision <= ?2 AND instr(key, ?3) = 1 ORDER BY revision, seq`;
-/** Of a key, below a revision, those above the compacted one or among the newest few, at most so many. */
+/** A page of the changes of a key below a revision: those above the compacted revision, or among the newest few. */
 export const LIST_HISTORY = `${SELECT_CHANGES}
   WHERE key = ?1 AND revision < ?2 AND (revision > ?3 OR revision >= coalesce(${NTH_NEWEST("?1", "?4")}, 0))
   ORDER BY revision DESC LIMIT ?5`;
@@ -158,32 +162,32 @@ export const LIST_HISTORY = `${SELECT_CHANGES}
 export const OLDEST_OF_KEY = `${SELECT_CHANGES} WHERE key = ?1 ORDER BY revision LIMIT 1`;
 
 const SELECT_ROWS = "SELECT seq, revision, key, time, size, total, value IS NULL AS deleted FROM journal";
-/** After a place, before a revision, at most so many. */
+/** A page of rows after a `seq` and before a revision. */
 export const OLDEST = `${SELECT_ROWS} WHERE seq > ?1 AND revision < ?2 ORDER BY seq LIMIT ?3`;
-/** Of a revision, after a place. */
+/** Rows of a revision after a `seq`. */
 export const REST_OF_REVISION = `${SELECT_ROWS} WHERE revision = ?1 AND seq > ?2 ORDER BY seq`;
-/** After a place, up to a revision. */
+/** Rows after a `seq`, up to a revision. */
 export const UP_TO_REVISION = `${SELECT_ROWS} WHERE seq > ?1 AND revision <= ?2 ORDER BY seq`;
-/** After a place, up to another, at most so many. */
+/** A page of rows after a `seq`, up to another one. */
 export const KEPT = `${SELECT_ROWS} WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`;
-/** The change of a key that came after a revision. */
+/** The first change of a key after a revision. */
 export const NEXT_OF_KEY = `
   SELECT seq, time FROM journal WHERE key = ?1 AND revision > ?2 ORDER BY revision LIMIT 1`;
-/** The newest revision of a key, up to one, which is more than so many bytes back. */
+/** The newest revision of a key, up to a given one, that is more than a number of bytes back. */
 export const PAST_BYTES = `
   SELECT revision FROM
     (SELECT revision, sum(size) OVER (ORDER BY revision DESC) - size AS later FROM journal WHERE key = ?1 AND revision <= ?2)
   WHERE later > ?3 ORDER BY revision DESC LIMIT 1`;
 
-/** Forgets a key's changes below a revision, except the newest few and the one that has the value before those. */
+/** Deletes a key's changes below a revision, except the newest few and the one that holds the value before them. */
 export const PRUNE_KEY = `
   DELETE FROM journal WHERE key = ?1 AND revision < ?2 AND revision < ${NTH_NEWEST("?1", "?3 + 1")} RETURNING size`;
-/** Forgets a key's changes below a revision. */
+/** Deletes a key's changes below a revision. */
 export const PRUNE_BEFORE = "DELETE FROM journal WHERE key = ?1 AND revision < ?2 RETURNING size";
-/** Forgets a key's changes up to a delete and the delete itself. */
+/** Deletes a key's changes up to and including a deletion of the key. */
 export const PRUNE_LIFE = "DELETE FROM journal WHERE key = ?1 AND revision <= ?2 RETURNING size";
 export const DROP_CHANGE = "DELETE FROM journal WHERE seq = ?";
 
-/** Of a database of any format. */
+/** Works with a database of any format. */
 export const READ_IDENTITY = `
   SELECT incarnation, max(compacted, (SELECT coalesce(max(revision), 0) FROM journal)) AS revision FROM meta`;

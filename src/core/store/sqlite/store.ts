@@ -38,13 +38,13 @@ export interface SqliteStoreDeps {
   readonly database: SqlDatabase;
   readonly clock: Clock;
   readonly retention: Retention;
-  /** Runs something soon, when whoever is about to write in this turn of the event loop has asked for it. */
+  /** Runs a function soon, after the other writers of this turn of the event loop have asked for their writes. */
   readonly defer: (run: () => void) => void;
-  /** Closes the database and gives the directory free. */
+  /** Closes the database and unlocks the directory. */
   readonly release: () => void;
-  /** Makes an incarnation. */
+  /** Creates an incarnation. */
   readonly newId: () => string;
-  /** What an error of the database means to a reader. */
+  /** Translates an error of the database into an error for the caller. */
   readonly explain: (error: unknown) => unknown;
 }
 
@@ -55,11 +55,11 @@ const SCAN_LIMIT = 2_000;
 /** Revisions that are compacted in one transaction. */
 const COMPACTION_LIMIT = 500;
 
-/** Writes that happen at one revision, or not at all. */
+/** Writes that share one revision: all of them happen, or none. */
 interface Unit {
   readonly writes: readonly BatchWrite[];
   readonly cause: Cause;
-  /** What else is written with them. */
+  /** Other data that is written in the same transaction. */
   readonly aside?: () => void;
   readonly resolve: (changes: readonly Change[]) => void;
   readonly reject: (error: unknown) => void;
@@ -70,8 +70,8 @@ type Verdict =
   | { readonly unit: Unit; readonly conflict: RevisionConflict };
 
 /**
- * A store in a SQLite database that nobody else has open. Writes that are asked for in one turn of the event loop
- * share a transaction, and so one wait for the disk; each has its own verdict nevertheless.
+ * A store in a SQLite database that no other store has open. Writes of one turn of the event loop share a transaction, and
+ * so wait for the disk only once. Each write still succeeds or fails on its own.
  */
 export class SqliteStore implements Store {
   readonly writable: Writable;
@@ -91,7 +91,7 @@ export class SqliteStore implements Store {
     const { database, clock, retention } = deps;
     this.#deps = deps;
     const meta = database.prepare(sql.READ_META).get() as { readonly incarnation: string } | undefined;
-    if (meta === undefined) throw new Error("it has no identity");
+    if (meta === undefined) throw new Error("the database has no row in table meta");
     this.#incarnation = meta.incarnation;
     this.#entries = new SqliteEntries(database);
     const journal = new SqliteJournal(database, retention);
@@ -150,7 +150,7 @@ export class SqliteStore implements Store {
     checkValue(value);
     const [change] = await this.#write([asWrite(key, value, options)], options.cause);
     const entry = change && entryAfter(change);
-    if (entry === undefined) throw new Error("a put always makes a change");
+    if (entry === undefined) throw new Error("put did not make a change");
     return entry;
   }
 
@@ -173,7 +173,7 @@ export class SqliteStore implements Store {
     checkKept(afterRevision, compacted, revision);
     const until = Math.min(revision, afterRevision + Math.max(limit, SCAN_LIMIT));
     const page = this.#reading(() => this.#journal.changes(prefix, afterRevision, until, limit));
-    // Others get their turn before the reader, who will ask for more, gets it again.
+    // The reader will ask for the next page at once, so other work gets its turn first.
     if (page.through === until && until < revision) await this.#pause();
     return page;
   }
@@ -238,7 +238,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** No verdict is told before the commit: it may rest on a write of the same group. */
+  /** Results are reported after the commit, because each may depend on an earlier write of the same group. */
   #flush(): void {
     const group = this.#takeGroup();
     if (group.length === 0) return;
@@ -268,7 +268,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** The next units to share a transaction: one, or as many as have no more than `GROUP_LIMIT` writes together. */
+  /**
+   * Returns the next units for one transaction: as many as have at most `GROUP_LIMIT` writes together, but at least one.
+   */
   #takeGroup(): readonly Unit[] {
     let writes = 0;
     const end = this.#waiting.findIndex((unit) => {
@@ -326,5 +328,5 @@ function asWrite(key: string, value: string | undefined, { ifRevision }: WriteOp
   return { key, value, ...(ifRevision === undefined ? {} : { ifRevision }) };
 }
 
-/** Of what is written beside the state. */
+/** The cause of writes that are not part of the state. */
 const NO_CAUSE: Cause = { action: "None" };

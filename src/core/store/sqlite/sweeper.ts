@@ -5,9 +5,9 @@ import type { SqlDatabase, SqlStatement } from "./database.ts";
 import type { SqliteJournal } from "./journal.ts";
 import type { Transactions } from "./transactions.ts";
 
-/** So soon after the start the first sweep is made, in ms. */
+/** Time from the start to the first sweep, in ms. */
 const FIRST_SWEEP_MS = 2_000;
-/** Free pages that a database may have before they are given back to the disk, so many at a time. */
+/** Free pages above which pages are given back to the disk, and the number that is given back at a time. */
 const FREE_PAGES = 2_048;
 const VACUUM_PAGES = 128;
 
@@ -43,7 +43,7 @@ export class Sweeper {
   #sweepIn(delayMs: number): void {
     this.#timer = this.#deps.clock.setTimer(delayMs, () => {
       this.#sweep()
-        // What could not be forgotten now is by the next sweep; that the disk takes no writes has been noted.
+        // What was not deleted now is deleted by the next sweep. It was already noted that the disk accepts no writes.
         .catch(() => {})
         .then(() => {
           if (!this.#isClosed) this.#sweepIn(SWEEP_MS);
@@ -65,7 +65,7 @@ export class Sweeper {
     await this.#giveBack();
   }
 
-  /** Runs a transaction again and again while it says that there is more; others get their turn in between. */
+  /** Repeats a transaction while it returns that there is more to do. Other work gets its turn in between. */
   async #inSlices(run: () => boolean): Promise<void> {
     while (!this.#isClosed && this.#deps.transactions.run(run)) await this.#deps.pause();
   }

@@ -30,7 +30,7 @@ export class Transactions {
   readonly writable = new Writability();
   readonly #deps: TransactionsDeps;
   readonly #sql: Prepared<typeof STATEMENTS>;
-  /** Of the database as this store left it: another program that writes to it changes that. */
+  /** SQLite's data version, as this store left it. A write by another program changes it. */
   #dataVersion: number;
   #probe: Timer | undefined;
 
@@ -69,13 +69,16 @@ export class Transactions {
     this.#probe?.cancel();
   }
 
-  /** What another program writes would be overwritten, or taken for what it is not: nothing more is written then. */
+  /**
+   * Stops all writes if another program has written to the database. They would overwrite its changes, or be based on wrong
+   * revisions.
+   */
   #checkAlone(): void {
     const version = this.#readDataVersion();
     if (version === this.#dataVersion) return;
     const { revision } = this.#sql.head.get() as { readonly revision: number };
     if (revision !== this.#deps.journal.revision) {
-      throw new Error("another program has written to it: start Helios anew");
+      throw new Error("another program has written to the database: restart Helios");
     }
     this.#dataVersion = version;
   }
@@ -84,7 +87,7 @@ export class Transactions {
     return (this.#sql.dataVersion.get() as { readonly data_version: number }).data_version;
   }
 
-  /** A transaction that cannot even be rolled back is so by the next one that begins. */
+  /** If even the rollback fails, the next BEGIN rolls the transaction back. */
   #undo(): void {
     const { database, answers } = this.#deps;
     try {
@@ -103,7 +106,7 @@ export class Transactions {
         this.succeeded();
         this.run(() => this.#sql.emptyProbe.run());
       } catch {
-        // It has been noted, and is tried again.
+        // The failure was noted, and the write is tested again later.
       }
     });
   }

@@ -114,7 +114,7 @@ describe("parseFlagsFile", () => {
       "0.0001 is not allowed",
       "a number from 0 to 100 with at most three decimals",
     ],
-    [oneFlag(...ON, '"percentage": NaN'), "5", "a.percentage", '"NaN" is no JSON', "a JSON value"],
+    [oneFlag(...ON, '"percentage": NaN'), "5", "a.percentage", '"NaN" is not JSON', "a JSON value"],
     [oneFlag(...ON, '"enabled": false'), "5", "a.enabled", "comes twice, first in line 3", "each name once"],
     [
       oneFlag('"enabled": true', '"strategy": "ALL_ON"'),
@@ -131,10 +131,10 @@ describe("parseFlagsFile", () => {
       "one of session_id, user_id, symbol, system",
     ],
     [oneFlag(...ON, '"bucketing_version": 2'), "5", "a.bucketing_version", "2 is not allowed", "1"],
-    [oneFlag(...ON, '"description": 5'), "5", "a.description", "5 is not allowed", "a text"],
+    [oneFlag(...ON, '"description": 5'), "5", "a.description", "5 is not allowed", "a string"],
     [oneFlag(...ON, `"salt": "${"x".repeat(129)}"`), "5", "a.salt", "129 characters", "at most 128"],
     [oneFlag(...ON, '"whitelist": "BTCZAR"'), "5", "a.whitelist", '"BTCZAR" is not allowed', "a list of texts"],
-    [oneFlag(...ON, '"whitelist": ["x",\n7]'), "6", "a.whitelist[1]", "7 is not allowed", "a text"],
+    [oneFlag(...ON, '"whitelist": ["x",\n7]'), "6", "a.whitelist[1]", "7 is not allowed", "a string"],
     [oneFlag(...ON, '"whitelist": ["x",\n"x"]'), "6", "a.whitelist[1]", '"x" comes twice', "each entry once"],
     [oneFlag(...ON, '"whitelist": [""]'), "5", "a.whitelist[0]", '"" is not allowed', "a text of 1 to 256 characters"],
     [

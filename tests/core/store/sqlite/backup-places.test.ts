@@ -44,7 +44,7 @@ const NOWHERE: Record<string, readonly [(beside: string) => string, RegExp]> = {
       writeFileSync(join(beside, "file"), "");
       return join(beside, "file");
     },
-    /there already|EEXIST/,
+    /already exists|EEXIST/,
   ],
   "a path below a file": [
     (beside) => {
@@ -74,10 +74,10 @@ const NOWHERE: Record<string, readonly [(beside: string) => string, RegExp]> = {
     },
     /ENOENT|EEXIST/,
   ],
-  "a device": [() => "/dev/null", /there already|EEXIST/],
-  "a path with a NUL character": [() => "/tmp/a\0b", /is no path/],
+  "a device": [() => "/dev/null", /already exists|EEXIST/],
+  "a path with a NUL character": [() => "/tmp/a\0b", /is not a valid path/],
   "a name that is too long": [(beside) => join(beside, "x".repeat(300)), /ENAMETOOLONG/],
-  nothing: [() => "", /is no path/],
+  nothing: [() => "", /is not a valid path/],
 };
 
 describe.skipIf(process.platform !== "linux")("a wrong path", () => {
@@ -117,8 +117,8 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     symlinkSync(directory, link);
     const before = [readdirSync(directory), digests(directory)];
     for (const place of [directory, join(directory, "today"), join(directory, "a/b"), link, join(link, "today")]) {
-      expect(() => backUp(directory, place, new Date(0))).toThrow("lies in the data directory");
-      expect(() => backUp(link, place, new Date(0))).toThrow("lies in the data directory");
+      expect(() => backUp(directory, place, new Date(0))).toThrow("is in the data directory");
+      expect(() => backUp(link, place, new Date(0))).toThrow("is in the data directory");
     }
     expect([readdirSync(directory), digests(directory)]).toEqual(before);
   });
@@ -129,7 +129,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     backUp(directory, backup, new Date(0));
     const before = [readdirSync(backup), digests(backup)];
     for (const place of [backup, join(backup, "x")]) {
-      expect(() => restore(backup, place, true, newId)).toThrow("lies in the backup itself");
+      expect(() => restore(backup, place, true, newId)).toThrow("is in the backup");
     }
     expect([readdirSync(backup), digests(backup)]).toEqual(before);
   });

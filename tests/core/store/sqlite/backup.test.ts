@@ -89,7 +89,7 @@ describe("a backup", () => {
 
   it("is written to a new or empty directory, completely or not at all", async () => {
     const { directory, backup } = await makeBackup();
-    expect(() => backUp(directory, backup, new Date(0))).toThrow("there already");
+    expect(() => backUp(directory, backup, new Date(0))).toThrow("already exists");
     const empty = makeDirectory();
     expect(backUp(directory, empty, new Date(0)).revision).toBe(20);
     expect(readdirSync(join(empty, ".."))).not.toContain(`${empty}.unfinished`);
@@ -97,11 +97,11 @@ describe("a backup", () => {
   });
 
   const damages: Record<string, readonly [(backup: string) => void, string]> = {
-    "lacks a file": [(backup) => rmSync(join(backup, "artifacts", ARTIFACT)), "not whole"],
-    "has no database": [(backup) => rmSync(join(backup, "helios.db")), "not whole"],
+    "lacks a file": [(backup) => rmSync(join(backup, "artifacts", ARTIFACT)), "incomplete"],
+    "has no database": [(backup) => rmSync(join(backup, "helios.db")), "incomplete"],
     "has another file": [(backup) => writeFileSync(join(backup, "artifacts", ARTIFACT), "evil"), "SHA-256"],
     "is truncated": [(backup) => truncateSync(join(backup, "helios.db"), 5000), "SHA-256"],
-    "has no description": [(backup) => rmSync(join(backup, "backup.json")), "is no backup"],
+    "has no description": [(backup) => rmSync(join(backup, "backup.json")), "is not a backup"],
     "has a description that is not JSON": [(backup) => writeFileSync(join(backup, "backup.json"), "{"), "not JSON"],
     "has a later version": [(backup) => writeFileSync(join(backup, "backup.json"), '{"version": 2}'), "version 2"],
     "names files elsewhere": [
