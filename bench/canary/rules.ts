@@ -1,4 +1,4 @@
-import { Gauge } from "../../src/core/modules/calls/gauge.ts";
+import { Gauge } from "../../src/core/modules/calls/generation/gauge.ts";
 import { CanaryJudge, type CanaryLimits } from "../../src/core/modules/swap/judging/canary-judge.ts";
 import { exceeds } from "../../src/kernel/breakers/policy/rate.ts";
 

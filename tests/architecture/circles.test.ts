@@ -12,7 +12,7 @@ const ROOMS = [
   "api.ts",
   ...["values", "disk", "types", "artifact", "wire", "bounds"].map((room) => `host/${room}`),
   ...["inside/permissions", "inside/load", "inside", "reaper", "instance"].map((room) => `host/${room}`),
-  ...["host", "record", "calls", "calls/keyed", "operations", "supervision"],
+  ...["host", "record", "calls/generation", "calls", "calls/keyed", "operations", "supervision"],
   ...["swap/judging", "swap/state", "swap/steps", "swap", "watching", "modules.ts"],
 ].map((room) => `${MODULES}/${room}`);
 /** Most files in a room of the modules. */

@@ -2,7 +2,7 @@ import type { Clock } from "../../kernel/clock.ts";
 import { causeOf } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
 import type { Log } from "../log.ts";
-import { BARE_TEST } from "../modules/calls/trial.ts";
+import { BARE_TEST } from "../modules/calls/generation/trial.ts";
 import type { ModuleHost } from "../modules/host/types/host.ts";
 import type { FreshOptions, Modules } from "../modules/modules.ts";
 import { checkConfigSize } from "../modules/record/size.ts";

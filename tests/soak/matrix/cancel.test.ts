@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BARE_TEST } from "../../../src/core/modules/calls/trial.ts";
+import { BARE_TEST } from "../../../src/core/modules/calls/generation/trial.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";

@@ -1,5 +1,5 @@
-import type { Generation } from "./generation.ts";
-import type { Trial } from "./trial.ts";
+import type { Generation } from "./generation/generation.ts";
+import type { Trial } from "./generation/trial.ts";
 
 /** The way of a call: the generations that it goes through, the last one first. Calls nested in it continue it. */
 export interface CallChain {

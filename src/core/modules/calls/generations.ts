@@ -6,12 +6,12 @@ import type { Log } from "../../log.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../host/types/host.ts";
 import type { Registration } from "../record/record.ts";
 import { healthIntervalOf } from "../record/registration.ts";
-import { Fence } from "./fence.ts";
-import { Generation, type Peers } from "./generation.ts";
-import { type Health, HealthWatch } from "./health.ts";
+import { Fence } from "./generation/fence.ts";
+import { Generation, type Peers } from "./generation/generation.ts";
+import { type Health, HealthWatch } from "./generation/health.ts";
+import type { Trial } from "./generation/trial.ts";
 import { type Caller, createReach } from "./reach.ts";
 import type { Router } from "./router.ts";
-import type { Trial } from "./trial.ts";
 
 /** Time that a module's own `stop` may take; then the instance is killed. @limit ms */
 export const STOP_TIMEOUT_MS = 5000;

@@ -3,7 +3,7 @@ import { onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { type CallChain, goesThrough } from "./chain.ts";
-import type { Generation } from "./generation.ts";
+import type { Generation } from "./generation/generation.ts";
 
 /**
  * Calls of a module that may wait, as a multiple of those that may run; further ones are refused with

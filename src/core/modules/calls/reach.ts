@@ -2,10 +2,10 @@ import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { CallSource, Payload } from "../host/types/host.ts";
 import { type CallChain, peerOf } from "./chain.ts";
-import type { Fence } from "./fence.ts";
-import type { Generation, Peers } from "./generation.ts";
+import type { Fence } from "./generation/fence.ts";
+import type { Generation, Peers } from "./generation/generation.ts";
+import type { Trial } from "./generation/trial.ts";
 import type { Router } from "./router.ts";
-import type { Trial } from "./trial.ts";
 
 /** An instance that calls others. */
 export interface Caller {

@@ -11,9 +11,9 @@ import type { Aftermath, Payload } from "../host/types/host.ts";
 import { isSameMethod } from "../host/values/names.ts";
 import { type Module, type ModuleRecord, moduleNotFound } from "../record/record.ts";
 import type { CallChain } from "./chain.ts";
-import type { Generation } from "./generation.ts";
+import type { Generation } from "./generation/generation.ts";
+import type { Trial } from "./generation/trial.ts";
 import { Lane } from "./lane.ts";
-import type { Trial } from "./trial.ts";
 import type { Upcoming } from "./upcoming.ts";
 
 /** What is left of a deadline may be less than nothing: the call is late then, not wrong. */

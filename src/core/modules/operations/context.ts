@@ -5,7 +5,7 @@ import type { Log } from "../../log.ts";
 import { cut } from "../../size.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { Cause } from "../../store/store.ts";
-import type { Generation } from "../calls/generation.ts";
+import type { Generation } from "../calls/generation/generation.ts";
 import type { Generations } from "../calls/generations.ts";
 import type { Router } from "../calls/router.ts";
 import type { Upcoming } from "../calls/upcoming.ts";

@@ -2,7 +2,7 @@ import { within } from "../../async/deadline.ts";
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { Cause } from "../../store/store.ts";
-import type { Generation } from "../calls/generation.ts";
+import type { Generation } from "../calls/generation/generation.ts";
 import { dependentsOrder, directDependents } from "../record/dependencies.ts";
 import { rememberEnd } from "../record/history.ts";
 import type { Module } from "../record/record.ts";

@@ -1,6 +1,6 @@
 import { REASON_LIMIT } from "../../change.ts";
 import { cut } from "../../size.ts";
-import type { Health } from "../calls/health.ts";
+import type { Health } from "../calls/generation/health.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";
 import type { ModuleRecord } from "../record/record.ts";

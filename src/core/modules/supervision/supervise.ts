@@ -1,7 +1,7 @@
 import { REASON_LIMIT } from "../../change.ts";
 import { faultIn, messageOf } from "../../errors/error.ts";
 import { cut } from "../../size.ts";
-import type { Generation } from "../calls/generation.ts";
+import type { Generation } from "../calls/generation/generation.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { bringUp } from "../operations/load.ts";
 import { openBreaker } from "../operations/module-breaker.ts";

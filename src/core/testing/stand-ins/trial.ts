@@ -1,7 +1,7 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { seconds, within } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
-import { notStubbed, type StandIn, type Trial } from "../../modules/calls/trial.ts";
+import { notStubbed, type StandIn, type Trial } from "../../modules/calls/generation/trial.ts";
 import type { Instance, Payload } from "../../modules/host/types/host.ts";
 import { toJson } from "../../modules/host/values/json.ts";
 import { snakeCase } from "../../modules/host/values/names.ts";

@@ -3,7 +3,7 @@ import { HeliosError, isReason, messageOf } from "../../errors/error.ts";
 import { pathText } from "../../json/source.ts";
 import { isPlainObject } from "../../json/value.ts";
 import type { Log } from "../../log.ts";
-import type { StandIn } from "../../modules/calls/trial.ts";
+import type { StandIn } from "../../modules/calls/generation/trial.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../../modules/host/types/host.ts";
 import type { StandIns } from "../../modules/record/stand-ins.ts";
 import { standInsViolation } from "../../modules/record/stand-ins.ts";

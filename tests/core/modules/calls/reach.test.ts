@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
-import { BARE_TEST } from "../../../../src/core/modules/calls/trial.ts";
+import { BARE_TEST } from "../../../../src/core/modules/calls/generation/trial.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { ISOLATIONS } from "../../../support/isolations.ts";

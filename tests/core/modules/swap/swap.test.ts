@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
-import { BARE_TEST } from "../../../../src/core/modules/calls/trial.ts";
+import { BARE_TEST } from "../../../../src/core/modules/calls/generation/trial.ts";
 import { PAUSE_LIMIT_MS } from "../../../../src/core/modules/swap/state/pause.ts";
 import type { SwapOptions } from "../../../../src/core/modules/swap/state/swap-options.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";

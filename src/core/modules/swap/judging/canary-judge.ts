@@ -1,5 +1,5 @@
 import { seconds } from "../../../async/deadline.ts";
-import { Gauge } from "../../calls/gauge.ts";
+import { Gauge } from "../../calls/generation/gauge.ts";
 import type { CanaryReport, Sample } from "../../record/report.ts";
 import { percentFailed } from "./bake-judge.ts";
 import { Excess } from "./excess.ts";

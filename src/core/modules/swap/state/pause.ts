@@ -1,4 +1,4 @@
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import { dependenciesOf, type OperationContext } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
 

@@ -1,4 +1,4 @@
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import { getModule, type OperationContext } from "../../operations/context.ts";
 import { isRunning } from "../../record/lifecycle.ts";
 import type { Module, Served } from "../../record/record.ts";

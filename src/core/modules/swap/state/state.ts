@@ -1,5 +1,5 @@
 import type { HeliosError } from "../../../errors/error.ts";
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import type { ResolvedModule } from "../../host/types/host.ts";
 import type { Served } from "../../record/record.ts";
 import type { Switch } from "./journal.ts";

@@ -1,4 +1,4 @@
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import type { State } from "../../host/types/host.ts";
 
 /** Hands the state of one version to another. */

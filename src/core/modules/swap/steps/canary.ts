@@ -1,5 +1,5 @@
 import { bucketing } from "../../../../kernel/flags/bucket.ts";
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import { onEnd } from "../../host/types/ended.ts";
 import { CanaryJudge, type Finding } from "../judging/canary-judge.ts";
 import { observe } from "../judging/observe.ts";

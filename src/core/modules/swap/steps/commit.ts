@@ -1,4 +1,4 @@
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import { findBreaker } from "../../operations/module-breaker.ts";
 import { forEach, type SwapContext } from "../state/context.ts";

@@ -1,6 +1,6 @@
 import { unlessAborted } from "../../../async/deadline.ts";
 import { faultIn, messageOf } from "../../../errors/error.ts";
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import { STOP_TIMEOUT_MS } from "../../calls/generations.ts";
 import { DRAIN_GRACE_MS, drained } from "../../operations/unload.ts";
 import { forEach, type SwapContext } from "../state/context.ts";

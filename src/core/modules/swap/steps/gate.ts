@@ -1,5 +1,5 @@
-import type { Generation } from "../../calls/generation.ts";
-import type { Trial } from "../../calls/trial.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
+import type { Trial } from "../../calls/generation/trial.ts";
 import type { Instance } from "../../host/types/host.ts";
 
 /** Code to be tested, and the module that it belongs to. */

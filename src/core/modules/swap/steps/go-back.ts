@@ -1,7 +1,7 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
-import type { Generation } from "../../calls/generation.ts";
-import { swapTrial } from "../../calls/trial.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
+import { swapTrial } from "../../calls/generation/trial.ts";
 import type { State } from "../../host/types/host.ts";
 import { getModule } from "../../operations/context.ts";
 import { closeBreaker } from "../../operations/module-breaker.ts";

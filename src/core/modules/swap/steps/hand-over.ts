@@ -1,6 +1,6 @@
 import { unlessAborted, within } from "../../../async/deadline.ts";
 import { isReason } from "../../../errors/error.ts";
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import type { State } from "../../host/types/host.ts";
 import { enter, forEach, type SwapContext } from "../state/context.ts";
 import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";

@@ -1,4 +1,4 @@
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import { onEnd } from "../../host/types/ended.ts";
 import type { StepName } from "../../record/report.ts";
 import { enter, forEach, type SwapContext } from "../state/context.ts";

@@ -1,7 +1,7 @@
 import { exceeds } from "../../../../kernel/breakers/policy/rate.ts";
 import { seconds } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { ShadowReport } from "../../record/report.ts";
 import { firstDifference } from "../judging/compare.ts";

@@ -1,7 +1,7 @@
 import { faultIn, isReason, type Reason } from "../../../errors/error.ts";
-import type { Generation, Peers } from "../../calls/generation.ts";
+import type { Generation, Peers } from "../../calls/generation/generation.ts";
+import { swapTrial, type Trial } from "../../calls/generation/trial.ts";
 import type { StartRequest } from "../../calls/generations.ts";
-import { swapTrial, type Trial } from "../../calls/trial.ts";
 import type { ResolvedModule } from "../../host/types/host.ts";
 import { verified } from "../../operations/context.ts";
 import { differences } from "../../record/registration.ts";

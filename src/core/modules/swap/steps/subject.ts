@@ -1,6 +1,6 @@
-import type { Generation, Peers } from "../../calls/generation.ts";
+import type { Generation, Peers } from "../../calls/generation/generation.ts";
+import type { Trial } from "../../calls/generation/trial.ts";
 import { STOP_TIMEOUT_MS } from "../../calls/generations.ts";
-import type { Trial } from "../../calls/trial.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import { calledFirst } from "../state/pause.ts";
 import type { StartedMember } from "../state/state.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds, within } from "../../../async/deadline.ts";
 import { HeliosError } from "../../../errors/error.ts";
 import { trialCall } from "../../calls/chain.ts";
-import type { Generation } from "../../calls/generation.ts";
+import type { Generation } from "../../calls/generation/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import type { Registration } from "../../record/record.ts";

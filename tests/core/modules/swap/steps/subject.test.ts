@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { Generation } from "../../../../../src/core/modules/calls/generation.ts";
-import { BARE_TEST } from "../../../../../src/core/modules/calls/trial.ts";
+import type { Generation } from "../../../../../src/core/modules/calls/generation/generation.ts";
+import { BARE_TEST } from "../../../../../src/core/modules/calls/generation/trial.ts";
 import type { OperationContext } from "../../../../../src/core/modules/operations/context.ts";
 import type { StartedMember } from "../../../../../src/core/modules/swap/state/state.ts";
 import { subjectOf } from "../../../../../src/core/modules/swap/steps/subject.ts";

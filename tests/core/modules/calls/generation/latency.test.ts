@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addLatency, latenciesSince, noLatencies, quantile } from "../../../../src/core/modules/calls/latency.ts";
+import {
+  addLatency,
+  latenciesSince,
+  noLatencies,
+  quantile,
+} from "../../../../../src/core/modules/calls/generation/latency.ts";
 
 const durations = fc.array(fc.double({ min: 0.001, max: 3_000_000, noNaN: true }), { minLength: 1, maxLength: 200 });
 

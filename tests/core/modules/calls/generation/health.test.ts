@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { HeliosError } from "../../../../src/core/errors/error.ts";
-import { type Health, HealthWatch } from "../../../../src/core/modules/calls/health.ts";
-import type { Ending } from "../../../../src/core/modules/host/types/host.ts";
-import { EVENT_SOURCES } from "../../../../src/core/status/sources.ts";
-import { createStatus } from "../../../../src/core/status/status.ts";
-import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
-import { turn } from "../../../support/turns.ts";
-import { until } from "../../../support/until.ts";
-import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
+import { HeliosError } from "../../../../../src/core/errors/error.ts";
+import { type Health, HealthWatch } from "../../../../../src/core/modules/calls/generation/health.ts";
+import type { Ending } from "../../../../../src/core/modules/host/types/host.ts";
+import { EVENT_SOURCES } from "../../../../../src/core/status/sources.ts";
+import { createStatus } from "../../../../../src/core/status/status.ts";
+import { createManualClock, type ManualClock } from "../../../../../src/kernel/clock.ts";
+import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
+import { until } from "../../../../support/until.ts";
+import { ownRoot, type Rig, rig, statesOf } from "../../rig.ts";
 
 const SHAPE = { methods: [], version: undefined, hasHealth: true, hasState: false, stateSchema: undefined };
 

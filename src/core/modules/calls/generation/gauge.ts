@@ -1,4 +1,4 @@
-import type { Sample } from "../record/report.ts";
+import type { Sample } from "../../record/report.ts";
 import { addLatency, type Latencies, latenciesSince, noLatencies, quantile } from "./latency.ts";
 
 /** A reading of a gauge, to compare later ones with. */

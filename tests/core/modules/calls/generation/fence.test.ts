@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Fence } from "../../../../src/core/modules/calls/fence.ts";
-import { errorOf } from "../../../support/errors.ts";
+import { Fence } from "../../../../../src/core/modules/calls/generation/fence.ts";
+import { errorOf } from "../../../../support/errors.ts";
 
 describe("a fence", () => {
   it("rejects later and earlier callers with the reason for which it was shut", async () => {

@@ -1,6 +1,6 @@
-import { Waiters } from "../../async/waiters.ts";
-import type { Ending, Instance, ResolvedModule } from "../host/types/host.ts";
-import type { Running } from "../record/lifecycle.ts";
+import { Waiters } from "../../../async/waiters.ts";
+import type { Ending, Instance, ResolvedModule } from "../../host/types/host.ts";
+import type { Running } from "../../record/lifecycle.ts";
 import type { Fence } from "./fence.ts";
 import { Gauge } from "./gauge.ts";
 import type { HealthWatch } from "./health.ts";

@@ -1,5 +1,5 @@
-import { Waiters } from "../../async/waiters.ts";
-import { HeliosError } from "../../errors/error.ts";
+import { Waiters } from "../../../async/waiters.ts";
+import { HeliosError } from "../../../errors/error.ts";
 
 /**
  * Stands before what a generation does of its own accord, outside of the calls that it answers: a timer that sends

@@ -1,8 +1,8 @@
-import type { Clock, Timer } from "../../../kernel/clock.ts";
-import { seconds } from "../../async/deadline.ts";
-import { isReason, messageOf } from "../../errors/error.ts";
-import { cut } from "../../size.ts";
-import type { Instance } from "../host/types/host.ts";
+import type { Clock, Timer } from "../../../../kernel/clock.ts";
+import { seconds } from "../../../async/deadline.ts";
+import { isReason, messageOf } from "../../../errors/error.ts";
+import { cut } from "../../../size.ts";
+import type { Instance } from "../../host/types/host.ts";
 
 /** UNKNOWN: the module has no `health` method, or was not asked yet. */
 export type HealthState = "UNKNOWN" | "HEALTHY" | "UNHEALTHY";

@@ -1,6 +1,6 @@
-import { HeliosError } from "../../errors/error.ts";
-import type { Payload } from "../host/types/host.ts";
-import type { Registration } from "../record/record.ts";
+import { HeliosError } from "../../../errors/error.ts";
+import type { Payload } from "../../host/types/host.ts";
+import type { Registration } from "../../record/record.ts";
 
 /** Answers a call in the place of a module. Rejects as the module's method would. */
 export type StandIn = (input: Payload, options: StandInOptions) => Promise<Payload>;
