@@ -1,4 +1,4 @@
-// What every platform has that a client runs on: this file is checked without any platform's types.
+// What all platforms of clients have. The kernel is checked without the types of any platform.
 interface PlatformTimer {
   unref(): void;
 }
@@ -6,7 +6,7 @@ declare const performance: { now(): number };
 declare function setTimeout(run: () => void, delayMs: number): PlatformTimer;
 declare function clearTimeout(timer: PlatformTimer): void;
 
-/** A pending timer; `cancel` after it has fired does nothing. */
+/** A pending timer. `cancel` does nothing after it has fired. */
 export interface Timer {
   cancel(): void;
 }
@@ -21,17 +21,17 @@ export interface Clock {
   /** Milliseconds that only ever grow, from an arbitrary start: for every duration and timeout. */
   monotonic(): number;
   /**
-   * Runs `run` once, `delayMs` of monotonic time from now: at the next turn where that is 0 or has passed, never where it
-   * is infinite, and in 10,000 years where it is that long. `isAwaited`: the process is to live until then. Throws a
-   * RangeError for NaN, which would be a mistake of this code: what callers give is checked by `spanProblem`.
+   * Runs `run` once, `delayMs` of monotonic time from now: at the next turn if that is 0 or less, never if it is infinite. The
+   * delay may be as long as 10,000 years. With `isAwaited` the process lives until then. Throws a RangeError for NaN, which
+   * would be a mistake in this code, because `spanProblem` checks what callers give.
    */
   setTimer(delayMs: number, run: () => void, isAwaited?: boolean): Timer;
 }
 
-/** The longest delay that the platform's timers take (2^31 - 1 ms, 24.8 days); longer ones are set again in steps. */
+/** The longest delay of the platform's timers (2^31 - 1 ms, 24.8 days). Longer ones are set in steps. */
 export const LONGEST_PLATFORM_DELAY_MS = 2_147_483_647;
 
-/** The machine's clock: the one place that makes timers. They keep no process alive but where somebody waits for them. */
+/** The machine's clock, the only place that makes timers. A timer keeps the process alive only if it `isAwaited`. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -51,7 +51,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Runs `run` again and again, each time `everyMs` after it was last begun, until it is cancelled. */
+/** Runs `run` every `everyMs`, from one start to the next, until it is cancelled. */
 export function setRepeatingTimer(clock: Clock, everyMs: number, run: () => void, isAwaited = false): Timer {
   let timer: Timer;
   let cancelled = false;
@@ -79,15 +79,15 @@ function refuseNaN(delayMs: number): void {
   if (Number.isNaN(delayMs)) throw new RangeError("a timer's delay must be a number of ms, not NaN");
 }
 
-/** A clock that stands still until it is told to move. */
+/** A clock that moves only when it is moved. */
 export interface ManualClock extends Clock {
   /** Moves both times forward and runs the timers that fall due, in the order in which they are due. */
   advance(ms: number): void;
-  /** Steps the wall time alone, as an operator or NTP does. */
+  /** Moves the wall time alone, as an operator or NTP does. */
   stepWall(ms: number): void;
 }
 
-/** Makes a clock for tests and simulations that starts at the wall time `startMs`. */
+/** Makes a clock for tests and simulations. It starts at the wall time `startMs`. */
 export function createManualClock(startMs = 1_700_000_000_000): ManualClock {
   let wallOffset = startMs;
   let elapsed = 0;

@@ -4,21 +4,21 @@
  */
 export const LONGEST_SPAN_MS = 315_576_000_000_000;
 
-/** Which spans of time are taken, in ms. */
+/** The spans of time that are accepted, in ms. */
 export interface SpanRange {
-  /** The shortest; default 0. */
+  /** The shortest. Default 0. */
   readonly least?: number;
   /** Whether it must be longer than `least`. */
   readonly isAbove?: boolean;
-  /** The longest finite one; default `LONGEST_SPAN_MS`. */
+  /** The longest, except for Infinity. Default `LONGEST_SPAN_MS`. */
   readonly most?: number;
-  /** Whether Infinity is taken, for "never". */
+  /** Whether Infinity is accepted, for "never". */
   readonly mayBeInfinite?: boolean;
 }
 
 /**
- * What is wrong with a span of time that somebody gave in ms, whatever it is; undefined: nothing. The one check for
- * options and requests; who calls it adds the name.
+ * What is wrong with a value that somebody gave as a span of time in ms. Undefined: nothing. All options and requests are
+ * checked by this; the caller adds the name of the option or field.
  */
 export function spanProblem(value: unknown, range: SpanRange = {}): string | undefined {
   const { least = 0, isAbove = false, most = LONGEST_SPAN_MS, mayBeInfinite = false } = range;

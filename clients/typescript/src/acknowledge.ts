@@ -1,15 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { systemClock, type Timer } from "../../../src/kernel/clock.ts";
 
-/** Tells the service that everything up to a revision is applied, on the stream that it named so. */
+/** Acknowledges that everything up to a revision is applied, on the stream of that name. */
 export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;
 
 /** Time that an applied change waits for others, so that a burst is acknowledged with one call. @limit ms */
 const INTERVAL_MS = 100;
 
 /**
- * Acknowledges what a watch has applied: the newest revision, at most every 100 ms, one call at a time. An
- * acknowledgement that fails is made good by the next one; a service that knows none is not asked again.
+ * Acknowledges what a watch has applied: the newest revision, at most every 100 ms, one call at a time. The next
+ * acknowledgement makes up for one that fails. A service without acknowledgements is not called again.
  */
 export class Acknowledger {
   readonly #send: SendAcknowledgement;
@@ -26,7 +26,7 @@ export class Acknowledger {
 
   applied(revision: bigint, watchId: string): void {
     if (watchId !== this.#watchId) {
-      // Nothing is known of a new stream.
+      // The service knows nothing yet about a new stream.
       this.#watchId = watchId;
       this.#acknowledged = -1n;
     }

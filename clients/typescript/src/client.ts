@@ -14,16 +14,16 @@ import { checkOptionalSpan } from "./spans.ts";
 export interface HeliosClientOptions {
   /** Where Helios listens, such as `http://127.0.0.1:8000`. */
   readonly baseUrl: string;
-  /** How to talk to it. Default `grpc`. */
+  /** The protocol to use. Default `grpc`. */
   readonly protocol?: "grpc" | "grpc-web" | "connect";
   /** `1.1` works with `grpc-web` and `connect` only. Default `2`. */
   readonly httpVersion?: "1.1" | "2";
-  /** Deadline of every unary call that sets none of its own, in ms; streams have none of it. Infinity: none. Default: none. */
+  /** Deadline of every unary call without a deadline of its own, in ms. It does not apply to streams. Default: no deadline. */
   readonly defaultTimeoutMs?: number;
   readonly interceptors?: readonly Interceptor[];
   /**
-   * What this process is called, in `GetStatus` and by `WaitForRevision`: its watches then acknowledge what they have
-   * applied. No two processes should have the same. Absent: its watches have no name.
+   * The name of this process in `GetStatus` and `WaitForRevision`: with it, watches acknowledge what they have applied. Each
+   * process should have its own. Default: its watches have no name.
    */
   readonly clientId?: string;
 }
@@ -31,15 +31,15 @@ export interface HeliosClientOptions {
 /**
  * A typed client for each service. All share one connection, which is opened at the first call.
  *
- * Whatever somebody waits for keeps the process alive until it is settled: a call, the next message of a stream or event of
- * a watch, `return()` of a watch, `ready()`, `acquire()`, `call()` and `close()` of breakers. What nobody waits for does not:
- * connections without calls, heartbeats, timers. A stream keeps the process until it ends, as does the watch of breakers until
- * they are closed; leaving the loop over a watch ends it, leaving that over a stream of these clients does not: abort its
- * signal.
+ * What somebody waits for keeps the process alive until it is settled: a call, the next message of a stream, the next event
+ * of a watch, `return()` of a watch, and `ready()`, `acquire()`, `call()` and `close()` of breakers. What nobody waits for does
+ * not: idle connections, heartbeats, timers. A stream keeps the process alive until it ends, and the watch of breakers until
+ * they are closed. Leaving the loop over a watch ends the watch. Leaving the loop over a stream of these clients does not end
+ * the stream; aborting its signal does.
  *
- * Whatever becomes of the connection, calls and streams are settled: with UNAVAILABLE where it ends, and over HTTP/2 within
- * 10 s where it does not come about or the service does not answer any more. A service that is there may take its time,
- * and over HTTP/1.1 one that is silent looks the same: deadlines end those calls.
+ * Every call and stream is settled, whatever happens to the connection. They fail with UNAVAILABLE when it ends, and over
+ * HTTP/2 within 10 s when it cannot be opened or the service stops answering. A service that is there may take its time. Over
+ * HTTP/1.1 a silent service looks the same as a slow one, so that only deadlines end such calls.
  */
 export interface HeliosClient {
   readonly modules: Client<typeof ModuleService>;
@@ -47,15 +47,15 @@ export interface HeliosClient {
   readonly breakers: Client<typeof BreakerService>;
   readonly tests: Client<typeof TestService>;
   readonly status: Client<typeof StatusService>;
-  /** For services of one's own behind the same address. */
+  /** For other services at the same address. */
   readonly transport: Transport;
-  /** Empty where none was given. */
+  /** Empty if the options had no `clientId`. */
   readonly clientId: string;
-  /** Ends the connections and every call on them, with CANCELED; a later call, or watch that goes on, opens a new one. */
+  /** Ends the connections, and every call on them with CANCELED. A later call or a watch that goes on opens a new one. */
   close(): void;
 }
 
-/** Makes the clients; throws a TypeError that names the option where one is wrong. */
+/** Makes the clients. Throws a TypeError that names the option that is wrong. */
 export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   const { baseUrl } = options;
   if (!URL.canParse(baseUrl)) throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} is not a URL`);
@@ -102,6 +102,6 @@ function createTransport(options: HeliosClientOptions, connection: Connection, a
           : { ...shared, httpVersion, nodeOptions },
       );
     default:
-      throw new TypeError(`protocol: ${JSON.stringify(protocol)} is none of grpc, grpc-web and connect`);
+      throw new TypeError(`protocol: must be grpc, grpc-web or connect, not ${JSON.stringify(protocol)}`);
   }
 }

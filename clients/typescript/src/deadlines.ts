@@ -10,9 +10,9 @@ import { checkOptionalSpan } from "./spans.ts";
 export const LONGEST_SENT_DEADLINE_MS = 99_999_999;
 
 /**
- * Calls through `transport` with deadlines of any length, in whole ms; 0 and Infinity: none. One that is too long for the
- * wire is kept here, and the service sees the call cancelled when it has passed. `defaultTimeoutMs` is for unary calls:
- * streams go on until somebody ends them.
+ * Calls through `transport` with deadlines of any length, in whole ms; 0 and Infinity mean no deadline. A deadline that is too
+ * long for the wire is kept here, and when it has passed, the service sees that the call was cancelled. `defaultTimeoutMs`
+ * applies to unary calls; streams go on until somebody ends them.
  */
 export function withDeadlines(
   transport: Transport,
@@ -47,10 +47,10 @@ export function withDeadlines(
   };
 }
 
-/** To the runtime, an absent deadline is its own default. */
+/** Where no deadline is given, the runtime uses a default of its own. This value means no deadline. */
 const NO_DEADLINE = 0;
 
-/** Undefined: none. */
+/** Undefined: no deadline. */
 function deadlineOf(timeoutMs: number | undefined): number | undefined {
   checkOptionalSpan("timeoutMs", timeoutMs, { mayBeInfinite: true });
   return timeoutMs === undefined || timeoutMs === 0 || timeoutMs === Number.POSITIVE_INFINITY

@@ -1,17 +1,18 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
+import { fromDuration } from "./spans.ts";
 
-/** What Helios says of an error besides its code and text. */
+/** What Helios says about an error besides its code and text. */
 export interface HeliosErrorInfo {
-  /** Stable, such as `FLAG_NOT_FOUND`; see docs/errors.md. */
+  /** A stable name such as `FLAG_NOT_FOUND`; see docs/errors.md. */
   readonly reason: string;
-  /** Every value of the message, by name. */
+  /** The values in the message, by name. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** When a retry makes sense; absent where the service did not say. */
+  /** How long to wait before a retry. Absent where the service did not say. */
   readonly retryAfterMs?: number;
 }
 
-/** Reads the reason of an error that a call threw; undefined where it did not come from Helios. */
+/** Reads the reason of an error that a call threw. Undefined where the error does not come from Helios. */
 export function errorInfo(thrown: unknown): HeliosErrorInfo | undefined {
   if (!(thrown instanceof ConnectError)) return undefined;
   const [info] = thrown.findDetails(ErrorInfoSchema);
@@ -20,6 +21,6 @@ export function errorInfo(thrown: unknown): HeliosErrorInfo | undefined {
   return {
     reason: info.reason,
     metadata: info.metadata,
-    ...(delay === undefined ? {} : { retryAfterMs: Number(delay.seconds) * 1000 + delay.nanos / 1e6 }),
+    ...(delay === undefined ? {} : { retryAfterMs: fromDuration(delay) }),
   };
 }

@@ -2,28 +2,29 @@ import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { CallOptions } from "@connectrpc/connect";
 import type { HeliosClient } from "./client.ts";
+import { fromDuration } from "./spans.ts";
 
-/** What a module answered. */
+/** The answer of a module. */
 export interface Invocation {
   /** A JSON value; bytes where the method returned bytes. */
   readonly output: JsonValue | Uint8Array;
-  /** The version that answered, and its generation. */
+  /** The version that answered, and below its generation. */
   readonly version: string;
   readonly generation: number;
-  /** The module that answered: the one called, or its fallback. */
+  /** The module that answered: the one that was called, or its fallback. */
   readonly answeredBy: string;
-  /** As measured by the service, waiting included. */
+  /** Measured by the service, with the time that the call waited. */
   readonly durationMs: number;
 }
 
 export interface InvokeOptions extends CallOptions {
-  /** Makes a retry safe; see InvokeModuleRequest. */
+  /** Makes a retry safe; see `InvokeModuleRequest`. */
   readonly idempotencyKey?: string;
-  /** Whom the call is for: calls with the same key get the same version while a new one answers some of the callers. */
+  /** For whom the call is. During a canary, calls with the same key get the same version. */
   readonly routingKey?: string;
 }
 
-/** Calls a method of a module with a JSON value or bytes. Throws what the service answers; see `errorInfo`. */
+/** Calls a method of a module with a JSON value or bytes. Throws the error of the service; see `errorInfo`. */
 export async function invoke(
   client: HeliosClient,
   name: string,
@@ -43,6 +44,6 @@ export async function invoke(
     version,
     generation,
     answeredBy,
-    durationMs: duration === undefined ? 0 : Number(duration.seconds) * 1000 + duration.nanos / 1e6,
+    durationMs: duration === undefined ? 0 : fromDuration(duration),
   };
 }

@@ -4,32 +4,32 @@ import { backoffMs } from "../../../src/kernel/async/retry.ts";
 import { joined, onAbort } from "../../../src/kernel/async/signal.ts";
 import { setRepeatingTimer, systemClock, type Timer } from "../../../src/kernel/clock.ts";
 import { errorInfo } from "./errors.ts";
-import { checkSpan } from "./spans.ts";
+import { checkSpan, fromDuration } from "./spans.ts";
 
-/** What every watch frame carries, of whichever service. */
+/** The fields of every watch frame, of each service. */
 export interface WatchFrame {
   readonly revision: bigint;
-  /** Empty within a snapshot until its last chunk. */
+  /** Empty in all chunks of a snapshot but the last. */
   readonly resumeToken: string;
-  /** Set in the first frame of a stream: the interval in force. */
+  /** The interval that the service keeps. Set in the first frame of a stream. */
   readonly heartbeatInterval?: { readonly seconds: bigint; readonly nanos: number } | undefined;
-  /** Names the stream; set in its first frame. */
+  /** The name of the stream. Set in its first frame. */
   readonly watchId?: string;
 }
 
-/** What happens to the connection beneath a watch. */
+/** A change of the connection that a watch uses. */
 export type WatchConnection =
   | { readonly state: "connected" }
   | { readonly state: "disconnected"; readonly error: ConnectError; readonly retryInMs: number };
 
 export interface ResumeOptions {
-  /** Ends the watch; the iteration then ends without an error. */
+  /** Aborting it ends the watch; the iteration then ends without an error. */
   readonly signal?: AbortSignal;
-  /** Where to resume; empty or absent: at a snapshot (events: from now on). */
+  /** Where to resume. Empty or absent: with a snapshot (events: from now on). */
   readonly resumeToken?: string;
   /**
-   * First wait before connecting again, doubled at each failure in a row, with full jitter; on top of what the service
-   * asked for. The row ends with a stream that has lived for 10 s. Default 100 ms.
+   * First wait before connecting again. It doubles with each failure in a row, with full jitter, and comes on top of what the
+   * service asks for. A stream that has lived for 10 s ends the row. Default 100 ms.
    */
   readonly minBackoffMs?: number;
   /** Longest wait before connecting again. Default 10 s. */
@@ -38,13 +38,13 @@ export interface ResumeOptions {
   readonly missedHeartbeats?: number;
   /** A stream that has not sent its first frame so long after it was opened is given up. Default 30 s. */
   readonly firstFrameTimeoutMs?: number;
-  /** Told whenever the stream beneath comes up or goes down. */
+  /** Called whenever the stream comes up or goes down. */
   readonly onConnection?: (connection: WatchConnection) => void;
-  /** Waits; rejects when the signal is aborted. For tests. */
+  /** For tests. Waits; rejects when the signal is aborted. */
   readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** 0 to 1. For tests. */
+  /** For tests. Returns a number from 0 up to 1. */
   readonly random?: () => number;
-  /** Monotonic ms. For tests. */
+  /** For tests. Monotonic ms. */
   readonly now?: () => number;
 }
 
@@ -68,10 +68,10 @@ const MISSED_HEARTBEATS_LIMIT = 3;
  */
 const FIRST_FRAME_TIMEOUT_MS = 30_000;
 
-/** Opens one stream from that token on (empty: with a snapshot), to be ended by the signal. */
+/** Opens one stream from that token on (empty: with a snapshot). Aborting the signal ends the stream. */
 export type OpenStream<F extends WatchFrame> = (resumeToken: string, signal: AbortSignal) => AsyncIterable<F>;
 
-/** Errors that would come again however often one asks. */
+/** Errors that a retry would repeat. */
 const FINAL: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
   Code.NotFound,
@@ -88,8 +88,8 @@ const FINAL: ReadonlySet<Code> = new Set([
 const MOST_EXHAUSTED = 3;
 
 /**
- * Whether an error would come again: `exhausted` counts those of its kind at the same token, this one included. What is
- * too large to be read stays so; a proxy that limits rates says the same, and lets one in later.
+ * Whether a retry would repeat the error. `exhausted` counts the errors of its kind at the same token, this one included. A
+ * frame that is too large stays so. A proxy that limits rates uses the same code, but lets the client in later.
  */
 function isFinal(error: ConnectError, exhausted: number): boolean {
   if (error.code !== Code.ResourceExhausted) return FINAL.has(error.code);
@@ -98,11 +98,12 @@ function isFinal(error: ConnectError, exhausted: number): boolean {
 }
 
 /**
- * Iterates over the frames of a watch for ever: when the stream ends, breaks or falls silent it is opened again at the
- * last token, so that no change is missed and none comes twice. Ends when the signal is aborted or the loop is left;
- * throws only errors that would come again, such as a wrong request or a frame that is too large to be read. `applied` is
- * told of every frame that is a place to resume at, once the reader has asked for the next, and of the stream that it came
- * by.
+ * Iterates over the frames of a watch for ever. When the stream ends, breaks or falls silent, it is opened again at the last
+ * token, so that no change is missed or repeated. It ends when the signal is aborted or the loop is left. It throws only
+ * errors that a retry would repeat, such as a wrong request or a frame that is too large.
+ *
+ * @param applied called for every frame at which a watch can resume, once the reader has asked for the next frame, with the
+ *   name of the stream.
  */
 export function resumeWatch<F extends WatchFrame>(
   open: OpenStream<F>,
@@ -113,8 +114,8 @@ export function resumeWatch<F extends WatchFrame>(
 }
 
 /**
- * A watch that ends when it is left, also while its next frame is waited for: a generator alone would end when that has
- * come.
+ * A watch that ends as soon as it is left, also while the reader waits for the next frame. A generator alone would end only
+ * when that frame has come.
  */
 export function leavable<T, O extends { readonly signal?: AbortSignal }>(
   options: O,
@@ -140,7 +141,7 @@ export function leavable<T, O extends { readonly signal?: AbortSignal }>(
   return watching;
 }
 
-/** As `resumeWatch`; where it is left while its next frame is waited for, it waits for that. */
+/** As `resumeWatch`, but when it is left while the reader waits for the next frame, it waits for that frame. */
 export async function* resumed<F extends WatchFrame>(
   open: OpenStream<F>,
   options: ResumeOptions & { readonly signal: AbortSignal },
@@ -170,13 +171,10 @@ export async function* resumed<F extends WatchFrame>(
         begunAt ??= now();
         if (!isUp) options.onConnection?.({ state: "connected" });
         isUp = true;
-        if (frame.heartbeatInterval !== undefined) {
-          const ms = Number(frame.heartbeatInterval.seconds) * 1000 + frame.heartbeatInterval.nanos / 1e6;
-          watchdog.intervalMs = ms;
-        }
+        if (frame.heartbeatInterval !== undefined) watchdog.intervalMs = fromDuration(frame.heartbeatInterval);
         if (frame.resumeToken !== "") [token, exhausted] = [frame.resumeToken, 0];
         watchId = frame.watchId || watchId;
-        // While the reader is busy with it, it is not the stream that is silent.
+        // The silence while the reader is busy with the frame is not the stream's.
         watchdog.stop();
         yield frame;
         if (frame.resumeToken !== "") applied(frame, watchId);
@@ -190,7 +188,7 @@ export async function* resumed<F extends WatchFrame>(
       if (error.code === Code.ResourceExhausted) exhausted += 1;
       if (isFinal(error, exhausted)) throw error;
       isUp = false;
-      // A stream that ends soon after it has begun is no sign that the next one will do better.
+      // After a stream that ends soon after it has begun, the next one may fail as soon.
       if (begunAt !== undefined && now() - begunAt >= STEADY_MS) failures = 0;
       failures += 1;
       const waitMs = backoffMs(failures, { minMs: minBackoffMs, maxMs: maxBackoffMs }, random);
@@ -205,8 +203,8 @@ export async function* resumed<F extends WatchFrame>(
 }
 
 /**
- * Calls back when so many intervals have passed in silence. It counts them one by one: a process that was stopped for a
- * while has missed one of them, not what it could not hear.
+ * Calls back when so many intervals have passed in silence. It counts them one by one: in a process that was stopped for a
+ * while, that time counts as one interval, because nothing could be heard in it.
  */
 class Watchdog {
   /** Infinite until it is known. */
@@ -220,7 +218,7 @@ class Watchdog {
     this.#bark = bark;
   }
 
-  /** From now on. */
+  /** Starts to count from now on. */
   watch(intervalMs = this.intervalMs): void {
     this.stop();
     if (!Number.isFinite(intervalMs)) return;

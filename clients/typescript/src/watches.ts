@@ -13,12 +13,12 @@ import { toDuration } from "./spans.ts";
 import { leavable, type OpenStream, type ResumeOptions, resumed, type WatchFrame } from "./watch.ts";
 
 /**
- * What a watch of resources tells. Everything up to `revision` is known with it; `resumeToken` is where to resume so that
- * nothing after it is missed.
+ * An event of a watch of resources. With it, the watcher knows everything up to `revision`. A watch that resumes at
+ * `resumeToken` misses nothing after that.
  */
 export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: string } & (
   | {
-      /** Everything as it is: replaces whatever the watcher knew. */
+      /** All resources as they are. They replace all that the watcher knew. */
       readonly kind: "snapshot";
       readonly items: readonly R[];
     }
@@ -27,15 +27,15 @@ export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: s
   | {
       /** Nothing changed up to this revision. */
       readonly kind: "heartbeat";
-      /** The newest of the store; above `revision`: the watcher is behind. */
+      /** The newest revision of the store. If it is above `revision`, the watcher is behind. */
       readonly headRevision: bigint;
     }
 );
 
 export interface WatchOptions extends ResumeOptions {
-  /** Only these; empty or absent: all. */
+  /** The names to watch. Empty or absent: all. */
   readonly names?: readonly string[];
-  /** Default 15 s; the service keeps it from 1 s to 5 min. */
+  /** Default 15 s. The service limits it to 1 s to 5 min. */
   readonly heartbeatIntervalMs?: number;
 }
 
@@ -78,7 +78,7 @@ export function watchModules(client: HeliosClient, options: WatchOptions = {}): 
   );
 }
 
-/** Watches everything that happens; see `resumeWatch` for when it ends. */
+/** Watches all events; see `resumeWatch` for when it ends. */
 export function watchEvents(client: HeliosClient, options: EventsOptions = {}): AsyncGenerator<Event, void, undefined> {
   return leavable(options, (ending) => events(client, ending));
 }
@@ -116,7 +116,7 @@ interface Ending {
   readonly signal: AbortSignal;
 }
 
-/** As `resumeWatch`; of a client with an id, the service learns what is applied. */
+/** As `resumeWatch`, but a client with an id also acknowledges to the service what it has applied. */
 async function* acknowledged<F extends WatchFrame>(
   client: HeliosClient,
   open: OpenStream<F>,
@@ -145,7 +145,7 @@ async function* watchResources<R extends { readonly revision: bigint }, Chunk ex
 ): AsyncGenerator<WatchEvent<R>, void, undefined> {
   let collected: R[] = [];
   let before = options.resumeToken ?? "";
-  // A stream that broke in the middle of a snapshot begins a new one: what was collected before it is void.
+  // After a stream that broke within a snapshot, the next one begins a new snapshot. The collected part is then void.
   const fresh = (resumeToken: string, signal: AbortSignal): AsyncIterable<ResourceFrame<R, Chunk>> => {
     collected = [];
     return open(resumeToken, signal);
@@ -162,9 +162,9 @@ async function* watchResources<R extends { readonly revision: bigint }, Chunk ex
       const { changes } = frame.value;
       for (const [index, { change, cause }] of changes.entries()) {
         if (change.case === undefined) continue;
-        // Resuming in the middle of a frame would lose its rest: until the last change the place is the frame before.
+        // Resuming within a frame would lose the rest of it. So the place is the frame before, until the last change.
         const isLast = index === changes.length - 1;
-        // Until the last change of a revision the one before it is what is known as a whole.
+        // Until the last change of a revision, only the revision before it is known as a whole.
         const isShared = changes[index + 1]?.change.value?.revision === change.value.revision;
         const known = isShared ? change.value.revision - 1n : change.value.revision;
         const place = isLast ? { revision, resumeToken } : { revision: known, resumeToken: before };

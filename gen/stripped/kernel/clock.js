@@ -1,4 +1,4 @@
-// What every platform has that a client runs on: this file is checked without any platform's types.
+// What all platforms of clients have. The kernel is checked without the types of any platform.
                          
                 
  
@@ -6,7 +6,7 @@
                                                                              
                                                           
 
-/** A pending timer; `cancel` after it has fired does nothing. */
+/** A pending timer. `cancel` does nothing after it has fired. */
                         
                  
  
@@ -21,17 +21,17 @@
                                                                                                    
                       
      
-                                                                                                                          
-                                                                                                                     
-                                                                                                              
+                                                                                                                               
+                                                                                                                            
+                                                                                     
      
                                                                          
  
 
-/** The longest delay that the platform's timers take (2^31 - 1 ms, 24.8 days); longer ones are set again in steps. */
+/** The longest delay of the platform's timers (2^31 - 1 ms, 24.8 days). Longer ones are set in steps. */
 export const LONGEST_PLATFORM_DELAY_MS = 2_147_483_647;
 
-/** The machine's clock: the one place that makes timers. They keep no process alive but where somebody waits for them. */
+/** The machine's clock, the only place that makes timers. A timer keeps the process alive only if it `isAwaited`. */
 export const systemClock        = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -51,7 +51,7 @@ export const systemClock        = {
   },
 };
 
-/** Runs `run` again and again, each time `everyMs` after it was last begun, until it is cancelled. */
+/** Runs `run` every `everyMs`, from one start to the next, until it is cancelled. */
 export function setRepeatingTimer(clock       , everyMs        , run            , isAwaited = false)        {
   let timer       ;
   let cancelled = false;
@@ -79,7 +79,7 @@ function refuseNaN(delayMs        )       {
   if (Number.isNaN(delayMs)) throw new RangeError("a timer's delay must be a number of ms, not NaN");
 }
 
-/** A clock that stands still until it is told to move. */
+/** A clock that moves only when it is moved. */
                                             
                                                                                                         
                             
@@ -87,7 +87,7 @@ function refuseNaN(delayMs        )       {
                              
  
 
-/** Makes a clock for tests and simulations that starts at the wall time `startMs`. */
+/** Makes a clock for tests and simulations. It starts at the wall time `startMs`. */
 export function createManualClock(startMs = 1_700_000_000_000)              {
   let wallOffset = startMs;
   let elapsed = 0;

@@ -1,4 +1,4 @@
-// What every platform has that a client runs on: the kernel is checked without any platform's types.
+// What all platforms of clients have. The kernel is checked without the types of any platform.
 
 /** The part of an AbortSignal that the kernel needs. */
 interface MinimalSignal {

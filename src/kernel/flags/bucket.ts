@@ -3,7 +3,7 @@
 /** Buckets are 0 to 99,999: one for each thousandth of a per cent. */
 export const BUCKETS = 100_000;
 
-/** Hashes texts that begin with the prefix it was made for. */
+/** Hashes texts that begin with a certain prefix, of which it takes the rest. */
 export type PrefixedHash = (rest: string) => number;
 
 /**
@@ -39,7 +39,7 @@ export function scaleToBucket(hash: number): number {
   return (Math.imul(hash >>> 16, 3125) + (Math.imul(hash & 0xffff, 3125) >>> 16)) >>> 11;
 }
 
-/** The seed of the hash that chooses a variant: who has a flag must not decide which form of it they have. */
+/** The seed of the hash that chooses a variant. It differs from the first one, so that the variant does not depend on the share. */
 export const VARIANT_SEED = 1;
 
 /** The function from a bucketing key to its bucket, for one salt: the hash of `salt + ":" + key`, scaled. */
@@ -50,10 +50,10 @@ export function bucketing(salt: string, seed = 0): (key: string) => number {
 
 interface State {
   hash: number;
-  /** Bytes that do not fill a block of four yet, the first in the lowest bits. */
+  /** The bytes that do not fill a block of four yet, the first in the lowest bits. */
   pending: number;
   bits: number;
-  /** Bytes in all. */
+  /** The number of all bytes. */
   length: number;
 }
 
@@ -88,7 +88,7 @@ function absorb(text: string, state: State): void {
     if (bits >= 32) {
       hash = (Math.imul(rotate(hash ^ scramble(pending), 13), 5) + 0xe6546b64) | 0;
       bits -= 32;
-      // A shift by 32 shifts by nothing, so the empty rest is a case of its own.
+      // A shift by 32 does nothing, so that the empty rest needs a case of its own.
       pending = bits === 0 ? 0 : bytes >>> (size - bits);
     }
   }

@@ -18,37 +18,41 @@ import type { BreakerStatus, OnDisconnect } from "./status.ts";
 import { Waits } from "./waits.ts";
 
 export interface BreakersOptions {
-  /** Default: the machine's, whose timers keep the process alive only where somebody waits for them. For tests. */
+  /** For tests. Default: the machine's clock, whose timers keep the process alive only where somebody waits for them. */
   readonly clock?: BreakerClock;
-  /** From 0 up to 1. For tests. */
+  /** For tests. Returns a number from 0 up to 1. */
   readonly random?: () => number;
-  /** Makes the name under which this reports, and the client's id where it has none. Default: a random UUID. For tests. */
+  /**
+   * For tests. Makes the name under which outcomes are reported, and the client's id where the client has none. Default: a
+   * random UUID.
+   */
   readonly newId?: () => string;
 }
 
 export interface BreakerOptions {
   /** Default `LOCAL`. */
   readonly onDisconnect?: OnDisconnect;
-  /** So long after it was last heard of, the service counts as gone. From 1 s, or Infinity; default 30 s. */
+  /** The service counts as gone when nothing was heard of it for so long. From 1 s, or Infinity. Default 30 s. */
   readonly maxStalenessMs?: number;
 }
 
-/** A breaker that decides in this process and shares its state with all other clients of its name. */
+/** A breaker that decides in this process, and shares its state with all clients that have one of the same name. */
 export interface ClientBreaker {
   readonly name: string;
   /**
-   * Whether the service was heard of, as soon as it is or after `timeoutMs` (5 s; Infinity: whenever that is). Rejects
-   * only where `timeoutMs` is not a span of time. Nobody needs to wait for that: until then `onDisconnect` decides. Calls from before it are not told to the service.
+   * Resolves with true when the service is heard of, with false after `timeoutMs` (default 5 s; Infinity: never). Rejects
+   * only where `timeoutMs` is not a span of time. Nobody needs to wait for this: until then `onDisconnect` decides. Calls from
+   * before are counted by the service, but have no vote.
    */
   ready(timeoutMs?: number): Promise<boolean>;
   /**
-   * A permit, or null where the call must not go ahead; never throws, asks nobody. While only probes may pass it is null:
-   * those are the service's to give, see `acquire`. Alone (`LOCAL`), the client gives its own.
+   * A permit, or null where the call must not go ahead. Never throws, and asks nobody. It is null while only probes may
+   * pass, since the service gives those (see `acquire`). A client that is alone (`LOCAL`) gives its own probes.
    */
   tryAcquire(): BreakerPermit | null;
   /**
-   * As `tryAcquire`; while only probes may pass it asks the service for one. There are few: of this client's calls no
-   * more ask at once, the others get null at once. Never rejects.
+   * As `tryAcquire`, but while only probes may pass, it asks the service for one. At most as many calls ask at once as
+   * there may be probes; the others get null at once. Never rejects.
    */
   acquire(): Promise<BreakerPermit | null>;
   /**
@@ -62,14 +66,14 @@ export interface ClientBreaker {
 
 export interface Breakers {
   /**
-   * The breaker of that name, created in the service with `config` where it is not there; the service's configuration
-   * holds as soon as it is known. The first call for a name decides, later ones get the same. Throws a TypeError where
-   * something is wrong.
+   * The breaker of that name. The service creates it with `config` if it does not have it; from then on the service's
+   * configuration applies. The arguments of the first call for a name decide; later calls return the same breaker. Throws a
+   * TypeError that names what is wrong.
    */
   breaker(name: string, config?: BreakerConfigFields, options?: BreakerOptions): ClientBreaker;
   /**
-   * Tells the service what it does not know yet, once and for no longer than 2 s, and stops; never rejects. Breakers then
-   * decide as if the service were gone. Until then the open watch keeps the process alive.
+   * Reports the last outcomes, once and for at most 2 s, and stops. Never rejects. The breakers then decide as if the
+   * service were gone. Until this is called, the open watch keeps the process alive.
    */
   close(): Promise<void>;
 }
@@ -90,18 +94,18 @@ const FAREWELL_MS = 2000;
 const READY_MS = 5000;
 const POLICIES: readonly unknown[] = ["LOCAL", "HOLD_LAST", "ALLOW", "REJECT"] satisfies OnDisconnect[];
 
-/** Breakers that decide in this process, from the state that they watch, and go on while the service is away. */
+/** Breakers that decide in this process. They watch the state that the service keeps, and go on while it is away. */
 export function createBreakers(client: HeliosClient, options: BreakersOptions = {}): Breakers {
   const { clock = systemClock, random = Math.random, newId = () => crypto.randomUUID() } = options;
   const clientId = client.clientId || newId();
-  // Several may report under one client's id, in this process and in others, now and after a restart.
+  // Several reporters may share a client's id: in this process and in others, now and after a restart.
   const reporterId = newId();
   const circuits = new Map<string, Circuit>();
   const handles = new Map<string, ClientBreaker>();
   const requests = new Map<string, GetOrCreateBreakerRequest>();
   const waits = new Waits(clock, random);
   const rpc = client.breakers;
-  // Probes are taken back from a client that does not watch: it must watch under the name by which it asks for them.
+  // The service takes probes back from a client that does not watch. So it must watch under the id by which it asks.
   const feed = new Feed({ client: { ...client, clientId }, clock, random, waits, circuits });
   const reporter = new Reporter({
     clock,
@@ -145,7 +149,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
 
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    // The process lives until then: who waits for this end must see it, also where nothing else is left to happen.
+    // It keeps the process alive: whoever waits for the end must see it, even where nothing else is left to happen.
     const enough = clock.setTimer(FAREWELL_MS, () => waits.stop(), true);
     await reporter.close();
     enough.cancel();
@@ -160,7 +164,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       if (known !== undefined) return known;
       if (closed !== undefined) throw new TypeError(`breaker ${JSON.stringify(name)}: the breakers are closed`);
       if (!POLICIES.includes(onDisconnect))
-        throw new TypeError(`onDisconnect: ${JSON.stringify(onDisconnect)} is none`);
+        throw new TypeError(`onDisconnect: must be ${POLICIES.join(", ")}, not ${JSON.stringify(onDisconnect)}`);
       checkSpan("maxStalenessMs", maxStalenessMs, { least: MIN_STALENESS_MS, mayBeInfinite: true });
       requests.set(name, toRequest(name, config));
       const circuit = new Circuit(name, { config: completed(config), onDisconnect, maxStalenessMs }, deps);

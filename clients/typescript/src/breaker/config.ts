@@ -15,12 +15,12 @@ import { toDuration } from "../spans.ts";
 
 export type { BreakerConfig };
 
-/** What is said of a breaker; what is absent has its default. Times are in ms; a rate that is null trips nothing. */
+/** The configuration of a breaker. What is absent has its default. Times are in ms. A rate of null never opens the breaker. */
 export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };
 
 let validator: Validator | undefined;
 
-/** Asks for a breaker. Throws a TypeError that names what is wrong, by the rules of the contract. */
+/** The request for a breaker. Throws a TypeError that names what is wrong by the rules of the contract. */
 export function toRequest(name: string, fields: BreakerConfigFields | undefined): GetOrCreateBreakerRequest {
   const config = fields && toMessage(fields);
   const request = create(GetOrCreateBreakerRequestSchema, { name, ...(config === undefined ? {} : { config }) });
@@ -28,7 +28,7 @@ export function toRequest(name: string, fields: BreakerConfigFields | undefined)
   try {
     toBinary(GetOrCreateBreakerRequestSchema, request);
   } catch (error) {
-    // Such as half a failure.
+    // For example a threshold of 2.5 failures.
     throw wrong(error instanceof Error ? error.message : String(error));
   }
   validator ??= createValidator();
@@ -37,13 +37,13 @@ export function toRequest(name: string, fields: BreakerConfigFields | undefined)
   throw wrong(result.error.message);
 }
 
-/** With every default in place. */
+/** The configuration with all defaults. */
 export function completed(fields: BreakerConfigFields = {}): BreakerConfig {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return { ...DEFAULT_CONFIG, ...(Object.fromEntries(given) as Partial<BreakerConfig>) };
 }
 
-/** As the service tells it; an older service tells less. */
+/** The configuration that the service sent. An older service does not send all fields. */
 export function fromMessage(config: BreakerConfigMessage | undefined): BreakerConfig {
   return completed({
     failureThreshold: config?.failureThreshold,

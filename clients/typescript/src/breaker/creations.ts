@@ -10,15 +10,15 @@ export const MOST_CREATIONS = 128;
 
 interface CreationsDeps {
   readonly waits: Waits;
-  /** Asks for it, created where it is not there. */
+  /** Asks the service for the breaker; the service creates it if it does not have it. */
   readonly create: (circuit: Circuit) => Promise<Breaker | undefined>;
   readonly created: (circuit: Circuit, breaker: Breaker) => void;
 }
 
-/** Has the service create what it does not have, of however many breakers, until it has. */
+/** Asks the service to create the breakers that it does not have, a bounded number at once, again and again until it has. */
 export class Creations {
   readonly #deps: CreationsDeps;
-  /** Asked for, about to be, or waiting to be tried again. */
+  /** The circuits that are asked for, are about to be, or wait for the next try. */
   readonly #wanted = new Set<Circuit>();
   readonly #queue = new Set<Circuit>();
   readonly #unlessKnown = new Set<Circuit>();
@@ -29,13 +29,13 @@ export class Creations {
     this.#deps = deps;
   }
 
-  /** A circuit that is new here; the watch may tell of it first. */
+  /** The circuit is new. It is not asked for if the watch delivers it first. */
   expect(circuit: Circuit): void {
     this.#unlessKnown.add(circuit);
     this.#want(circuit);
   }
 
-  /** The service says that it has none. */
+  /** The service does not have the circuit's breaker. */
   missing(circuit: Circuit): void {
     this.#unlessKnown.delete(circuit);
     this.#want(circuit);
@@ -67,7 +67,7 @@ export class Creations {
     } catch (error) {
       const failures = (this.#failures.get(circuit) ?? 0) + 1;
       this.#failures.set(circuit, failures);
-      // Who waits to be tried again keeps nobody else from being tried.
+      // A circuit that waits for its next try does not take up a place.
       void waits.backOff(failures, error).then(() => {
         this.#queue.add(circuit);
         this.#begin();

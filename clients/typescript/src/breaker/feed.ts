@@ -24,13 +24,13 @@ const MAX_HEARTBEAT_MS = 15_000;
 const AFTER_FINAL_ERROR_MS = 10_000;
 /** Shortest time between two reopenings of the watch of breakers for new names. @limit ms */
 export const REOPEN_MS = 100;
-/** Changes of one breaker count as a sign of life for all others at most so often. */
+/** How often a change of one breaker counts as a sign of life for all others, at most. */
 const HEARD_MS = 100;
 
-/** One stream, and the circuits that it tells of. */
+/** One stream, and the circuits that it is about. */
 interface Stream {
   readonly ending: AbortController;
-  /** Undefined: all there are, later ones too. */
+  /** Undefined: all circuits, including those that are added later. */
   readonly circuits: readonly Circuit[] | undefined;
   readonly openedAt: number;
   isBegun: boolean;
@@ -46,11 +46,11 @@ export interface FeedDeps {
   readonly circuits: ReadonlyMap<string, Circuit>;
 }
 
-/** Tells circuits what the service says of them, by one stream for all. */
+/** Brings to the circuits what the service says of their breakers, by one stream for all. */
 export class Feed {
   readonly #deps: FeedDeps;
   readonly #following = new Set<Promise<void>>();
-  /** The stream that is to be, and those that go on until it has begun: without one, the service takes all probes back. */
+  /** The latest stream, and those before it. They go on until it has begun: without any, the service takes all probes back. */
   #stream: Stream | undefined;
   #before: Stream[] = [];
   #isDue = false;
@@ -61,8 +61,8 @@ export class Feed {
   }
 
   /**
-   * There are other circuits: another stream is opened, one for all that are added at once or until the last one has
-   * begun. A stream that tells of all breakers stays.
+   * There are new circuits, so that a new stream is opened: one for all that are added together, or until the last stream
+   * has begun. A stream about all breakers stays.
    */
   changed(): void {
     if (this.#isDue || this.#isOfAll) return;
@@ -71,7 +71,7 @@ export class Feed {
     else if (this.#stream.isBegun) this.#openSoon(this.#stream);
   }
 
-  /** The service has told of a circuit apart from the stream. It is heard of as well as the others, if the stream is of all. */
+  /** The service described a circuit's breaker outside the stream. A stream about all breakers is about that one, too. */
   joined(circuit: Circuit): void {
     if (this.#isOfAll && this.#stream?.isUp) circuit.heard(this.#heardAt);
   }
@@ -87,7 +87,7 @@ export class Feed {
     return this.#stream !== undefined && this.#stream.circuits === undefined;
   }
 
-  /** Many circuits may come one by one: each stream brings a snapshot. */
+  /** Waits a little, because each stream brings a snapshot, and many circuits may come one by one. */
   #openSoon({ openedAt }: Stream): void {
     const { clock } = this.#deps;
     const left = openedAt + REOPEN_MS - clock.monotonic();
@@ -172,7 +172,7 @@ export class Feed {
     if (isBack) for (const circuit of this.#circuitsOf(stream)) circuit.resumed();
   }
 
-  /** Where no other stream is up, nothing is heard of the service any more. */
+  /** If no other stream is up, the service is not heard of any more. */
   #lost(stream: Stream): void {
     stream.isUp = false;
     if (this.#stream?.isUp || this.#before.some(({ isUp }) => isUp)) return;
@@ -205,7 +205,7 @@ export class Feed {
     for (const circuit of this.#circuitsOf(stream)) circuit.heard();
   }
 
-  /** Not through `waits`: those are woken by what this brings. Resolves when the signal is aborted, too. */
+  /** Resolves also when the signal is aborted. This does not use `waits`, which end when a stream comes up. */
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     await pause(this.#deps.clock, ms, signal).catch(() => {});
   }

@@ -1,7 +1,7 @@
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { BreakerStatus } from "./status.ts";
 
-/** A breaker rejected a call. */
+/** A breaker rejected the call. */
 export class CircuitOpenError extends Error {
   override readonly name = "CircuitOpenError";
   readonly breaker: string;

@@ -7,19 +7,19 @@ export interface Run {
   readonly count: number;
 }
 
-/** Outcomes of one epoch, as they are to be reported. */
+/** Outcomes of one epoch, to be reported. */
 export interface Report {
   readonly epoch: number;
   readonly leaseId: string | undefined;
   readonly runs: readonly Run[];
 }
 
-/** Outcomes of this epoch are counted by the service and have no vote: no breaker ever has it. */
+/** An epoch that no breaker ever has: the service counts its outcomes, but they have no vote. */
 export const NO_EPOCH = 0;
 
 /** Unreported runs of equal outcomes of one breaker. Beyond them, the oldest are dropped. @limit runs */
 const MAX_RUNS = 4096;
-/** Of the contract. */
+/** Limits of the contract. */
 const MOST_RUNS_IN_REPORT = 1000;
 const MOST_IN_RUN = 1_000_000;
 
@@ -35,10 +35,10 @@ interface Group {
   runs: Mutable[];
 }
 
-/** How calls of one breaker went, in order, until the service knows; of bounded size. */
+/** The outcomes of one breaker's calls that the service does not know yet, in order. Bounded in size. */
 export class Pending {
   #groups: Group[] = [];
-  /** Where the last outcome was added that had no lease. */
+  /** The group to which the last outcome without a lease was added. */
   #open: Group | undefined;
   #runs = 0;
   #waiting = 0;
@@ -72,7 +72,7 @@ export class Pending {
     }
     const { runs } = group;
     const last = runs[runs.length - 1];
-    // Without a vote the order says nothing.
+    // The order does not matter for outcomes that have no vote.
     const run =
       last === undefined || (last.outcome === outcome && last.slow === slow) || epoch !== NO_EPOCH
         ? last
@@ -86,7 +86,7 @@ export class Pending {
     if (this.#runs > MAX_RUNS) this.#dropOldest();
   }
 
-  /** What waits loses its vote: it is too old to say anything of now. */
+  /** Takes the vote from what waits: it is too old to say anything about the present. */
   withdraw(): void {
     const groups = this.#groups;
     this.#clear();
@@ -94,7 +94,7 @@ export class Pending {
       for (const { outcome, slow, count } of runs) this.add(NO_EPOCH, undefined, outcome, slow, count);
   }
 
-  /** What waits, the oldest `most` reports of it, to be sent; `arrived` or `lost` tells what became of it. */
+  /** Takes the oldest `most` reports out, to be sent. `arrived` or `lost` must follow. */
   take(most = Number.POSITIVE_INFINITY): Report[] {
     const groups = this.#groups;
     this.#clear();

@@ -1,26 +1,26 @@
 import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 
-/** A call that may go ahead: settle it, or release it, once; what comes later changes nothing. */
+/** A call that may go ahead. It is settled or released once; what comes later changes nothing. */
 export interface BreakerPermit {
   /**
-   * Tells how the call went. IGNORED says nothing of the dependency: cancelled by its caller, wrong input, never sent.
-   * `durationMs` is how long it took; absent: the time since the permit was given, where slow calls can open the breaker,
-   * else it was not slow.
+   * Reports how the call went. IGNORED says nothing about the dependency: the caller left, the input was wrong, it was never
+   * sent. `durationMs` is how long the call took. Default: the time since the permit was given; where slow calls cannot open
+   * the breaker, the call counts as not slow.
    */
   settle(outcome: Outcome, durationMs?: number): void;
-  /** For a call that never started: it has no say. */
+  /** Gives the permit back: the call never started, and counts as nothing. */
   release(): void;
 }
 
-/** What a permit is of. */
+/** What a permit stands for. */
 export interface Grant {
-  /** What the client's own machine was when it gave the permit. */
+  /** The era of the circuit in which the permit was given. */
   readonly era: number;
-  /** As it is reported. */
+  /** The epoch with which the outcome is reported. */
   readonly epoch: number;
-  /** Of the service. */
+  /** The lease, if the service gave a probe. */
   readonly leaseId: string | undefined;
-  /** Of the client's own machine. */
+  /** The lease, if the client's own machine gave a probe. */
   readonly ownLeaseId: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export class Permit implements BreakerPermit, Grant {
   readonly epoch: number;
   readonly leaseId: string | undefined;
   readonly ownLeaseId: string | undefined;
-  /** Not taken where it does not matter: reading the clock costs more than all the rest. */
+  /** Undefined where it does not matter, because reading the clock costs more than all the rest. */
   readonly #start: number | undefined;
   #granter: Granter | undefined;
 
@@ -52,7 +52,7 @@ export class Permit implements BreakerPermit, Grant {
 
   settle(outcome: Outcome, durationMs?: number): void {
     if (outcome !== "SUCCESS" && outcome !== "FAILURE" && outcome !== "IGNORED")
-      throw new TypeError(`outcome: ${JSON.stringify(outcome)} is none of SUCCESS, FAILURE and IGNORED`);
+      throw new TypeError(`outcome: must be SUCCESS, FAILURE or IGNORED, not ${JSON.stringify(outcome)}`);
     const granter = this.#granter;
     if (granter === undefined) return;
     this.#granter = undefined;

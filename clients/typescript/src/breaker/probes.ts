@@ -1,14 +1,14 @@
 /** Time until the service is asked again for a probe that it refused, or after a failed request for one. @limit ms */
 const ASK_AGAIN_MS = 100;
 
-/** The probes of one client: as many are asked for as there may be over all clients, the rest is rejected at once. */
+/** The probes of one client. It asks for at most as many as all clients together may have. */
 export class Probes {
   /** When each lease ends. */
   readonly #leases = new Map<string, number>();
   #asking = 0;
   #askAt = Number.NEGATIVE_INFINITY;
 
-  /** How long it makes no sense to ask. */
+  /** How long to wait before the service is asked again. */
   waitMs(now: number): number {
     return Math.max(0, this.#askAt - now);
   }
@@ -39,7 +39,7 @@ export class Probes {
     this.#leases.delete(id);
   }
 
-  /** Another state: the leases are void, and one may ask. */
+  /** The breaker has another state: the leases are void, and the service may be asked at once. */
   clear(): void {
     this.#leases.clear();
     this.#askAt = Number.NEGATIVE_INFINITY;

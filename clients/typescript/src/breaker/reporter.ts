@@ -28,7 +28,7 @@ export interface ReporterDeps {
   readonly waits: Waits;
   readonly circuits: ReadonlyMap<string, Circuit>;
   readonly send: (seq: number, reports: OutcomeReport[]) => Promise<ReportOutcomesResponse>;
-  /** The breaker as it is now. */
+  /** Asks the service for the breaker as it is now. */
   readonly look: (name: string) => Promise<Breaker | undefined>;
   readonly judge: (circuit: Circuit, breaker: Breaker) => void;
 }
@@ -39,8 +39,8 @@ interface Batch {
 }
 
 /**
- * Reports the outcomes of all circuits, in order, one request at a time: what is not known to have arrived is sent again
- * as it was, so that it is counted once.
+ * Reports the outcomes of all circuits, in order, one request at a time. A request that is not known to have arrived is sent
+ * again unchanged, so that it is counted once.
  */
 export class Reporter {
   readonly #deps: ReporterDeps;
@@ -55,7 +55,7 @@ export class Reporter {
     this.#deps = deps;
   }
 
-  /** Outcomes wait. */
+  /** Outcomes wait to be reported: at once, or together with others. */
   report(urgent: boolean): void {
     if (this.#closing) return;
     if (urgent) this.#flush();
@@ -68,7 +68,7 @@ export class Reporter {
     if (!this.#closing) this.#flush();
   }
 
-  /** Sends what waits, once. */
+  /** Sends what waits, once, and then nothing any more. */
   async close(): Promise<void> {
     this.#flush();
     this.#closing = true;
@@ -84,11 +84,11 @@ export class Reporter {
   }
 
   async #work(): Promise<void> {
-    // What happens in the same turn goes together.
+    // What is added in the same turn goes into the same request.
     await Promise.resolve();
     while (this.#again) {
       this.#again = false;
-      // Their outcomes are among those that are sent now.
+      // The outcomes of these circuits are in the request that is sent now.
       const toJudge = [...this.#toJudge];
       this.#toJudge.clear();
       const batch = this.#collect();
@@ -134,7 +134,7 @@ export class Reporter {
         await waits.backOff(failures, error);
       }
     }
-    // The service will never take it, or nobody will offer it again.
+    // The service would refuse it again, or nobody will send it again.
     for (const circuit of circuits) circuit.pending.lost();
   }
 
@@ -154,7 +154,7 @@ export class Reporter {
 
   async #look(circuit: Circuit): Promise<void> {
     const { look, judge, waits } = this.#deps;
-    // Once it is connected again, it asks again.
+    // It will be judged when it is connected again.
     if (this.#closing || !circuit.isConnected) return;
     try {
       const breaker = await look(circuit.name);

@@ -6,19 +6,19 @@ import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.
 import type { BreakerClock } from "./clock.ts";
 import { fromMessage, toMs } from "./config.ts";
 
-/** What the service said of a breaker. */
+/** A breaker as the service describes it. */
 export interface ServiceBreaker {
   readonly epoch: number;
   readonly revision: bigint;
-  /** Tells a breaker from another of its name that was deleted. */
+  /** Another breaker of the same name, which was deleted, had another time. */
   readonly createdAt: number;
   readonly config: BreakerConfig;
   readonly override: OverrideKind | undefined;
-  /** The automatic one; what humans decided is not in it. */
+  /** The automatic machine, without what humans decided. */
   readonly machine: Machine;
 }
 
-/** How long the service rejects this client alone; 0: it may ask for probes. */
+/** The service rejects this client alone: for so long, or with 0 until a probe succeeds. */
 export interface IsolationNotice {
   readonly retryAfterMs: number;
 }
@@ -27,14 +27,14 @@ export const toNotice = ({ retryAfter }: { readonly retryAfter?: Duration | unde
   retryAfterMs: toMs(retryAfter) ?? 0,
 });
 
-/** Where something was said: in a watch's snapshot or change, or in the answer to a call. */
+/** How the description came: in a snapshot of a watch, in a change of a watch, or in the answer to a call. */
 export type Source = "snapshot" | "change" | "answer";
 
 export function toServiceBreaker(breaker: Breaker, clock: BreakerClock): ServiceBreaker {
   const config = fromMessage(breaker.config);
   const epoch = Number(breaker.epoch);
   const createdAt = breaker.createTime === undefined ? 0 : timestampMs(breaker.createTime);
-  // By this machine's clock; where that is wrong, the service tells so after the first trip.
+  // By this machine's clock. If that is wrong, the service corrects it after the first trip.
   const warmMs = Math.min(config.warmUpMs, createdAt + config.warmUpMs - clock.now());
   return {
     epoch,
@@ -52,17 +52,17 @@ export function toServiceBreaker(breaker: Breaker, clock: BreakerClock): Service
 }
 
 /**
- * Whether it is the newer of two. A snapshot begins a stream, so it is newer than all that was said before, even where
- * the service has lost some of that.
+ * Whether the first description is newer. A snapshot begins a stream, so that it is newer than all before it, even where the
+ * service has lost some of that.
  */
-export function supersedes(told: ServiceBreaker, known: ServiceBreaker, source: Source): boolean {
+export function supersedes(described: ServiceBreaker, known: ServiceBreaker, source: Source): boolean {
   if (source === "snapshot") return true;
-  const isSame = told.createdAt === known.createdAt;
-  if (source === "answer") return !isSame || (told.epoch >= known.epoch && told.revision >= known.revision);
-  return told.revision > known.revision && (!isSame || told.epoch >= known.epoch);
+  const isSame = described.createdAt === known.createdAt;
+  if (source === "answer") return !isSame || (described.epoch >= known.epoch && described.revision >= known.revision);
+  return described.revision > known.revision && (!isSame || described.epoch >= known.epoch);
 }
 
-/** Undefined for none, and for one that this client does not know. */
+/** Undefined where there is no override, or one that this client does not know. */
 export function toOverride(override: BreakerOverride): OverrideKind | undefined {
   switch (override) {
     case BreakerOverride.FORCED_OPEN:
@@ -82,7 +82,7 @@ function toAutomatic(breaker: Breaker, { timeoutMs }: BreakerConfig, now: number
   const { automaticState, reopenings, retryAfter, counts } = breaker;
   switch (automaticState) {
     case BreakerState.OPEN:
-      // Beneath an override nobody is told how long.
+      // Under an override the service does not say how long.
       return { state: "OPEN", until: now + (toMs(retryAfter) ?? timeoutMs), reopenings };
     case BreakerState.HALF_OPEN:
       return {

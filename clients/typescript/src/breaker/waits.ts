@@ -13,11 +13,11 @@ const MAX_BACKOFF_MS = 10_000;
 /** Time that a breaker's call to the service may take; then it has failed. @limit ms */
 const CALL_TIMEOUT_MS = 5000;
 
-/** All that waits for the service, or for the time to ask it again. */
+/** All waits of one client's breakers: for answers of the service, and for the time of the next try. */
 export class Waits {
   readonly #clock: BreakerClock;
   readonly #random: () => number;
-  // Not listeners of one signal: from 11 on Node.js warns of a leak.
+  // These are not listeners of one signal, because Node.js warns of a leak from 11 on.
   readonly #calls = new Set<() => void>();
   #isStopped = false;
   readonly #waiting = new Set<() => void>();
@@ -31,7 +31,7 @@ export class Waits {
     return this.#isStopped;
   }
 
-  /** Resolves after that time, when it is woken or when all is stopped. */
+  /** Resolves after that time, or earlier by `wake` or `stop`. */
   sleep(ms: number): Promise<void> {
     if (this.stopped) return Promise.resolve();
     return new Promise((resolve) => {
@@ -45,13 +45,13 @@ export class Waits {
     });
   }
 
-  /** Sleeps before what failed so often in a row is tried again; longer each time, and as long as the service asked. */
+  /** Sleeps before the next try of what failed so many times in a row: longer each time, besides what the service asked for. */
   backOff(failures: number, error: unknown): Promise<void> {
     const waitMs = backoffMs(failures, { minMs: MIN_BACKOFF_MS, maxMs: MAX_BACKOFF_MS }, this.#random);
     return this.sleep((errorInfo(error)?.retryAfterMs ?? 0) + waitMs);
   }
 
-  /** Calls the service; rejects when that takes too long or all is stopped. */
+  /** Calls the service. Rejects when that takes too long, and by `stop`. */
   async call<T>(run: (options: CallOptions) => Promise<T>): Promise<T> {
     const ended = new AbortController();
     const stop = (): void => ended.abort();
@@ -66,7 +66,7 @@ export class Waits {
     }
   }
 
-  /** The service is there again: whoever waits to ask it asks now. */
+  /** The service is there again: what waits for its next try is tried now. */
   wake(): void {
     for (const end of [...this.#waiting]) end();
   }

@@ -3,10 +3,10 @@ import * as https from "node:https";
 
 export type Agent = http.Agent;
 
-/** The ways to one service over HTTP/1.1, as Node's own are, but of one client alone: they end with it. */
+/** The connections of one client over HTTP/1.1. They work as Node's own, but end with the client. */
 export function createAgent(baseUrl: string): Agent {
   const { Agent, globalAgent } = new URL(baseUrl).protocol === "https:" ? https : http;
-  // Not in the types: what the user of this process has set for all of them, such as proxies.
+  // Settings of the process for all agents, such as proxies; the types do not have them.
   const { options } = globalAgent as { readonly options?: http.AgentOptions };
   return new Agent({ keepAlive: true, ...options });
 }

@@ -33,8 +33,8 @@ const DEFAULTS: SessionOptions = {
 };
 
 /**
- * The way to one service over HTTP/2, in the shape that the Connect transports ask for: one session at a time takes new
- * calls. One that was told to go away ends its calls beside the next one. No failure of a session is an uncaught error.
+ * The connection to one service over HTTP/2, as the Connect transports ask for it. One session at a time takes new calls; a
+ * session that the service is closing ends its calls beside the next one. No failure of a session is an uncaught error.
  */
 export class Connection {
   readonly authority: string;
@@ -43,23 +43,23 @@ export class Connection {
   #current: Session | undefined;
   #ends = 0;
 
-  /** For the origin of that URL. Options are for tests. */
+  /** Connects to the origin of that URL. The options are for tests. */
   constructor(baseUrl: string, options: Partial<SessionOptions> = {}) {
     this.authority = new URL(baseUrl).origin;
     this.#options = { ...DEFAULTS, ...options };
   }
 
-  /** Sessions that are not ended yet. */
+  /** Sessions that have not ended. */
   get sessions(): number {
     return this.#sessions.size;
   }
 
-  /** How often all was ended by `abort`. */
+  /** How often `abort` has ended everything. */
   get ends(): number {
     return this.#ends;
   }
 
-  /** Begins a call, over a new session where there is none that is alive. Rejects with UNAVAILABLE where there is no way. */
+  /** Begins a call, over a new session if the present one is dead. Rejects with UNAVAILABLE if it cannot connect. */
   async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
     const ends = this.#ends;
     for (let attempt = 1; ; attempt += 1) {
@@ -79,7 +79,7 @@ export class Connection {
     for (const session of this.#sessions) session.heard(stream);
   }
 
-  /** Ends every session and every call on them, with CANCELED; a later call opens a new one. */
+  /** Ends every session, and every call on them with CANCELED. A later call opens a new session. */
   abort(): void {
     this.#ends += 1;
     this.#current = undefined;
@@ -92,9 +92,9 @@ export class Connection {
       await known.connected;
       if (known.isUsable && (await known.isAlive())) return known;
     }
-    // Whoever waited while all was ended began before that.
+    // This call began before everything was ended.
     if (this.#ends !== ends) throw aborted();
-    // Whoever comes first opens another one, for all.
+    // The first call that comes here opens another session, for all calls.
     if (this.#current === undefined || this.#current === known) this.#current = this.#open();
     const session = this.#current;
     await session.connected;

@@ -1,10 +1,10 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-/** Begins to connect, as Node does for a session of HTTP/2; but the socket is ours, to be ended where Node leaves it open. */
+/** Begins to connect, as Node does for a session of HTTP/2. With a socket of our own we can end it where Node leaves it open. */
 export function dial({ protocol, hostname, port }: URL): Socket {
   const isSecure = protocol === "https:";
-  // An IPv6 address stands in brackets in a URL.
+  // A URL has brackets around an IPv6 address.
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const target = { host, port: Number(port) || (isSecure ? 443 : 80) };
   if (!isSecure) return connectTcp(target);

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
 
-/** Of Node's errors: those by which a connection ends, or a server says that it did not begin with a call. */
+/** Errors of Node by which a connection ends, or a server says that it has not begun with a call. */
 const LOST: ReadonlySet<string> = new Set([
   "ECONNRESET",
   "EPIPE",
@@ -11,15 +11,14 @@ const LOST: ReadonlySet<string> = new Set([
   "ERR_HTTP2_STREAM_CANCEL",
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
-/** Node's parser of HTTP/1.1 has many codes, one for each way in which an answer is malformed. */
+/** Node's parser of HTTP/1.1 has a code for each way in which an answer can be malformed. */
 const isLost = (code: string): boolean => LOST.has(code) || code.startsWith("HPE_");
-/** How the runtime tells of a call that somebody reset, where Node has no error of its own. */
+/** The runtime's message for a call that was reset, where Node has no error of its own. */
 const RESET = /^http\/2 stream closed with error code (?:CANCEL|REFUSED_STREAM) |NGHTTP2_(?:CANCEL|REFUSED_STREAM)$/;
 
 /**
- * A transport whose calls fail with UNAVAILABLE where the connection beneath them ended, however it did; with CANCELED
- * where all was ended here, which `ends` counts. The runtime says INTERNAL, ABORTED or CANCELED, by chance of what was
- * noticed first.
+ * A transport whose calls fail with UNAVAILABLE where their connection ended, whatever ended it, and with CANCELED where this
+ * client ended it, which `ends` counts. The runtime alone would say INTERNAL, ABORTED or CANCELED, by what it notices first.
  */
 export function withLosses({ unary, stream }: Transport, ends: () => number): Transport {
   return {
@@ -28,24 +27,24 @@ export function withLosses({ unary, stream }: Transport, ends: () => number): Tr
       try {
         return await unary(method, signal, ...rest);
       } catch (error) {
-        throw told(error, signal, ends() !== before);
+        throw lossOf(error, signal, ends() !== before);
       }
     },
     stream: async (method, signal, ...rest) => {
       const before = ends();
-      const toTold = (error: unknown): unknown => told(error, signal, ends() !== before);
+      const asLoss = (error: unknown): unknown => lossOf(error, signal, ends() !== before);
       try {
         const response = await stream(method, signal, ...rest);
-        return { ...response, message: messages(response, toTold) } as typeof response;
+        return { ...response, message: messages(response, asLoss) } as typeof response;
       } catch (error) {
-        throw toTold(error);
+        throw asLoss(error);
       }
     },
   };
 }
 
-/** As the response's, but for the error. */
-function messages({ message }: Pick<StreamResponse, "message">, toTold: (error: unknown) => unknown) {
+/** The messages of the response, but with the right error. */
+function messages({ message }: Pick<StreamResponse, "message">, asLoss: (error: unknown) => unknown) {
   return {
     [Symbol.asyncIterator]() {
       const inner = message[Symbol.asyncIterator]();
@@ -54,7 +53,7 @@ function messages({ message }: Pick<StreamResponse, "message">, toTold: (error: 
           try {
             return await inner.next();
           } catch (error) {
-            throw toTold(error);
+            throw asLoss(error);
           }
         },
       };
@@ -62,7 +61,7 @@ function messages({ message }: Pick<StreamResponse, "message">, toTold: (error: 
   };
 }
 
-function told(error: unknown, signal: AbortSignal | undefined, wasEnded: boolean): unknown {
+function lossOf(error: unknown, signal: AbortSignal | undefined, wasEnded: boolean): unknown {
   if (!(error instanceof ConnectError) || signal?.aborted || !isLoss(error)) return error;
   const [problem, code] = wasEnded
     ? ["connection aborted", Code.Canceled]
@@ -72,7 +71,7 @@ function told(error: unknown, signal: AbortSignal | undefined, wasEnded: boolean
 
 function isLoss(error: ConnectError): boolean {
   if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) return false;
-  // What the service itself answered has details, or no error of Node beneath.
+  // An error that the service sent has no error of Node as its cause.
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth += 1) {
     if ("code" in cause && typeof cause.code === "string" && isLost(cause.code)) return true;
     if (RESET.test(cause instanceof ConnectError ? cause.rawMessage : cause.message)) return true;

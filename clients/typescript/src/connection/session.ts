@@ -11,19 +11,19 @@ import { systemClock, type Timer } from "../../../../src/kernel/clock.ts";
 import { dial } from "./dial.ts";
 
 export interface SessionOptions {
-  /** An attempt to connect that takes longer has failed. */
+  /** How long an attempt to connect may take. After that it has failed. */
   readonly connectTimeoutMs: number;
-  /** A session that has open calls and was not heard of for so long is asked for a sign of life. */
+  /** A session with open calls is pinged when nothing was heard of it for so long. */
   readonly pingIntervalMs: number;
-  /** How long that may take; then the session is dead, and so are its calls. */
+  /** How long a ping may take. After that the session is dead, and its calls fail. */
   readonly pingTimeoutMs: number;
-  /** A session without calls is closed after so long. */
+  /** How long a session without calls stays open. */
   readonly idleTimeoutMs: number;
-  /** Of Node: past it a session refuses new calls. In MB. */
+  /** Memory in MB beyond which Node refuses new calls on a session. */
   readonly maxSessionMemory: number;
 }
 
-/** Debug data of a GOAWAY by which a server asks for fewer pings. */
+/** The debug data of a GOAWAY by which a server asks for fewer pings. */
 const TOO_MANY_PINGS = "too_many_pings";
 
 /**
@@ -34,8 +34,8 @@ const LINGER_MS = 1000;
 const nothing = (): void => {};
 
 /**
- * Runs `run` after that time, unless it is cancelled. What came meanwhile is read first: a process that was busy, or
- * stopped, finds its timers due before it has looked at its sockets.
+ * Runs `run` after that time, unless it is cancelled. What came meanwhile is read first, because a process that was busy or
+ * stopped runs its timers before it looks at its sockets.
  */
 function whenLate(ms: number, run: () => void, isAwaited = false): Timer {
   let isCancelled = false;
@@ -49,11 +49,11 @@ function whenLate(ms: number, run: () => void, isAwaited = false): Timer {
 }
 
 /**
- * One HTTP/2 connection. It listens for errors from its first moment to its last: Node ends the process on an error that
- * nobody listens for, and a session may fail at any time, also after it was closed.
+ * One HTTP/2 connection. It always listens for errors, because Node ends the process on an error that nobody listens for, and
+ * a session may fail at any time, even after it was closed.
  */
 export class Session {
-  /** Resolves when calls may begin; rejects with UNAVAILABLE, or with what it was aborted with. */
+  /** Resolves when calls may begin. Rejects with UNAVAILABLE, or with the error that it was destroyed with. */
   readonly connected: Promise<void>;
   readonly #http2: ClientHttp2Session;
   readonly #socket: Socket;
@@ -104,20 +104,20 @@ export class Session {
       });
       session.once("connect", () => {
         slow.cancel();
-        // A session that was destroyed meanwhile connects all the same.
+        // A session connects even if it was destroyed meanwhile.
         if (session.destroyed) return;
         this.#isConnected = true;
         this.#heard();
         this.#rest();
         resolve();
-        // What answers need not be a server of HTTP/2, nor alive: such a one begins with its settings.
+        // The other side may not speak HTTP/2, or may hang: a server of HTTP/2 that works sends its settings first.
         const mute = (): void => this.destroy(new ConnectError(`${authority} does not speak HTTP/2`, Code.Unavailable));
         const due = whenLate(options.pingTimeoutMs, mute);
         session.once("remoteSettings", () => due.cancel());
         session.once("close", () => due.cancel());
       });
     });
-    // Whoever waits for it is told; nobody may be waiting.
+    // Perhaps nobody waits for it: the rejection must not count as unhandled.
     this.connected.catch(nothing);
     session.on("goaway", (_code, _lastStreamId, data) => this.#goAway(data));
   }
@@ -127,10 +127,10 @@ export class Session {
     return !this.#wasToldToGo && !this.#http2.closed && !this.#http2.destroyed;
   }
 
-  /** Begins a call; throws where the session takes none any more. */
+  /** Begins a call. Throws where the session does not take calls any more. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#http2.request(headers);
-    // It may fail before whoever asked for it can listen.
+    // It may fail before its caller can listen.
     stream.on("error", nothing);
     let isAnswered = false;
     stream.once("response", () => {
@@ -138,8 +138,8 @@ export class Session {
       this.#heard();
     });
     stream.once("close", () => {
-      // A stream may end without an answer and without an error: by RST_STREAM with NO_ERROR, and on Node 20 with a
-      // connection that is reset after a GOAWAY. The runtime waits for either of them, so nobody would ever be told.
+      // A stream may end without an answer and without an error: by RST_STREAM with NO_ERROR, and on Node 20 when the
+      // connection is reset after a GOAWAY. The runtime waits for an answer or an error, so that the call would never end.
       if (!isAnswered && stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.errored)
         stream.emit("error", new ConnectError("the call ended without an answer", Code.Unavailable));
       this.#streams -= 1;
@@ -150,17 +150,17 @@ export class Session {
     return stream;
   }
 
-  /** Something came for that call. */
+  /** Data came for that call. */
   heard({ session }: ClientHttp2Stream): void {
     if (session === this.#http2) this.#heard();
   }
 
-  /** Whether it is there: known, or asked for. Never rejects. */
+  /** Whether the other side is there. Known from recent data, else by a ping. Never rejects. */
   isAlive(): boolean | Promise<boolean> {
     return systemClock.monotonic() - this.#heardAt <= this.#options.pingIntervalMs || this.#isAnswering();
   }
 
-  /** Ends it and its calls; they fail with that error. */
+  /** Ends the session and its calls, which fail with that error. */
   destroy(error?: Error): void {
     if (!this.#http2.destroyed) this.#http2.destroy(error, constants.NGHTTP2_CANCEL);
   }
@@ -169,7 +169,7 @@ export class Session {
     this.#heardAt = systemClock.monotonic();
   }
 
-  /** There are calls: the process lives until they end, and the other side must show that it is there. */
+  /** Calls have begun: they keep the process alive, and the other side must show that it is there. */
   #work(): void {
     this.#idle?.cancel();
     this.#http2.ref();
@@ -179,7 +179,7 @@ export class Session {
 
   #rest(): void {
     this.#stopTimers();
-    // After a GOAWAY Node ends a session by itself, but waits without end for the other side to close the connection.
+    // After a GOAWAY, Node ends the session by itself, but waits for ever for the other side to close the connection.
     if (this.#wasToldToGo) systemClock.setTimer(LINGER_MS, () => this.#socket.destroy());
     if (this.#http2.destroyed) return;
     // A process that has nothing else to do may end.
@@ -200,7 +200,7 @@ export class Session {
       this.#watch(Math.max(1, left > 0 ? left : this.#options.pingIntervalMs));
   }
 
-  /** Asks the other side; where it does not answer in time the session is dead. */
+  /** Pings the other side. If it does not answer in time, the session is dead. */
   #isAnswering(): Promise<boolean> {
     this.#ping ??= new Promise<boolean>((resolve) => {
       const session = this.#http2;

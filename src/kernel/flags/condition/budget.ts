@@ -1,14 +1,14 @@
 import type { SharedBudget } from "./shared.ts";
 
-/** Which limit an evaluation exceeded; `VALUE`: none, it came upon a value that it cannot go on with. */
+/** Why an evaluation failed: it exceeded a limit, or (`VALUE`) met a value with which it cannot go on. */
 export type FailureKind = "VALUE" | "STEPS" | "MEMORY";
 
-/** What an expression comes to where it cannot be evaluated. Absorbed by `&&` and `||` as CEL says. */
+/** The result of an expression that cannot be evaluated. `&&` and `||` absorb it as CEL says. */
 export class Failure {
   readonly #message: string | (() => string);
-  /** The node that failed; -1: not known yet. */
+  /** The node that failed. -1: not known yet. */
   node = -1;
-  /** Most failures are absorbed: what takes time to say is said when it is asked for. */
+  /** The message, or what makes it: most failures are absorbed, so that it is made only when it is read. */
   constructor(message: string | (() => string)) {
     this.#message = message;
   }
@@ -18,7 +18,7 @@ export class Failure {
   }
 }
 
-/** A limit is exceeded. Thrown, not answered: nothing absorbs it. */
+/** A limit is exceeded. It is thrown and not returned, so that nothing absorbs it. */
 export class OverBudget {
   readonly kind: "STEPS" | "MEMORY";
   readonly message: string;
@@ -28,10 +28,10 @@ export class OverBudget {
   }
 }
 
-/** Characters (UTF-16 code units), bytes or other small things that one step goes through. */
+/** How many characters (UTF-16 code units), bytes or other small things one step goes through. */
 export const UNITS_PER_STEP = 32;
 
-/** One evaluation: what it has used, with what was used before it, and the values of its locals. */
+/** One evaluation: what it has used, including what was used before it, and the values of its locals. */
 export class Run {
   steps: number;
   bytes: number;
@@ -51,12 +51,12 @@ export class Run {
     if (this.steps > this.maxSteps) throw new OverBudget("STEPS", `it takes more than ${this.maxSteps} steps`);
   }
 
-  /** Counts the steps of going through so many characters or bytes once. */
+  /** Counts the steps that it takes to go through so many characters or bytes. */
   pass(units: number): void {
     if (units >= UNITS_PER_STEP) this.step(Math.floor(units / UNITS_PER_STEP));
   }
 
-  /** Counts the memory of a text, a list, a map or bytes that are made. Throws OverBudget. */
+  /** Counts the memory of a text, a list, a map or bytes that it makes. Throws OverBudget. */
   make(bytes: number): void {
     this.bytes += bytes;
     if (this.bytes > this.maxBytes) throw new OverBudget("MEMORY", `it takes more than ${this.maxBytes} bytes`);

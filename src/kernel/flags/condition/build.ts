@@ -9,16 +9,16 @@ import { partOfDuration, partOfTimestamp, type TimePart } from "./times.ts";
 import { type AnyMap, Duration, isLarge, isMap, keyOf, MadeMap, read, Timestamp, type Value } from "./values.ts";
 import type { Zone } from "./zone.ts";
 
-/** Bytes of a member of a map that is made. */
+/** The bytes that count for a member of a new map. */
 export const MEMBER_BYTES = 32;
 
-/** What a node is made ready from. */
+/** What a node is prepared from. */
 export interface Build {
   readonly node: ProgramNode;
   readonly index: number;
-  /** The nodes before it, ready. */
+  /** The prepared nodes before it. */
   readonly built: readonly Evaluate[];
-  /** What those before it always are; undefined: not known. */
+  /** The values of those nodes that are constant. Undefined: it is not constant. */
   readonly constants: readonly (Value | undefined)[];
   readonly matchers: readonly Matcher[];
   readonly zones: readonly Zone[];
@@ -27,7 +27,7 @@ export interface Build {
 
 export interface Built {
   readonly evaluate: Evaluate;
-  /** What the node always is: of a constant, and of a list or map of constants, which are made once. */
+  /** The value of the node if it is constant: a constant, or a list or map of constants. It is made once. */
   readonly constant?: Value;
 }
 
@@ -156,7 +156,7 @@ function special(build: Build, at: (failure: Failure) => Failure): Built {
       return { evaluate: part(first, op.slice(4) as TimePart, zone, at) };
     }
   }
-  throw new ProgramError(`node ${build.index} is no ${op} that can be evaluated`);
+  throw new ProgramError(`node ${build.index} (${op}) does not have what it needs`);
 }
 
 function fixed(constant: Value): Built {
@@ -169,7 +169,7 @@ function fixed(constant: Value): Built {
   };
 }
 
-/** Of constants it is made once, and costs one step and no memory. */
+/** A list of constants is made once, and costs one step and no memory. */
 function literal({ node, constants }: Build, parts: readonly Evaluate[], at: (failure: Failure) => Failure): Built {
   const isMapOf = node.op === "MAP";
   const known = node.args.map((arg) => constants[arg]);
@@ -208,7 +208,7 @@ function failing(failure: Failure): Evaluate {
   };
 }
 
-/** Of keys, each followed by its value. */
+/** A map of these: each key is followed by its value. */
 function mapOf(parts: readonly Value[]): MadeMap | Failure {
   const map = new MadeMap();
   for (let index = 0; index < parts.length; index += 2) {
@@ -240,7 +240,7 @@ function ownMember(map: AnyMap, name: string): Value | undefined | Failure {
   return Object.hasOwn(map, name) ? read(map[name]) : undefined;
 }
 
-/** What decides, false of AND and true of OR, decides wherever it stands; else the first failure does. */
+/** The deciding value, false for AND and true for OR, decides wherever it stands. Otherwise the first failure decides. */
 function joinedBy(parts: readonly Evaluate[], decisive: boolean, at: (failure: Failure) => Failure): Evaluate {
   return (run, subject) => {
     run.step(1);
@@ -254,7 +254,7 @@ function joinedBy(parts: readonly Evaluate[], decisive: boolean, at: (failure: F
   };
 }
 
-/** There is a variable unless it is absent, null, an empty text or an object without members. */
+/** A variable counts as absent if it is undefined, null, an empty text or an object without members. */
 function isThere(value: unknown): boolean {
   if (value === undefined || value === null || value === "") return false;
   if (typeof value !== "object" || Array.isArray(value)) return true;
@@ -274,7 +274,7 @@ function part(of: Evaluate, what: TimePart, zone: Zone | undefined, at: (failure
   };
 }
 
-/** `in` a list of constant texts, without going through it: the steps are those of going through it. */
+/** `in` for a list of constant texts. It does not go through the list, but counts as many steps. */
 function listed(list: Value | undefined, going: Binary): Binary {
   if (!Array.isArray(list) || !list.every((each) => typeof each === "string")) return going;
   const texts: readonly string[] = list;
@@ -282,7 +282,7 @@ function listed(list: Value | undefined, going: Binary): Binary {
   for (const [place, text] of texts.entries()) if (!places.has(text)) places.set(text, place);
   const areShort = texts.every((text) => text.length < UNITS_PER_STEP);
   return (value, of, run) => {
-    // Of two texts the shorter one says how many steps it takes to compare them.
+    // The steps of a comparison are those of the shorter text.
     if (typeof value !== "string" || !(areShort || value.length < UNITS_PER_STEP)) return going(value, of, run);
     const place = places.get(value);
     run.step(place === undefined ? texts.length : place + 1);

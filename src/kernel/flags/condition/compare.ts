@@ -16,8 +16,8 @@ import {
 } from "./values.ts";
 
 /**
- * Whether two values are equal; numbers by what they are worth, values of different types never. A step for each pair
- * inside of lists and maps, and for 32 characters or bytes of the shorter of two.
+ * Whether two values are equal. Numbers of different types are compared by value; other values of different types are never
+ * equal. It takes a step for each pair within lists and maps, and for 32 characters or bytes of the shorter one.
  */
 export function equal(a: Value, b: Value, run: Run, depth = 0): boolean | Failure {
   if (typeof a === "string") return typeof b === "string" && equalText(a, b, run);
@@ -52,7 +52,7 @@ function equalLists(a: readonly unknown[], b: readonly unknown[], run: Run, dept
 
 type JsonMap = Exclude<AnyMap, MadeMap>;
 
-/** All members are looked at, whatever is found: their order must not matter. */
+/** Looks at all members whatever it finds, because their order must not matter. */
 function equalMaps(a: AnyMap, b: AnyMap, run: Run, depth: number): boolean | Failure {
   if (memberCount(a, run) !== memberCount(b, run)) return false;
   const made = a instanceof MadeMap ? [...a.members.values()] : undefined;
@@ -64,7 +64,7 @@ function equalMaps(a: AnyMap, b: AnyMap, run: Run, depth: number): boolean | Fai
     const value = made === undefined ? read((a as JsonMap)[key as string]) : made[index]?.value;
     if (value === undefined) continue;
     const same = other === undefined ? false : equalInside(value, other, run, depth);
-    // A difference outranks a failure, whichever comes first.
+    // A difference decides before a failure, whichever comes first.
     if (same === false || (answer === true && same !== true)) answer = same;
   }
   return answer;
@@ -81,7 +81,7 @@ function equalInside(
   return equal(a ?? null, b ?? null, run, depth + 1);
 }
 
-/** Below, at or above 0, as `a` comes before, with or after `b`; undefined: they have no order. */
+/** Below 0 if `a` comes before `b`, 0 if they are equal, above 0 if it comes after. Undefined: they have no order. */
 export function compare(a: Value, b: Value, run: Run): number | undefined {
   if (typeof a === "number" && typeof b === "number") return a - b;
   const [x, y] = [numberOf(a), numberOf(b)];
@@ -100,10 +100,10 @@ function order(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** So many characters are looked at one by one before the rest is halved. */
+/** How many characters are compared one by one before the rest is halved. */
 const NEAR = 4;
 
-/** By code points, as texts are ordered in UTF-8. */
+/** Compares by code points, which is the order of UTF-8. */
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   const length = Math.min(a.length, b.length);
@@ -113,12 +113,12 @@ export function compareText(a: string, b: string): number {
   if (at >= length) return a.length - b.length;
   const x = a.charCodeAt(at);
   const y = b.charCodeAt(at);
-  // A surrogate stands for a character beyond all that are one unit.
+  // A surrogate is part of a character that comes after all characters of one unit.
   const [left, right] = [isSurrogate(x), isSurrogate(y)];
   return left === right ? x - y : left ? 1 : -1;
 }
 
-/** The first place from there on at which they differ; `to`: none before it. The platform compares halves faster than places. */
+/** The first place from `from` on where they differ, or `to`. Halving is fast because the platform compares whole texts. */
 function firstDifference(a: string, b: string, from: number, to: number): number {
   let [low, high] = [from, to];
   while (low < high) {
@@ -143,7 +143,7 @@ function compareBytes(a: Uint8Array, b: Uint8Array, run: Run): number {
   return a.length - b.length;
 }
 
-/** The worth of an int, a uint or a double. */
+/** The value of an int, a uint or a double. */
 function numberOf(value: Value): number | bigint | undefined {
   if (typeof value === "number" || typeof value === "bigint") return value;
   return value instanceof Uint ? value.value : undefined;

@@ -8,8 +8,9 @@ import { isMap, MadeMap, memberCount, presentKeys, read, type Value } from "./va
 type Macro = "ALL" | "EXISTS" | "EXISTS_ONE" | "FILTER" | "TRANSFORM";
 
 /**
- * Goes through a list, or the keys of a map; a step for each. `then` is what TRANSFORM with a condition makes of what
- * meets it. ALL and EXISTS go on after a failure, since what decides may come later; the others end with it.
+ * Goes through a list, or through the keys of a map, with a step for each. For TRANSFORM with a condition, `then` makes the
+ * result of each element that meets it. ALL and EXISTS go on after a failure, because a later element may decide; the others
+ * end with the failure.
  */
 export function comprehension(
   macro: Macro,
@@ -40,7 +41,7 @@ interface Walk {
 
 type Go = (elements: readonly unknown[], walk: Walk, run: Run, subject: unknown) => Value | Failure;
 
-/** What the body comes to with the local set to that element. */
+/** The result of the body with the local set to that element. */
 function bodyOf(element: unknown, { slot, body, at }: Walk, run: Run, subject: unknown): Value | Failure {
   run.step(1);
   const value = read(element) ?? null;
@@ -100,7 +101,7 @@ function elementsOf(of: Value, run: Run): readonly unknown[] | Failure {
   return sortedKeys(of, run);
 }
 
-/** The keys of an object, by code points: the order in which they came means nothing. n × bits of n / 2 steps. */
+/** The keys of an object, sorted: their own order has no meaning. It takes about n × log2(n) / 2 steps. */
 function sortedKeys(of: { readonly [key: string]: unknown }, run: Run): readonly string[] {
   const keys = presentKeys(of);
   const rounds = 32 - Math.clz32(keys.length);

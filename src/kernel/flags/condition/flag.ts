@@ -5,7 +5,7 @@ import { interpreterOf } from "./interpret.ts";
 import type { Program } from "./program.ts";
 import type { SharedBudget } from "./shared.ts";
 
-/** How a condition reads the context: a text that is absent is empty, and so are attributes. */
+/** How a condition reads the context. An absent text is empty; absent attributes are an empty map. */
 export const CONTEXT_VARIABLES: Variables<EvaluationContext> = {
   session_id: ({ sessionId }) => sessionId ?? "",
   user_id: ({ userId }) => userId ?? "",
@@ -17,7 +17,7 @@ export const CONTEXT_VARIABLES: Variables<EvaluationContext> = {
 /** A condition could not be evaluated over a context. */
 export class ConditionFailed extends Error {
   override readonly name = "ConditionFailed";
-  /** The limit that was exceeded; VALUE: none. */
+  /** Why it failed. */
   readonly kind: FailureKind;
   constructor(kind: FailureKind, message: string) {
     super(message);
@@ -26,8 +26,8 @@ export class ConditionFailed extends Error {
 }
 
 /**
- * Makes a condition of its program. `placeOf` says where a node stands in the text. The condition throws a
- * ConditionFailed, and nothing else. Throws a ProgramError where the program cannot be evaluated.
+ * Makes a condition of its program. `placeOf` says where a node is in the text. The condition throws only ConditionFailed.
+ * Throws a ProgramError where the program cannot be evaluated.
  */
 export function conditionOf(
   program: Program,

@@ -10,11 +10,11 @@ import type { Value } from "./values.ts";
 export interface Failed {
   readonly kind: FailureKind;
   readonly message: string;
-  /** The node; -1: the whole. */
+  /** The node. -1: the whole program. */
   readonly node: number;
 }
 
-/** What one evaluation came to, and what it took by itself. */
+/** The result of one evaluation, and what this evaluation alone used. */
 export interface ProgramOutcome {
   /** Undefined: it failed. */
   readonly value: Value | undefined;
@@ -24,12 +24,12 @@ export interface ProgramOutcome {
 }
 
 /**
- * Evaluates over a subject. Never throws; ends within the steps and bytes of its program or, with a shared budget, what the
- * others have left of them.
+ * Evaluates a program for a subject. Never throws. It ends within the steps and bytes of its program; with a shared budget,
+ * within what the others have left of them.
  */
 export type Interpreter<Subject> = (subject: Subject, shared?: SharedBudget) => ProgramOutcome;
 
-/** Makes a program ready. Throws a ProgramError where it is not one that can be evaluated here. */
+/** Prepares a program. Throws a ProgramError where this interpreter cannot evaluate it. */
 export function interpreterOf<Subject>(program: Program, variables: Variables<Subject>): Interpreter<Subject> {
   const evaluate = build(program, variables as Variables<unknown>);
   const { maxSteps, maxBytes } = program;
@@ -52,7 +52,7 @@ export function interpreterOf<Subject>(program: Program, variables: Variables<Su
   };
 }
 
-/** Beside the limits only what a value does when it is read can throw: a getter, a proxy. */
+/** Besides the limits, only a value can throw while it is read: a getter, a proxy. */
 function thrown(error: unknown, shared: SharedBudget | undefined): Failed {
   if (!(error instanceof OverBudget)) return { kind: "VALUE", message: "a value cannot be read", node: -1 };
   const isAmongOthers = shared !== undefined && shared.steps + shared.bytes > 0;

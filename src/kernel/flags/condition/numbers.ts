@@ -7,7 +7,7 @@ import { MAX_INT, MAX_UINT, MIN_INT, Uint } from "./values.ts";
  */
 export const CONVERTED_TEXT_MAX = 64;
 
-/** Characters of a text that one step converts to a number or a time, or makes of one. */
+/** How many characters one step converts to a number or a time, or makes of one. */
 export const CONVERTED_PER_STEP = 2;
 
 export function int(value: bigint): bigint | Failure {
@@ -24,23 +24,23 @@ export function double(value: number): number | Failure {
   return Number.isFinite(value) ? value : new Failure("the double is not finite");
 }
 
-/** `-?digits`: no blank, no plus, no hexadecimal, no underscore. */
+/** Reads `-?digits`, without blanks, a plus, hexadecimal digits or underscores. */
 export function intOfText(text: string): bigint | Failure {
   return text.length <= CONVERTED_TEXT_MAX && /^-?[0-9]+$/.test(text) ? int(BigInt(text)) : notA(text, "an int");
 }
 
-/** `digits`. */
+/** Reads `digits`. */
 export function uintOfText(text: string): Uint | Failure {
   return text.length <= CONVERTED_TEXT_MAX && /^[0-9]+$/.test(text) ? uint(BigInt(text)) : notA(text, "a uint");
 }
 
-/** As JSON writes numbers, and with zeros in front: `-?digits(.digits)?(e[+-]?digits)?`. */
+/** Reads a number as JSON writes it, also with leading zeros: `-?digits(.digits)?(e[+-]?digits)?`. */
 export function doubleOfText(text: string): number | Failure {
   const fits = text.length <= CONVERTED_TEXT_MAX && /^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$/.test(text);
   return fits ? double(Number(text)) : notA(text, "a double");
 }
 
-/** Within the range of 64 bits, both ends excluded: a double cannot tell them from what is beyond. */
+/** Within the range of 64 bits without both ends, since a double cannot distinguish these from numbers beyond them. */
 export function intOfDouble(value: number): bigint | Failure {
   const fits = value > -(2 ** 63) && value < 2 ** 63;
   return fits ? BigInt(Math.trunc(value)) : new Failure("the double is out of the range of an int");
@@ -58,8 +58,8 @@ export function boolOfText(text: string): boolean | Failure {
 }
 
 /**
- * The fewest digits that are read as the same double; plain from 1e-7 to below 1e21, else `1.5e-8`, `1e+21`. Minus zero
- * is `0`. This is what ECMAScript prescribes.
+ * The fewest digits that are read as the same double: plain from 1e-7 to below 1e21, else such as `1.5e-8` and `1e+21`. Minus
+ * zero is `0`. ECMAScript prescribes it so.
  */
 export function textOfDouble(value: number): string {
   return String(value);

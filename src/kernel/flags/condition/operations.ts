@@ -17,14 +17,14 @@ import {
   type Value,
 } from "./values.ts";
 
-/** Bytes of an element of a list that is made. */
+/** The bytes that count for an element of a new list. */
 export const ELEMENT_BYTES = 8;
 
 type Answer = Value | Failure;
 export type Unary = (value: Value, run: Run) => Answer;
 export type Binary = (a: Value, b: Value, run: Run) => Answer;
 
-/** What an operation takes one value for. */
+/** The operations on one value. */
 export const UNARY: Readonly<Partial<Record<Op, Unary>>> = {
   NOT: (value) => (typeof value === "boolean" ? !value : unfit(value)),
   NEGATE: (value) => {
@@ -86,7 +86,7 @@ export const UNARY: Readonly<Partial<Record<Op, Unary>>> = {
   TYPE_OF: (value) => new TypeValue(typeName(value)),
 };
 
-/** What an operation takes two values for. */
+/** The operations on two values. */
 export const BINARY: Readonly<Partial<Record<Op, Binary>>> = {
   ADD: add,
   SUBTRACT: (a, b) => {
@@ -128,7 +128,7 @@ export const BINARY: Readonly<Partial<Record<Op, Binary>>> = {
   ENDS_WITH: (a, b, run) => (typeof a === "string" && typeof b === "string" ? texts.endsWith(a, b, run) : unfit(a, b)),
 };
 
-/** A text that is converted to a number or a time, or was made of one. */
+/** Counts the steps for a text that is converted to a number or a time, or made of one. */
 function converted(text: string, run: Run): string {
   run.step(Math.floor(text.length / numbers.CONVERTED_PER_STEP));
   return text;
@@ -157,7 +157,7 @@ function add(a: Value, b: Value, run: Run): Answer {
   return time instanceof Timestamp && span instanceof Duration ? times.timestamp(time.ns + span.ns) : unfit(a, b);
 }
 
-/** Towards 0; the rest has the sign of what was divided. */
+/** Division towards 0. The remainder has the sign of the dividend. */
 function whole(a: Value, b: Value, divide: (a: bigint, b: bigint) => bigint): Answer {
   const isUint = a instanceof Uint && b instanceof Uint;
   if (!isUint && (typeof a !== "bigint" || typeof b !== "bigint")) return unfit(a, b);
@@ -200,7 +200,7 @@ function element(of: readonly unknown[], key: Value): Answer {
   return read(of[Number(at)]) ?? null;
 }
 
-/** That an operation does not take such values. */
+/** An operation does not take such values. */
 export function unfit(...values: readonly Value[]): Failure {
   return new Failure(() => `it does not take ${values.map(typeName).join(" and ")}`);
 }

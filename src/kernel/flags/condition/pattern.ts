@@ -17,28 +17,28 @@ export type InstructionOp = (typeof INSTRUCTION_OPS)[number];
 /** One instruction of a pattern. */
 export interface Instruction {
   readonly op: InstructionOp;
-  /** The instruction that comes next. Of MATCH: 0. */
+  /** The next instruction. For MATCH: 0. */
   readonly next: number;
-  /** Of SPLIT: the other one that comes next; of CHARACTER: its class. Else 0. */
+  /** For SPLIT the other next instruction, for CHARACTER its class, else 0. */
   readonly other: number;
 }
 
-/** A regular expression as a machine that goes through a text once, in all its states at the same time. */
+/** A regular expression as a machine that goes through a text once and is in all its states at the same time. */
 export interface Pattern {
-  /** As it was written. */
+  /** The pattern as it was written. */
   readonly text: string;
   readonly instructions: readonly Instruction[];
-  /** The characters that a CHARACTER takes: code points, first and last of each range, ascending. */
+  /** The characters that a CHARACTER matches: the first and last code point of each range, ascending. */
   readonly classes: readonly Uint32Array[];
   readonly start: number;
-  /** It matches at the beginning of the text or nowhere. */
+  /** Whether it can match only at the beginning of the text. */
   readonly anchored: boolean;
 }
 
-/** How many places and instructions are reached in one step. */
+/** How many places and instructions one step reaches. */
 export const INSTRUCTIONS_PER_STEP = 4;
 
-/** Whether it matches somewhere in a text. A step for 4: each place of the text, and there each instruction once. */
+/** Whether it matches anywhere in a text. At each place it visits each instruction at most once; 4 visits are one step. */
 export type Matcher = (text: string, run: Run) => boolean;
 
 const MATCH = INSTRUCTION_OPS.indexOf("MATCH");
@@ -55,7 +55,7 @@ export function matcherOf({ instructions, classes, start, anchored }: Pattern): 
   const ops = Uint8Array.from(instructions, ({ op }) => INSTRUCTION_OPS.indexOf(op));
   const nexts = Uint16Array.from(instructions, ({ next }) => next);
   const others = Uint16Array.from(instructions, ({ other }) => other);
-  // For each instruction the last place at which it was reached.
+  // For each instruction, the last place at which it was reached.
   const reached = new Int32Array(size);
   const stack = new Uint16Array(size * 2 + 2);
   let waiting = new Uint16Array(size + 1);
@@ -107,7 +107,7 @@ export function matcherOf({ instructions, classes, start, anchored }: Pattern): 
   };
 }
 
-/** Whether a place between two characters is what the instruction asks for; -1: there is none. */
+/** Whether the place between two characters is of the kind that the instruction asks for. -1: there is no character. */
 function holds(op: number, before: number, after: number): boolean {
   if (op === BEGIN_TEXT) return before < 0;
   if (op === END_TEXT) return after < 0;

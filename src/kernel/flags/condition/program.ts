@@ -24,8 +24,8 @@ export const CONDITION_MAX_BYTES = 1_048_576;
 export const PROGRAM_MAX_DEPTH = 128;
 
 /**
- * What a node does. The contract (`proto/helios/v1/condition.proto`) says of each what it takes and answers; the names
- * are the same.
+ * The operations of nodes. The contract (`proto/helios/v1/condition.proto`) has the same names, and says what each takes and
+ * returns.
  */
 export const OPS = [
   "CONSTANT",
@@ -90,20 +90,20 @@ export type Op = (typeof OPS)[number];
 /** One node of a program. */
 export interface ProgramNode {
   readonly op: Op;
-  /** Indices of the nodes that it is made of; each below its own. */
+  /** The indices of its operands. Each is below its own index. */
   readonly args: readonly number[];
-  /** Of a local: its slot; of MATCHES: its pattern; of GET_…: 0 is UTC, n the zone n - 1. Else 0. */
+  /** For LOCAL its slot, for MATCHES its pattern, for GET_… its zone (0: UTC, n: zone n - 1), else 0. */
   readonly index: number;
-  /** Of a variable: its name; of SELECT and HAS: the member's. Else empty. */
+  /** The name of a variable, or of the member for SELECT and HAS, else empty. */
   readonly name: string;
-  /** Of CONSTANT. */
+  /** Set for CONSTANT. */
   readonly constant?: Value;
 }
 
-/** An expression as it is evaluated: the same in every language. */
+/** An expression in the form in which every client evaluates it. */
 export interface Program {
   readonly version: number;
-  /** What a node is made of comes before it; the last is the expression. */
+  /** Operands come before the nodes that use them. The last node is the whole expression. */
   readonly nodes: readonly ProgramNode[];
   readonly patterns: readonly Pattern[];
   readonly zones: readonly Zone[];
@@ -111,7 +111,7 @@ export interface Program {
   readonly maxBytes: number;
 }
 
-/** A program cannot be evaluated by this interpreter. */
+/** This interpreter cannot evaluate the program. */
 export class ProgramError extends Error {
   override readonly name = "ProgramError";
 }

@@ -1,15 +1,15 @@
 import { Failure, type Run } from "./budget.ts";
 
-/** Bytes that a text, a list, a map or bytes cost beside what is in them. */
+/** The bytes that count for a text, a list, a map or bytes, besides those of their content. */
 export const MADE_OVERHEAD = 16;
-/** Bytes of one UTF-16 code unit of a text that is made. */
+/** The bytes that count for one UTF-16 code unit of a new text. */
 export const TEXT_UNIT_BYTES = 2;
 
-/** Up to here the platform's own search is fast, whatever the texts. */
+/** Up to this length the platform's own search is fast for all texts. */
 const SHORT_NEEDLE = 8;
 const SMALL_SEARCH = 65_536;
 
-/** A text that the expression made. */
+/** Counts a text that the expression makes. */
 export function made(text: string, run: Run): string {
   run.make(MADE_OVERHEAD + text.length * TEXT_UNIT_BYTES);
   return text;
@@ -21,10 +21,10 @@ export function joined(a: string, b: string, run: Run): string {
   return a + b;
 }
 
-/** Characters that one step searches in, or for, puts in order, or counts. */
+/** How many characters one step searches, sorts or counts. */
 export const SEARCHED_PER_STEP = 4;
 
-/** In time that grows with the sum of both lengths, never with their product. */
+/** Searches in a time that grows with the sum of both lengths, never with their product. */
 export function contains(text: string, needle: string, run: Run): boolean {
   run.step(Math.floor((text.length + needle.length) / SEARCHED_PER_STEP));
   if (needle.length > text.length) return false;
@@ -32,7 +32,7 @@ export function contains(text: string, needle: string, run: Run): boolean {
   return search(text, needle);
 }
 
-/** Knuth, Morris and Pratt. */
+/** The algorithm of Knuth, Morris and Pratt. */
 function search(text: string, needle: string): boolean {
   const wanted = new Uint16Array(needle.length);
   for (let at = 0; at < wanted.length; at += 1) wanted[at] = needle.charCodeAt(at);
@@ -62,12 +62,12 @@ export function endsWith(text: string, end: string, run: Run): boolean {
   return text.endsWith(end);
 }
 
-/** Code points. */
+/** The number of code points. */
 export function characters(text: string, run: Run): number {
   run.step(Math.floor(text.length / SEARCHED_PER_STEP));
   let count = text.length;
   for (let at = 1; at < text.length; at += 1) {
-    // A low surrogate after a high one; there are no calls here, which take time until they are compiled.
+    // A low surrogate after a high one. Nothing is called here, because calls are slow until they are compiled.
     if ((text.charCodeAt(at) & 0xfc00) !== 0xdc00 || (text.charCodeAt(at - 1) & 0xfc00) !== 0xd800) continue;
     count -= 1;
     at += 1;
@@ -75,7 +75,7 @@ export function characters(text: string, run: Run): number {
   return count;
 }
 
-// What every platform has that a client runs on: the kernel is checked without any platform's types.
+// What all platforms of clients have. The kernel is checked without the types of any platform.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
 declare const TextDecoder: new (
   label: string,
@@ -84,10 +84,10 @@ declare const TextDecoder: new (
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** What a decoder makes of bytes that are no text. */
+/** The character that a decoder puts for bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
 
-/** Fails where the text has half a character, which only JSON lets in: other languages could not hold it. */
+/** Fails where the text has half a surrogate pair. Such a text can come from JSON, but other languages cannot hold it. */
 export function utf8(text: string, run: Run): Uint8Array | Failure {
   run.pass(text.length);
   if (!text.isWellFormed()) return new Failure("the text has half a character");
@@ -99,7 +99,7 @@ export function utf8(text: string, run: Run): Uint8Array | Failure {
 export function textOfUtf8(bytes: Uint8Array, run: Run): string | Failure {
   run.pass(bytes.length);
   const text = decoder.decode(bytes);
-  // A decoder that refuses throws an error for each, which takes far longer than to look again.
+  // A strict decoder would throw an error for each wrong text, which takes far longer than this second look.
   if (text.includes(REPLACEMENT) && !isSame(encoder.encode(text), bytes)) return new Failure("the bytes are not UTF-8");
   return made(text, run);
 }

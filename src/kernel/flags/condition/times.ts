@@ -19,7 +19,7 @@ export function duration(ns: bigint): Duration | Failure {
 
 const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
 
-/** RFC 3339 with a zone, `T` and `Z` in capitals, a date that exists, at most nine decimals. */
+/** Reads RFC 3339 with a zone, capital `T` and `Z`, a date that exists and at most nine decimals. */
 export function timestampOfText(text: string): Timestamp | Failure {
   const found = text.length <= CONVERTED_TEXT_MAX ? TIMESTAMP.exec(text) : null;
   if (found === null) return notA(text, "a timestamp");
@@ -42,7 +42,7 @@ export function timestampOfText(text: string): Timestamp | Failure {
   return timestamp(BigInt(seconds) * NS + BigInt((found[7] ?? "").padEnd(9, "0")));
 }
 
-/** With 0, 3, 6 or 9 decimals, in UTC. */
+/** Writes 0, 3, 6 or 9 decimals, in UTC. */
 export function textOfTimestamp({ ns }: Timestamp): string {
   const seconds = Number(floorDivide(ns, NS));
   const { year, month, day, hours, minutes, seconds: second } = civil(seconds);
@@ -51,7 +51,7 @@ export function textOfTimestamp({ ns }: Timestamp): string {
   return `${date}T${two(hours)}:${two(minutes)}:${two(second)}${decimals(ns - BigInt(seconds) * NS)}Z`;
 }
 
-/** The units of a duration, and what each is worth in nanoseconds. */
+/** The units of a duration in nanoseconds. */
 const UNITS: ReadonlyMap<string, number> = new Map([
   ["ns", 1],
   ["us", 1e3],
@@ -61,10 +61,10 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ["m", 6e10],
   ["h", 3.6e12],
 ]);
-/** So many digits are exact in a double, whatever they are. */
+/** How many digits a double always holds exactly. */
 const SAFE_DIGITS = 15;
 
-/** `-?` and one or more of `digits(.digits)?` with a unit of h, m, s, ms, us, ns; or `0`. What is below 1 ns is cut. */
+/** Reads `0`, or `-?` and one or more of `digits(.digits)?` with a unit of h, m, s, ms, us, ns. Cuts what is below 1 ns. */
 export function durationOfText(text: string): Duration | Failure {
   const isNegative = text.startsWith("-");
   let at = isNegative ? 1 : 0;
@@ -92,14 +92,14 @@ function worthOf(digits: string, worth: number): bigint {
   return ns <= Number.MAX_SAFE_INTEGER ? BigInt(ns) : BigInt(digits) * BigInt(worth);
 }
 
-/** How many digits there are from there on. */
+/** How many digits follow from there on. */
 function digitsFrom(text: string, from: number): number {
   let at = from;
   while (at < text.length && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at += 1;
   return at - from;
 }
 
-/** Seconds with 0, 3, 6 or 9 decimals: `1.500s`. */
+/** Writes seconds with 0, 3, 6 or 9 decimals: `1.500s`. */
 export function textOfDuration({ ns }: Duration): string {
   const size = ns < 0n ? -ns : ns;
   return `${ns < 0n ? "-" : ""}${size / NS}${decimals(size % NS)}s`;
@@ -117,7 +117,7 @@ function decimals(nanos: bigint): string {
   return `.${digits.endsWith("000") ? digits.slice(0, 6) : digits}`;
 }
 
-/** What a getter asks of a timestamp. */
+/** The part of a timestamp that a getter returns. */
 export type TimePart =
   | "FULL_YEAR"
   | "MONTH"
@@ -130,7 +130,7 @@ export type TimePart =
   | "SECONDS"
   | "MILLISECONDS";
 
-/** Months, days of the month, of the week (0: Sunday) and of the year count from 0; DATE from 1. */
+/** Months, days of the month, days of the week (0: Sunday) and days of the year count from 0, but DATE from 1. */
 export function partOfTimestamp({ ns }: Timestamp, part: TimePart, zone: Zone | undefined): bigint {
   const utc = Number(floorDivide(ns, NS));
   const { year, month, day, hours, minutes, seconds, days } = civil(
@@ -160,7 +160,7 @@ export function partOfTimestamp({ ns }: Timestamp, part: TimePart, zone: Zone | 
   }
 }
 
-/** Of a span: all of it in whole hours, minutes or seconds; MILLISECONDS is what is beyond the second. Towards 0. */
+/** For a duration: the whole of it in hours, minutes or seconds, but MILLISECONDS only within the second. Rounded towards 0. */
 export function partOfDuration({ ns }: Duration, part: TimePart): bigint | Failure {
   switch (part) {
     case "HOURS":
@@ -185,7 +185,7 @@ function daysIn(year: number, month: number): number {
   return [4, 6, 9, 11].includes(month) ? 30 : 31;
 }
 
-/** Days from 1970-01-01 to a date of the Gregorian calendar; years begin in March here. */
+/** The days from 1970-01-01 to a date of the Gregorian calendar. Years begin in March here. */
 function dayNumber(year: number, month: number, day: number): number {
   const shifted = month <= 2 ? year - 1 : year;
   const era = Math.floor(shifted / 400);

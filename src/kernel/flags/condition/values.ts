@@ -1,8 +1,8 @@
 import { Failure, type Run } from "./budget.ts";
 
 /**
- * A value of an expression: null, a bool, a double (number), an int (bigint), a text, bytes, a list (array), a map (an
- * object of JSON, or a MadeMap) or one of the classes below. What a list or an object holds is read by `read`.
+ * A value of an expression: null, a bool, a double (number), an int (bigint), a text, bytes, a list (array), a map (an object
+ * of JSON, or a MadeMap) or one of the classes below. The values within a list or an object are read with `read`.
  */
 export type Value =
   | null
@@ -27,7 +27,7 @@ export const MAX_TIMESTAMP = 253_402_300_799_999_999_999n;
  */
 export const VALUE_MAX_DEPTH = 100;
 
-/** What JSON has no like of. */
+/** Values that JSON does not have. */
 export abstract class Special {}
 
 /** An unsigned whole number of 64 bits. */
@@ -57,7 +57,7 @@ export class Duration extends Special {
   }
 }
 
-/** What `type(x)` answers. */
+/** The result of `type(x)`. */
 export class TypeValue extends Special {
   readonly name: string;
   constructor(name: string) {
@@ -66,10 +66,10 @@ export class TypeValue extends Special {
   }
 }
 
-/** A key of a map, made equal for numbers that are equal. */
+/** A key of a map, in a form that is the same for equal numbers. */
 export type Key = string | bigint | boolean;
 
-/** A map that the expression made. Its members are in the order in which they were written. */
+/** A map that the expression made. It has its members in the order of the expression. */
 export class MadeMap extends Special {
   readonly members = new Map<Key, { readonly key: Value; readonly value: Value }>();
 }
@@ -111,7 +111,7 @@ export function isMap(value: Value): value is AnyMap {
   return !(value instanceof Special) || value instanceof MadeMap;
 }
 
-/** What came from outside, or was kept in a list, as a value. Undefined: it is not there. */
+/** A value from outside, or from a list, as a value of expressions. Undefined: it is absent. */
 export function read(value: unknown): Value | undefined | Failure {
   switch (typeof value) {
     case "string":
@@ -136,44 +136,44 @@ function isReadable(value: object): boolean {
   return !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value));
 }
 
-/** Members of maps that were counted when they came in: the platform goes through a large object even to find its first. */
+/** The sizes of large objects, counted when they came in: the platform takes long even to find the first member. */
 const counted = new WeakMap<object, number>();
 const WORTH_KEEPING = 32;
 
-/** Whether it is a map whose many members were counted. */
+/** Whether it is a large map whose members were counted. */
 export function isLarge(map: object): boolean {
   return counted.has(map);
 }
 
-/** Keeps in mind how many members an object has that has just come in. */
+/** Remembers how many members a new object has. */
 export function keepCount(map: object, count: number): void {
   if (count >= WORTH_KEEPING) counted.set(map, count);
   else counted.delete(map);
 }
 
-/** How many members a map has. A step, and one for each: they are counted. */
+/** The number of members of a map. It takes one step, and one for each member, because they are counted. */
 export function memberCount(map: AnyMap, run: Run): number {
   const count = map instanceof MadeMap ? map.members.size : (counted.get(map) ?? presentKeys(map).length);
   run.step(1 + count);
   return count;
 }
 
-/** An undefined member of an object is as good as none. */
+/** A member of an object that is undefined counts as absent. */
 export function presentKeys(map: { readonly [key: string]: unknown }): string[] {
   const keys = Object.keys(map);
   for (const key of keys) if (map[key] === undefined) return keys.filter((each) => map[each] !== undefined);
   return keys;
 }
 
-/** A key as maps compare them; undefined: nothing of that kind is a key. */
+/** The key in the form in which maps compare keys. Undefined: such a value cannot be a key. */
 export function keyOf(value: Value): Key | undefined {
   if (typeof value === "string" || typeof value === "boolean" || typeof value === "bigint") return value;
   if (value instanceof Uint) return value.value;
-  // A double is the key of the whole number that it equals, and of nothing else.
+  // A double can only be the key of the whole number that it equals.
   return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : undefined;
 }
 
-/** The member of that key; undefined: there is none. */
+/** The member of that key. Undefined where the map has no such key. */
 export function memberOf(map: AnyMap, key: Value, run: Run): Value | undefined | Failure {
   if (typeof key === "string") run.pass(key.length);
   if (map instanceof MadeMap) {

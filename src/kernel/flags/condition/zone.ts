@@ -1,10 +1,10 @@
-/** A time zone: its offsets from UTC, each from a point in time on. */
+/** A time zone: its offsets from UTC over time. */
 export interface Zone {
-  /** Such as `Europe/Zurich` or `+02:00`. */
+  /** A name such as `Europe/Zurich` or `+02:00`. */
   readonly name: string;
-  /** Seconds since the Unix epoch at which the offset changes; ascending. */
+  /** The times at which the offset changes, in seconds since the Unix epoch, ascending. */
   readonly starts: readonly number[];
-  /** Seconds that local time is ahead of UTC: the first before `starts[0]`, then one from each start on. */
+  /** How far local time is ahead of UTC, in seconds. The first holds before `starts[0]`, then one from each start on. */
   readonly offsets: readonly number[];
 }
 
