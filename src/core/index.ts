@@ -116,8 +116,8 @@ export type {
   SuiteTarget,
   SuiteTest,
 } from "./modules/api.ts";
+export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/call.ts";
 export type { Health, HealthState } from "./modules/calls/generation/health.ts";
-export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/router.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/types/host.ts";
 export { createModules, type FreshOptions, type Modules, type ModulesDeps } from "./modules/modules.ts";
 export type { GenerationState, GenerationView } from "./modules/operations/list-generations.ts";

@@ -1,7 +1,7 @@
 import type { Breaker } from "../../breakers/live/describe.ts";
 import { sameConfig } from "../../breakers/validate.ts";
 import { isReason, messageOf } from "../../errors/error.ts";
-import { breakerOf } from "../calls/router.ts";
+import { breakerOf } from "../calls/call.ts";
 import type { Registration } from "../record/record.ts";
 import { withDefaults } from "../record/registration.ts";
 import type { OperationContext } from "./context.ts";

@@ -2,7 +2,7 @@ import { HeliosError, type Metadata, type Reason } from "../../../errors/error.t
 import type { NewAnswer, StoredAnswer } from "../../../store/answers.ts";
 import { printTime } from "../../../text/rfc3339.ts";
 import type { Payload } from "../../host/types/host.ts";
-import type { Answer } from "../router.ts";
+import type { Answer } from "../call.ts";
 
 /** Who made a call with a key, and when. */
 export interface KeyedCall {

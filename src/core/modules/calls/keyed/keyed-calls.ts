@@ -10,7 +10,8 @@ import type { Answers } from "../../../store/answers.ts";
 import { REPLAY_WINDOW_MS } from "../../../store/requests.ts";
 import type { Aftermath, Payload } from "../../host/types/host.ts";
 import { snakeCase, spellingsOf } from "../../host/values/names.ts";
-import { type Answer, type Delivery, type InvokeOptions, type Router, WHAT_IS_LEFT } from "../router.ts";
+import { type Answer, type Delivery, type InvokeOptions, WHAT_IS_LEFT } from "../call.ts";
+import type { Router } from "../router.ts";
 import { type CallOutcome, idOf, type KeyedCall, replay, toStored } from "./call-outcome.ts";
 import { KeyedRun } from "./keyed-run.ts";
 

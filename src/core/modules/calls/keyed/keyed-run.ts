@@ -2,7 +2,7 @@ import { type Limit, race, signalLimit, timeLimit } from "../../../../kernel/asy
 import type { Clock } from "../../../../kernel/clock.ts";
 import { settled } from "../../../async/serial.ts";
 import { HeliosError } from "../../../errors/error.ts";
-import type { Answer } from "../router.ts";
+import type { Answer } from "../call.ts";
 
 /** How long one caller waits. */
 export interface Patience {

@@ -1,5 +1,5 @@
 import { HeliosError, messageOf } from "../../../errors/error.ts";
-import { breakerOf } from "../../calls/router.ts";
+import { breakerOf } from "../../calls/call.ts";
 import { onEnd } from "../../host/types/ended.ts";
 import { findBreaker, openedBy } from "../../operations/module-breaker.ts";
 import { persist, persistently } from "../../operations/persist.ts";
