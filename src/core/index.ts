@@ -2,7 +2,7 @@
 
 export { type Limit, race, signalLimit, timeLimit } from "../kernel/async/race.ts";
 export { joined, onAbort } from "../kernel/async/signal.ts";
-export type { BreakerConfig } from "../kernel/breakers/config.ts";
+export type { BreakerConfig, BreakerConfigFields } from "../kernel/breakers/config.ts";
 export type { BreakerState, Outcome, Permit } from "../kernel/breakers/machine.ts";
 export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";
 export type { OverrideKind } from "../kernel/breakers/policy/holds.ts";
@@ -76,7 +76,7 @@ export type {
   ReportResult,
   ResetAllOptions,
 } from "./breakers/types.ts";
-export { type BreakerConfigFields, CONFIG_FIELDS, completeConfig, type OverrideRequest } from "./breakers/validate.ts";
+export { CONFIG_FIELDS, completeConfig, type OverrideRequest } from "./breakers/validate.ts";
 export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { checkSpan } from "./errors/check-span.ts";

@@ -1,3 +1,4 @@
+export type { BreakerConfigFields } from "../../../src/kernel/breakers/config.ts";
 export type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../../../src/kernel/call/options.ts";
 export {
   type BreakerOptions,
@@ -7,7 +8,6 @@ export {
   createBreakers,
 } from "./breaker/breakers.ts";
 export type { BreakerClock } from "./breaker/clock.ts";
-export type { BreakerConfigFields } from "./breaker/config.ts";
 export { CircuitOpenError } from "./breaker/open-error.ts";
 export type { BreakerPermit } from "./breaker/permit.ts";
 export type { BreakerStatus, OnDisconnect } from "./breaker/status.ts";

@@ -1,10 +1,10 @@
-import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+import type { BreakerConfig, BreakerConfigFields } from "../../kernel/breakers/config.ts";
 import { type Automatic, type BreakerState, CLOSED, type Machine, shownState } from "../../kernel/breakers/machine.ts";
 import { decisive, type Hold, type OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { longestOpenMs } from "../../kernel/breakers/policy/reopen.ts";
 import { HeliosError, isReason } from "../errors/error.ts";
 import type { Resource } from "../store/collection.ts";
-import { type BreakerConfigFields, completeConfig } from "./validate.ts";
+import { completeConfig } from "./validate.ts";
 
 /** What is stored of a breaker. Its transitions are stored, its counts are not. */
 export interface BreakerRecord {

@@ -1,3 +1,4 @@
+import type { BreakerConfigFields } from "../../kernel/breakers/config.ts";
 import type { Outcome, Permit } from "../../kernel/breakers/machine.ts";
 import type { CallPermit } from "../../kernel/call/gate.ts";
 import type { BreakerCall, BreakerCallOptions, BreakerFallback } from "../../kernel/call/options.ts";
@@ -10,7 +11,7 @@ import type { Breaker } from "./live/describe.ts";
 import type { Moved } from "./live/live.ts";
 import type { BreakerRecord, BreakerResource } from "./record.ts";
 import type { Simulation } from "./simulation/simulate.ts";
-import type { BreakerConfigFields, OverrideRequest } from "./validate.ts";
+import type { OverrideRequest } from "./validate.ts";
 
 /** What `getOrCreate` found or made. */
 export interface BreakerCreated {

@@ -1,4 +1,4 @@
-import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+import type { BreakerConfig, BreakerConfigFields } from "../../kernel/breakers/config.ts";
 import type { Outcome } from "../../kernel/breakers/machine.ts";
 import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
 import type { Hold, OverrideKind } from "../../kernel/breakers/policy/holds.ts";
@@ -6,9 +6,6 @@ import { checkSpan } from "../errors/check-span.ts";
 import { HeliosError } from "../errors/error.ts";
 import type { OutcomeReport } from "./clients/reports.ts";
 import { RECORDED_MS } from "./simulation/recording.ts";
-
-/** The options of a breaker that a caller gives; an absent one has its default. */
-export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };
 
 /** A person's decision about a breaker. */
 export interface OverrideRequest {

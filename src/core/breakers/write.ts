@@ -1,5 +1,5 @@
 import { step } from "../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../kernel/breakers/config.ts";
+import type { BreakerConfig, BreakerConfigFields } from "../../kernel/breakers/config.ts";
 import type { Event, Machine } from "../../kernel/breakers/machine.ts";
 import { withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
 import type { Clock } from "../../kernel/clock.ts";
@@ -8,14 +8,7 @@ import { HeliosError } from "../errors/error.ts";
 import type { Breaker } from "./live/describe.ts";
 import type { LiveBreaker } from "./live/live.ts";
 import { type BothTimes, type BreakerRecord, type BreakerResource, toRecord } from "./record.ts";
-import {
-  type BreakerConfigFields,
-  checkHoldId,
-  checkOverride,
-  completeConfig,
-  type OverrideRequest,
-  sameConfig,
-} from "./validate.ts";
+import { checkHoldId, checkOverride, completeConfig, type OverrideRequest, sameConfig } from "./validate.ts";
 import type { BreakerView } from "./view.ts";
 
 /** A hold that is to be set. */

@@ -34,3 +34,6 @@ export interface BreakerConfig {
   /** How long after its creation it does not trip. 0: it may trip at once. */
   readonly warmUpMs: number;
 }
+
+/** Some fields of a configuration. What is absent has its default. */
+export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };

@@ -1,6 +1,6 @@
 import { BUCKETS, bucketing } from "./bucket.ts";
 import { type Condition, freshBudget, type SharedBudget } from "./condition/shared.ts";
-import { answer, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
+import { answer, answerBy, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
 import { keyOf } from "./key.ts";
 import { listing } from "./listing.ts";
 import type { FlagRule } from "./rule.ts";
@@ -140,8 +140,9 @@ function listedFirst(rule: FlagRule, onFor: ReturnType<typeof answerOn>, others:
   return listed(rule, onFor("TARGETING_MATCH"), others);
 }
 
+const OFF = { variant: "off", value: false };
+
 function split(rule: FlagRule, share: (nowMs: number) => number, on: EvaluateOn): Evaluate {
-  const { name, revision } = rule;
   const readKey = keyOf(rule.bucketBy);
   const bucketOf = bucketing(rule.salt);
   const nobody = answer(rule, false, "SPLIT");
@@ -154,17 +155,6 @@ function split(rule: FlagRule, share: (nowMs: number) => number, on: EvaluateOn)
     }
     const bucket = bucketOf(key);
     if (bucket < limit) return on(context, nowMs, bucket);
-    return {
-      name,
-      enabled: false,
-      variant: "off",
-      value: false,
-      reason: "SPLIT",
-      errorCode: undefined,
-      bucket,
-      variantBucket: undefined,
-      killed: false,
-      revision,
-    };
+    return answerBy(rule, false, OFF, "SPLIT", bucket);
   };
 }

@@ -68,3 +68,27 @@ export function answer(
     revision,
   });
 }
+
+/** An answer that depends on a bucket, made anew for each caller. `form`: the variant and its value, or `off` and false. */
+export function answerBy(
+  { name, revision }: Pick<FlagRule, "name" | "revision">,
+  enabled: boolean,
+  form: Pick<Evaluation, "variant" | "value">,
+  reason: EvaluationReason,
+  bucket: number | undefined,
+  variantBucket?: number,
+): Evaluation {
+  const { variant, value } = form;
+  return {
+    name,
+    enabled,
+    variant,
+    value,
+    reason,
+    errorCode: undefined,
+    bucket,
+    variantBucket,
+    killed: false,
+    revision,
+  };
+}

@@ -1,5 +1,5 @@
 import { BUCKETS, bucketing, VARIANT_SEED } from "./bucket.ts";
-import { answer, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
+import { answer, answerBy, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
 import { keyOf } from "./key.ts";
 import type { FlagRule, Json, Variant } from "./rule.ts";
 
@@ -21,29 +21,15 @@ export type EvaluateOn = (context: EvaluationContext, nowMs: number, bucket?: nu
 
 /** Makes the answers of a flag where it is on, for each reason. */
 export function answerOn(rule: FlagRule): (reason: EvaluationReason) => EvaluateOn {
-  const { name, revision, bucketBy, salt, variants = [] } = rule;
+  const { bucketBy, salt, variants = [] } = rule;
   const weighty = variants.filter(({ weight }) => weight > 0);
   const only = weighty.length > 1 ? undefined : (weighty[0] ?? { name: "on", value: true });
   if (only !== undefined) {
-    const { name: variant } = only;
-    const value = frozen(only.value);
+    const form = { variant: only.name, value: frozen(only.value) };
     return (reason) => {
-      const everyone = Object.freeze({ ...answer(rule, true, reason), variant, value });
+      const everyone = Object.freeze({ ...answer(rule, true, reason), ...form });
       return (_context, _nowMs, bucket) =>
-        bucket === undefined
-          ? everyone
-          : {
-              name,
-              enabled: true,
-              variant,
-              value,
-              reason,
-              errorCode: undefined,
-              bucket,
-              variantBucket: undefined,
-              killed: false,
-              revision,
-            };
+        bucket === undefined ? everyone : answerBy(rule, true, form, reason, bucket);
     };
   }
   const limits = variantLimits(weighty);
@@ -59,19 +45,7 @@ export function answerOn(rule: FlagRule): (reason: EvaluationReason) => Evaluate
       const variantBucket = bucketOf(key);
       let at = 0;
       while (variantBucket >= (limits[at] ?? BUCKETS)) at++;
-      const { variant, value } = forms[at] as (typeof forms)[number];
-      return {
-        name,
-        enabled: true,
-        variant,
-        value,
-        reason,
-        errorCode: undefined,
-        bucket,
-        variantBucket,
-        killed: false,
-        revision,
-      };
+      return answerBy(rule, true, forms[at] as (typeof forms)[number], reason, bucket, variantBucket);
     };
   };
 }

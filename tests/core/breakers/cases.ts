@@ -1,4 +1,4 @@
-import type { BreakerConfigFields } from "../../../src/core/breakers/validate.ts";
+import type { BreakerConfigFields } from "../../../src/kernel/breakers/config.ts";
 import type { Outcome } from "../../../src/kernel/breakers/machine.ts";
 import { acquired, fail, type Rig, rig } from "./rig.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { BreakerConfigFields } from "../../../src/core/breakers/validate.ts";
+import type { BreakerConfigFields } from "../../../src/kernel/breakers/config.ts";
 import { rig } from "./rig.ts";
 
 const CLIENTS = ["a", "b", "c"];

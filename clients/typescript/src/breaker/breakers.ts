@@ -1,12 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GetOrCreateBreakerRequest } from "../../../../gen/helios/v1/breaker_service_pb.ts";
+import type { BreakerConfigFields } from "../../../../src/kernel/breakers/config.ts";
 import { call } from "../../../../src/kernel/call/call.ts";
 import type { BreakerCall, BreakerCallOptions } from "../../../../src/kernel/call/options.ts";
 import type { HeliosClient } from "../client.ts";
 import { checkSpan } from "../spans.ts";
 import { Circuit, type CircuitDeps } from "./circuit.ts";
 import { type BreakerClock, systemClock } from "./clock.ts";
-import { type BreakerConfigFields, completed, toRequest } from "./config.ts";
+import { completed, toRequest } from "./config.ts";
 import { Creations } from "./creations.ts";
 import { Feed } from "./feed.ts";
 import { gateOf } from "./gate.ts";

@@ -9,14 +9,9 @@ import {
   type GetOrCreateBreakerRequest,
   GetOrCreateBreakerRequestSchema,
 } from "../../../../gen/helios/v1/breaker_service_pb.ts";
-import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
+import type { BreakerConfig, BreakerConfigFields } from "../../../../src/kernel/breakers/config.ts";
 import { DEFAULT_CONFIG } from "../../../../src/kernel/breakers/policy/defaults.ts";
 import { toDuration } from "../spans.ts";
-
-export type { BreakerConfig };
-
-/** The configuration of a breaker. What is absent has its default. Times are in ms. A rate of null never opens the breaker. */
-export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };
 
 let validator: Validator | undefined;
 

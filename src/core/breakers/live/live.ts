@@ -1,5 +1,5 @@
 import { step } from "../../../kernel/breakers/breaker.ts";
-import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
+import type { BreakerConfig, BreakerConfigFields } from "../../../kernel/breakers/config.ts";
 import {
   type BreakerState,
   type Event,
@@ -32,7 +32,7 @@ import {
 } from "../record.ts";
 import { clientNumber, Recording } from "../simulation/recording.ts";
 import { compare, type Simulation } from "../simulation/simulate.ts";
-import { type BreakerConfigFields, completeConfig } from "../validate.ts";
+import { completeConfig } from "../validate.ts";
 import { Counters } from "./counts.ts";
 import { type Breaker, describe, describeStored } from "./describe.ts";
 import { TransitionWriter } from "./transitions.ts";

@@ -1,5 +1,4 @@
-import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
-import type { BreakerConfigFields } from "../../breakers/validate.ts";
+import type { BreakerConfig, BreakerConfigFields } from "../../../kernel/breakers/config.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { Resource } from "../../store/collection.ts";
 import type { Grants, Isolation, ResolvedModule } from "../host/types/host.ts";

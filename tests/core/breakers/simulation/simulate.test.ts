@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RECORDED_MS, Recording } from "../../../../src/core/breakers/simulation/recording.ts";
-import type { BreakerConfigFields } from "../../../../src/core/breakers/validate.ts";
+import type { BreakerConfigFields } from "../../../../src/kernel/breakers/config.ts";
 import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 import { type Rig, rig } from "../rig.ts";
 
