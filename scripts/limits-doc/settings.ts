@@ -1,4 +1,4 @@
-import { flagOf, SETTINGS } from "../../src/server/config/config.ts";
+import { flagOf, SETTINGS } from "../../src/server/config/settings.ts";
 
 /** A value that every setting refuses. A setting with a range names that range in its refusal. */
 const NO_VALUE = "no value";

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { type Constant, constantsOf, limitsOf } from "../../scripts/limits-doc/constants.ts";
 import { limitsPage } from "../../scripts/limits-doc.ts";
 import { ERRORS } from "../../src/core/index.ts";
-import { SETTINGS } from "../../src/server/config/config.ts";
+import { SETTINGS } from "../../src/server/config/settings.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { filesBelow } from "./imports.ts";
 

@@ -2,7 +2,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Config, flagOf, missingFiles, readCommand, SETTINGS } from "../../../src/server/config/config.ts";
+import { type Config, missingFiles, readCommand } from "../../../src/server/config/config.ts";
+import { flagOf, SETTINGS } from "../../../src/server/config/settings.ts";
 
 const HOME = join(import.meta.dirname, "../../..");
 

@@ -1,0 +1,134 @@
+import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "../logs/limits.ts";
+import { age, host, hosts, logBytes, notEmpty, origins, port, whole } from "./checks.ts";
+import { readBytes, readCount } from "./quantities.ts";
+
+const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+/** Entries below it are not written. */
+export type LogThreshold = (typeof LOG_LEVELS)[number];
+
+export const WATCH_MODES = { off: undefined, merge: "MERGE", replace: "REPLACE" } as const;
+
+interface Setting {
+  readonly name: string;
+  readonly fallback: string;
+  readonly meaning: string;
+  /** What is wrong with a value; undefined: nothing. */
+  readonly check?: (value: string) => string | undefined;
+}
+
+/** Every setting, by its environment variable; the flag is the same in kebab case without the prefix. */
+export const SETTINGS = [
+  { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: host },
+  { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on; 0: a free one.", check: port },
+  {
+    name: "HELIOS_DATA_DIR",
+    fallback: "data",
+    meaning: "Directory of the database and of the modules' code.",
+    check: notEmpty,
+  },
+  {
+    name: "HELIOS_MODULES_ROOT",
+    fallback: "examples/modules",
+    meaning: "Directory below which all module files are.",
+    check: notEmpty,
+  },
+  {
+    name: "HELIOS_MODULES_FILE",
+    fallback: "config/modules.json",
+    meaning:
+      "What is registered and loaded at the first start. With a HELIOS_MODULES_ROOT: modules.json there, if it is.",
+    check: notEmpty,
+  },
+  {
+    name: "HELIOS_FLAGS_FILE",
+    fallback: "config/feature_flags.json",
+    meaning: "The flags at the first start, and what ReloadFlags reads.",
+    check: notEmpty,
+  },
+  {
+    name: "HELIOS_WATCH_FLAGS_FILE",
+    fallback: "off",
+    meaning: "Reload the flags file when it changes: off, merge (keeps flags that it does not name) or replace.",
+    check: watchMode,
+  },
+  {
+    name: "HELIOS_WATCH_MODULES",
+    fallback: "off",
+    meaning: "Swap a module that runs when a file of it changes, as one works on it: on or off.",
+    check: (value) => (value === "on" || value === "off" ? undefined : "must be on or off"),
+  },
+  {
+    name: "HELIOS_ALLOWED_ORIGINS",
+    fallback: "none",
+    meaning:
+      "Pages of which other origins a browser lets in: https://ops.example.com,https://*.example.com,…; * for all.",
+    check: origins,
+  },
+  {
+    name: "HELIOS_ALLOWED_HOSTS",
+    fallback: "none",
+    meaning: "By which names, besides localhost and the host, a browser may come: ops.example.com,*.lan,…; * for all.",
+    check: hosts,
+  },
+  {
+    name: "HELIOS_JOURNAL_MAX_CHANGES",
+    fallback: "100000",
+    meaning: "Changes that are kept for watchers that come back.",
+    check: (value) => (readCount(value) === undefined ? "must be a whole number from 1000 to 999999999" : undefined),
+  },
+  {
+    name: "HELIOS_JOURNAL_MAX_AGE",
+    fallback: "30d",
+    meaning: "Age up to which changes are kept for watchers that come back.",
+    check: age,
+  },
+  {
+    name: "HELIOS_JOURNAL_MAX_BYTES",
+    fallback: "256MiB",
+    meaning: "Size of the changes that are kept for watchers that come back.",
+    check: (value) => (readBytes(value) === undefined ? "must be from 1MiB to 1024GiB" : undefined),
+  },
+  {
+    name: "HELIOS_FLAG_HISTORY_MAX_AGE",
+    fallback: "400d",
+    meaning: "Age up to which each change of a flag is kept.",
+    check: age,
+  },
+  {
+    name: "HELIOS_GRACE_MS",
+    fallback: "10000",
+    meaning: "How many ms calls may go on after SIGTERM.",
+    check: (value) => whole(value, 0, 86_400_000),
+  },
+  { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
+  {
+    name: "HELIOS_LOG_MAX_BYTES",
+    fallback: String(DEFAULT_LOG_MAX_BYTES),
+    meaning: "Size at which a log file is put aside and a new one is begun.",
+    check: (value) => (logBytes(value) === undefined ? "must be from 1024 (or 1MiB) to 1024GiB" : undefined),
+  },
+  {
+    name: "HELIOS_LOG_KEEP",
+    fallback: String(DEFAULT_LOG_KEEP),
+    meaning: "How many older files are kept of each log.",
+    check: (value) => whole(value, 0, 1000),
+  },
+  { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
+] as const satisfies readonly Setting[];
+
+export const FILE_SETTINGS = ["HELIOS_FLAGS_FILE", "HELIOS_MODULES_FILE"] as const;
+
+export type SettingName = (typeof SETTINGS)[number]["name"];
+
+/** `--data-dir` of `HELIOS_DATA_DIR`. */
+export function flagOf(name: string): string {
+  return `--${name.replace("HELIOS_", "").toLowerCase().replaceAll("_", "-")}`;
+}
+
+function watchMode(value: string): string | undefined {
+  return Object.hasOwn(WATCH_MODES, value) ? undefined : `must be one of ${Object.keys(WATCH_MODES).join(", ")}`;
+}
+
+function logLevel(value: string): string | undefined {
+  return LOG_LEVELS.some((level) => level === value) ? undefined : `must be one of ${LOG_LEVELS.join(", ")}`;
+}
