@@ -226,7 +226,7 @@ describe("the waits of a watch", () => {
       { frames: [{ ...frame(1, ""), watchId: "a" }, frame(2)], error: gone },
       { frames: [{ ...frame(3), watchId: "b" }, frame(4)] },
     );
-    const note = (told: WatchFrame, watchId: string): void => void applied.push(`${watchId}:${told.revision}`);
+    const note = (received: WatchFrame, watchId: string): void => void applied.push(`${watchId}:${received.revision}`);
     await take(4, resumeWatch(open, atOnce, note));
     expect(applied).toEqual(["a:2", "b:3"]);
   });

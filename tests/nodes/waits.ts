@@ -116,7 +116,7 @@ function peer(end: End, type?: string): Server {
   return server.listen(0, "127.0.0.1");
 }
 
-export interface Told {
+export interface WaitReport {
   /** The number of waits. */
   readonly waits: number;
   /** The waits that were not settled at the end of the process, or after which something kept the process alive. */
@@ -126,7 +126,7 @@ export interface Told {
 }
 
 /** Lets a process of that Node wait for everything, with that client module, over each of these protocols. */
-export async function waitForAll(node: string, module: string, protocols = PROTOCOLS): Promise<Told> {
+export async function waitForAll(node: string, module: string, protocols = PROTOCOLS): Promise<WaitReport> {
   const servers: Server[] = [];
   const waits: Wait[] = [];
   const listen = async (server: Server): Promise<string> => {
@@ -154,15 +154,20 @@ export async function waitForAll(node: string, module: string, protocols = PROTO
   }
   try {
     const child = spawn(node, [PROGRAM, module, JSON.stringify(waits)], { stdio: ["ignore", "pipe", "pipe"] });
-    const told = { out: "", errors: "" };
+    const printed = { out: "", errors: "" };
     child.stdout.on("data", (chunk: Buffer) => {
-      told.out += chunk.toString();
+      printed.out += chunk.toString();
     });
     child.stderr.on("data", (chunk: Buffer) => {
-      told.errors += chunk.toString();
+      printed.errors += chunk.toString();
     });
     const [code] = (await once(child, "close")) as [number | null];
-    return { waits: waits.length, lost: told.out.split("\n").filter((line) => line !== ""), code, errors: told.errors };
+    return {
+      waits: waits.length,
+      lost: printed.out.split("\n").filter((line) => line !== ""),
+      code,
+      errors: printed.errors,
+    };
   } finally {
     for (const server of servers) server.close();
   }
@@ -176,7 +181,7 @@ const WAYS: readonly (readonly [way: string, peers: readonly string[]])[] = [
   ["stream with a signal", ["silent", "absent"]],
   ["stream and close()", ["silent", "absent"]],
   ["watch with a signal", ["silent", "absent"]],
-  ["watch whose signal is aborted by who is told that it was lost", ["absent"]],
+  ["watch whose signal is aborted when the loss of its stream is reported", ["absent"]],
   ["watch and return()", ["silent", "absent"]],
   ["breaker's call that never ends", ["silent", "absent"]],
   ["breaker's ready()", ["silent", "absent"]],

@@ -416,17 +416,17 @@ describe("BreakerService: WatchBreakers", () => {
     expect(snapshot.frame).toMatchObject({ case: "snapshot", value: { breakers: [breaker], complete: true } });
     expect(snapshot.heartbeatInterval?.seconds).toBe(15n);
 
-    const told: unknown[] = [];
-    const tell = ({ frame }: WatchBreakersResponse): void => {
+    const received: unknown[] = [];
+    const record = ({ frame }: WatchBreakersResponse): void => {
       if (frame.case !== "changes") throw new Error(frame.case);
       for (const { change, cause } of frame.value.changes) {
         const state = change.case === "put" ? change.value.state : change.case;
-        told.push([cause?.action, cause?.actor, state]);
+        received.push([cause?.action, cause?.actor, state]);
       }
     };
     const read = async (): Promise<void> => {
       await breakers.stored();
-      tell(await next(frames));
+      record(await next(frames));
     };
     await report(setup, { epoch: 1n }, Outcome.FAILURE, 2);
     await read();
@@ -439,7 +439,7 @@ describe("BreakerService: WatchBreakers", () => {
     await client.deleteBreaker({ name, ...who });
     await read();
     stop.abort();
-    expect(told).toEqual([
+    expect(received).toEqual([
       ["Trip", "", BreakerState.OPEN],
       ["HalfOpen", "", BreakerState.HALF_OPEN],
       ["OpenBreaker", "ana", BreakerState.OPEN],

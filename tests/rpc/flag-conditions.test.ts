@@ -192,8 +192,8 @@ describe("the program of a condition", () => {
     expect((await client.getFlag({ name: "f" })).flag?.conditionProgram).toEqual(program);
     expect((await client.listFlags({})).flags[0]?.conditionProgram).toEqual(program);
     for await (const frame of client.watchFlags({})) {
-      const told = frame.frame.case === "snapshot" ? frame.frame.value.flags[0]?.conditionProgram : undefined;
-      expect(told).toEqual(program);
+      const received = frame.frame.case === "snapshot" ? frame.frame.value.flags[0]?.conditionProgram : undefined;
+      expect(received).toEqual(program);
       break;
     }
     const { entries } = await client.listFlagHistory({ name: "f" });

@@ -403,19 +403,19 @@ describe("FlagService with targets", () => {
       flag: { name: "a", enabled: true, strategy: Strategy.PERCENTAGE, percentage: 10, condition: CONDITION },
     });
     const context = { sessionId: "abc123", symbol: "BTCZAR", attributes: { latency_ms: 10 } };
-    const told = await client.explainFlag({ name: "a", context });
-    expect(told.evaluation).toEqual((await client.evaluateFlag({ name: "a", context })).evaluation);
-    expect(told.explanations.map(({ step, stopped }) => [step, stopped])).toEqual([
+    const explained = await client.explainFlag({ name: "a", context });
+    expect(explained.evaluation).toEqual((await client.evaluateFlag({ name: "a", context })).evaluation);
+    expect(explained.explanations.map(({ step, stopped }) => [step, stopped])).toEqual([
       [ExplainedStep.KILL, false],
       [ExplainedStep.ENABLED, false],
       [ExplainedStep.CONDITION, false],
       [ExplainedStep.STRATEGY, true],
     ]);
-    expect(told.explanations[3]?.outcome).toMatch(/^bucket \d+ is not below 10000: off$/);
-    expect(told.time && timestampMs(told.time)).toBe(clock.now());
+    expect(explained.explanations[3]?.outcome).toMatch(/^bucket \d+ is not below 10000: off$/);
+    expect(explained.time && timestampMs(explained.time)).toBe(clock.now());
     await client.disableFlag({ name: "a" });
-    const then = await client.explainFlag({ name: "a", context, asOfRevision: told.revision });
-    expect(then.explanations).toEqual(told.explanations);
+    const then = await client.explainFlag({ name: "a", context, asOfRevision: explained.revision });
+    expect(then.explanations).toEqual(explained.explanations);
     const unknown = client.explainFlag({ name: "nope" });
     expect(await failure(unknown)).toMatchObject({ code: "NotFound", reason: "FLAG_NOT_FOUND" });
   });

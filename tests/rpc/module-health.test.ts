@@ -22,7 +22,7 @@ describe("the health of a module", () => {
     const stop = new AbortController();
     const frames = client.watchModules({ names: ["m"] }, { signal: stop.signal })[Symbol.asyncIterator]();
     /** The health in the next change. */
-    const told = async () => {
+    const nextChange = async () => {
       for (;;) {
         const { value } = await frames.next();
         if (value?.frame.case !== "changes") continue;
@@ -31,14 +31,17 @@ describe("the health of a module", () => {
       }
     };
     await call(client, "m", "fall", { ill: "no feed" });
-    expect(await told()).toMatchObject({
+    expect(await nextChange()).toMatchObject({
       action: "Unhealthy",
       health: { state: HealthState.UNHEALTHY, message: "no feed" },
     });
     const { health } = (await client.getModule({ name: "m" })).module ?? {};
     expect(health?.checkTime?.seconds).toBeGreaterThanOrEqual(health?.since?.seconds ?? 0n);
     await call(client, "m", "fall", { ill: "" });
-    expect(await told()).toMatchObject({ action: "Healthy", health: { state: HealthState.HEALTHY, message: "" } });
+    expect(await nextChange()).toMatchObject({
+      action: "Healthy",
+      health: { state: HealthState.HEALTHY, message: "" },
+    });
     stop.abort();
   });
 

@@ -16,15 +16,15 @@ async function serving() {
 describe("ModuleService", () => {
   it("streams a swap: its beginning, each step as it starts and ends, its outcome", async () => {
     const { client } = await serving();
-    const told: string[] = [];
+    const events: string[] = [];
     let outcome: unknown;
     for await (const { event } of client.swapModuleStream({ name: "echo", newVersionPath: "echo_v2", swapId: "s" })) {
-      if (event.case === "begun") told.push(`begun ${event.value.swapId}`);
-      if (event.case === "stepStarted") told.push(`${event.value.name} ${event.value.deadline?.seconds ?? "-"}`);
-      if (event.case === "stepEnded") told.push(`${event.value.name} ${event.value.outcome}`);
+      if (event.case === "begun") events.push(`begun ${event.value.swapId}`);
+      if (event.case === "stepStarted") events.push(`${event.value.name} ${event.value.deadline?.seconds ?? "-"}`);
+      if (event.case === "stepEnded") events.push(`${event.value.name} ${event.value.outcome}`);
       if (event.case === "result") outcome = event.value;
     }
-    expect(told).toEqual([
+    expect(events).toEqual([
       "begun s",
       ...["verify 15", "verify done", "start 10", "start done", "health skipped", "gate skipped", "warm_up skipped"],
       ...["hand_over skipped", "commit -", "commit done", "drain 31", "drain done", "stop 5", "stop done"],

@@ -72,8 +72,8 @@ describe("ModuleService", () => {
     expect(module?.etag).not.toBe("");
     expect(module?.revision).toBeGreaterThan(0n);
     expect(await client.getModule({ name: "echo" })).toMatchObject({ module });
-    const told = JSON.stringify(module, (_, value) => (typeof value === "bigint" ? String(value) : value));
-    expect(told).not.toContain("secret");
+    const received = JSON.stringify(module, (_, value) => (typeof value === "bigint" ? String(value) : value));
+    expect(received).not.toContain("secret");
   });
 
   it("fills in defaults for missing fields", async () => {
@@ -466,19 +466,19 @@ describe("WatchModules", () => {
     await client.loadModule({ name: "echo", ...who });
     await client.unloadModule({ name: "echo" });
     await client.deleteModule({ name: "echo" });
-    const told: string[] = [];
-    while (!told.some((line) => line.startsWith("deleted"))) {
+    const received: string[] = [];
+    while (!received.some((line) => line.startsWith("deleted"))) {
       const { frame: changed } = await next(frames);
       if (changed.case !== "changes") continue;
       for (const { change, cause } of changed.value.changes) {
         const state = change.case === "put" ? enumName(ModuleStateSchema, change.value.state) : "";
-        told.push(
+        received.push(
           `${change.case === "put" ? state : `deleted ${change.value?.name}`} ${cause?.action} ${cause?.actor}`,
         );
       }
     }
     stop.abort();
-    expect(told).toEqual([
+    expect(received).toEqual([
       "LOADING LoadModule ana",
       "ACTIVE LoadModule ana",
       "UNLOADING UnloadModule ",

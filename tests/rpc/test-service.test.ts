@@ -173,7 +173,7 @@ describe("a run", () => {
     await engine.modules.register("broken", { modulePath: "broken/throws_at_start" });
     const frames = await run({ name: "broken", suite: "data" });
     const [first] = frames;
-    if (first?.case !== "started") throw new Error("it is not told that it was accepted");
+    if (first?.case !== "started") throw new Error("the stream does not begin with the accepted run");
     expect(first.value).toMatchObject({ state: TestRunState.RUNNING, version: "", totalTests: 8, failure: "" });
     const last = report(frames);
     expect(last).toMatchObject({ id: first.value.id, state: TestRunState.COMPLETED, passed: false, failure: "" });

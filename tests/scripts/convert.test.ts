@@ -192,10 +192,10 @@ describe("the conversion from Unleash", () => {
 
   it("reports where it makes a difference that the usual stickiness is by session only", () => {
     const usual = (more: object): object => rollout({ parameters: { rollout: "30", groupId: "g", ...more } });
-    const told = [expect.stringMatching(/^f: the default stickiness is the user, /), expect.any(String)];
+    const losses = [expect.stringMatching(/^f: the default stickiness is the user, /), expect.any(String)];
     for (const stickiness of [{}, { stickiness: "default" }]) {
       const { entries, report, isLossy } = loaded(unleash(usual(stickiness)));
-      expect([entries.f?.percentage, entries.f?.bucket_by, isLossy, report]).toEqual([30, undefined, true, told]);
+      expect([entries.f?.percentage, entries.f?.bucket_by, isLossy, report]).toEqual([30, undefined, true, losses]);
     }
     const all = loaded(unleash(usual({ rollout: "100" }), rollout()));
     expect([all.ask("f")?.enabled, all.report]).toEqual([true, []]);
@@ -204,7 +204,7 @@ describe("the conversion from Unleash", () => {
     });
     const split = (stickiness?: string, ...strategies: object[]) =>
       loaded({ features: [{ name: "f", enabled: true, strategies, ...forms(stickiness) }] });
-    expect(split().report).toEqual(told);
+    expect(split().report).toEqual(losses);
     expect(split("userId").entries.f).toMatchObject({ bucket_by: "user_id" });
     expect([split("userId").isLossy, split(undefined, rollout()).isLossy]).toEqual([false, false]);
     expect(split("random").report[0]).toBe('f: the stickiness "random" of variants: it is switched off here');

@@ -78,8 +78,8 @@ describe("an error in an answer", () => {
       const [detail] = fromHeliosError(error_).details;
       return (detail as unknown as { value: MessageShape<typeof ErrorInfoSchema> }).value.metadata;
     };
-    const told = metadataOf("no", json(900));
-    expect([told.error_fields, told.error_cause, told.stack?.length]).toEqual([json(900), json(900), 256]);
+    const metadata = metadataOf("no", json(900));
+    expect([metadata.error_fields, metadata.error_cause, metadata.stack?.length]).toEqual([json(900), json(900), 256]);
     expect(metadataOf("x".repeat(4096), json(900)).error_fields).toBeUndefined();
     expect(metadataOf("x".repeat(4096), json(300)).error_fields).toBe(json(300));
   });

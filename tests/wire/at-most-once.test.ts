@@ -179,9 +179,9 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     await start();
     expect(await each((name) => place(name, "a", {}))).toEqual(done);
     for (let retry = 0; retry < 3; retry += 1) {
-      const told = await each((name) => place(name, "b", held).catch(errorInfo));
+      const answers = await each((name) => place(name, "b", held).catch(errorInfo));
       const when = expect.stringMatching(/^20\d\d-.*Z$/);
-      expect(told).toMatchObject(
+      expect(answers).toMatchObject(
         Object.keys(KINDS).map((name) => ({
           reason: "IDEMPOTENCY_OUTCOME_UNKNOWN",
           metadata: { name, method: "place", key: "b", when },

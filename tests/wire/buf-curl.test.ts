@@ -50,7 +50,7 @@ function errorOf(stderr: string) {
 }
 
 const WAYS: [string, string, string[]][] = [
-  ["the schema that the server tells, over HTTP/2", "HTTP/2.0", ["--http2-prior-knowledge"]],
+  ["the server's schema, over HTTP/2", "HTTP/2.0", ["--http2-prior-knowledge"]],
   ["the schema from proto/, over HTTP/1.1", "HTTP/1.1", ["--schema", "proto"]],
   ["gRPC", "HTTP/2.0", ["--schema", "proto", "--protocol", "grpc"]],
 ];

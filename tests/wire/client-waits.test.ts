@@ -7,7 +7,7 @@ const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url)
 
 it("every pending promise of the client keeps the process alive until it settles, and nothing does afterwards", async () => {
   const protocols = [PROTOCOLS.at(0), PROTOCOLS.at(-1)].filter((one) => one !== undefined);
-  const { waits, ...told } = await waitForAll(process.execPath, CLIENT, protocols);
-  expect(told).toEqual({ lost: [], code: 0, errors: "" });
+  const { waits, ...result } = await waitForAll(process.execPath, CLIENT, protocols);
+  expect(result).toEqual({ lost: [], code: 0, errors: "" });
   expect(waits).toBeGreaterThan(100);
 });

@@ -45,8 +45,8 @@ export function follow(client: HeliosClient, options: WatchOptions = {}): Follow
   const read = async (kind: Kind, events: AsyncIterable<WatchEvent<Resource>>): Promise<void> => {
     const view = views[kind];
     for await (const event of events) {
-      const told = Number(event.revision);
-      if (told < positions[kind]) wentBack.push(`${kind}: from ${positions[kind]} to ${told}`);
+      const received = Number(event.revision);
+      if (received < positions[kind]) wentBack.push(`${kind}: from ${positions[kind]} to ${received}`);
       if (event.kind === "snapshot") {
         snapshots[kind] += 1;
         const before = new Map(view);
@@ -55,7 +55,7 @@ export function follow(client: HeliosClient, options: WatchOptions = {}): Follow
       }
       if (event.kind === "put") set(kind, event.item, view);
       if (event.kind === "deleted") view.delete(event.deleted.name);
-      positions[kind] = told;
+      positions[kind] = received;
       for (const waiter of [...waiting]) {
         if (waiter.revision > revision()) continue;
         waiting.delete(waiter);

@@ -87,8 +87,8 @@ function send({ method, type, body, verb = "POST", headers = {} }: Call): Promis
     answered = String(head["content-type"] ?? "");
     trailers = head;
   });
-  stream.on("trailers", (told) => {
-    trailers = told;
+  stream.on("trailers", (received) => {
+    trailers = received;
   });
   stream.on("data", (chunk: Buffer) => {
     chunks.push(chunk);

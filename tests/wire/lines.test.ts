@@ -113,14 +113,14 @@ function eventsOf(text: string): readonly Json[] {
   });
 }
 
-interface Told {
+interface DeliveredEvent {
   readonly name: string;
   readonly domain: string;
   readonly text: string;
   readonly cause: { readonly action: string; readonly reason: string };
 }
-const toldIn = (messages: readonly Json[]): readonly Told[] =>
-  messages.flatMap(({ events }) => (events as { events: readonly Told[] } | undefined)?.events ?? []);
+const eventsIn = (messages: readonly Json[]): readonly DeliveredEvent[] =>
+  messages.flatMap(({ events }) => (events as { events: readonly DeliveredEvent[] } | undefined)?.events ?? []);
 
 describe("a text from a caller", () => {
   it("forges or splits no line of events, of server-sent events, of NDJSON, or of any log", async () => {
@@ -152,7 +152,7 @@ describe("a text from a caller", () => {
     for (const { until } of Object.values(streams)) await until('"end"');
     await Promise.all([streams.events, streams.sse].map(({ until }) => until("breaker end: created")));
     await logging.flush();
-    const [events, sse] = [linesOf(streams.events.text()).map(parsed), eventsOf(streams.sse.text())].map(toldIn);
+    const [events, sse] = [linesOf(streams.events.text()).map(parsed), eventsOf(streams.sse.text())].map(eventsIn);
     expect(sse).toEqual(events);
     const did = (wanted: string) => events?.filter(({ cause }) => cause.action === wanted) ?? [];
     expect(did("SetBreakerOverride").map(({ cause }) => cause.reason)).toEqual(

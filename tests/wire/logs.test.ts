@@ -156,10 +156,12 @@ describe.skipIf(process.platform !== "linux")("a server whose log output no one 
     for (let call = 0; call < 50; call += 1) {
       expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);
     }
-    const told = (await (await fetch(`${url}/readyz`)).json()) as { degraded: { what: string; problem: string }[] };
-    expect(told).toMatchObject({ status: "ready" });
-    expect(JSON.stringify(told)).toContain("module_loader.log");
-    if (problem !== "") expect(JSON.stringify(told)).toContain(problem);
+    const readiness = (await (await fetch(`${url}/readyz`)).json()) as {
+      degraded: { what: string; problem: string }[];
+    };
+    expect(readiness).toMatchObject({ status: "ready" });
+    expect(JSON.stringify(readiness)).toContain("module_loader.log");
+    if (problem !== "") expect(JSON.stringify(readiness)).toContain(problem);
     const exited = once(child, "exit");
     child.kill("SIGTERM");
     expect(await exited).toEqual([0, null]);

@@ -67,12 +67,12 @@ async function startAll(): Promise<{ readonly calls: ReadonlyMap<string, Call>; 
 function over(transport: Transport): Call {
   return async (rpc, request) => {
     const answers: JsonValue[] = [];
-    const tell = (message: Message): void => void answers.push(toAnswer(rpc.output, message, registry));
+    const record = (message: Message): void => void answers.push(toAnswer(rpc.output, message, registry));
     const enough = new AbortController();
     try {
       const message = fromJson(rpc.input, request, { registry });
       if (rpc.methodKind === "unary") {
-        tell((await transport.unary(rpc as never, undefined, undefined, undefined, message as never)).message);
+        record((await transport.unary(rpc as never, undefined, undefined, undefined, message as never)).message);
         return { answers };
       }
       const input = (async function* () {
@@ -80,7 +80,7 @@ function over(transport: Transport): Call {
       })();
       const stream = await transport.stream(rpc as never, enough.signal, undefined, undefined, input as never);
       for await (const answer of stream.message) {
-        tell(answer);
+        record(answer);
         if (isEndless(rpc) && answers.length === FIRST_MESSAGES) break;
       }
       enough.abort();

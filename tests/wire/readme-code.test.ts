@@ -56,9 +56,9 @@ describe("the README's code", () => {
     const blocks = blocksOf("Use it as a library");
     expect(blocks).toHaveLength(6);
     const given = `const marketData = {};\nconst predict = async (data: object) => ({ prediction: "up", confidence: 0.9, data });\n`;
-    const told = `console.log(JSON.stringify({ answer: answer.output, swapped, state: lifecycle.state, predictor, prediction, allPassed }));\n`;
+    const printing = `console.log(JSON.stringify({ answer: answer.output, swapped, state: lifecycle.state, predictor, prediction, allPassed }));\n`;
     const last = blocks.pop() ?? "";
-    const output = await runProgram("library.ts", given + blocks.join("\n") + told + last);
+    const output = await runProgram("library.ts", given + blocks.join("\n") + printing + last);
     expect(output).toContain("Tests passed: 11/11");
     expect(JSON.parse(output.trim().split("\n").at(-1) ?? "")).toMatchObject({
       answer: { json: { status: "filled", quantity: 0.5 } },

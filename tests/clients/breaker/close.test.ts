@@ -112,14 +112,14 @@ describe("a process", () => {
     const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
       stdio: ["ignore", "pipe", "pipe"],
     });
-    let told = "";
+    let printed = "";
     child.stdout.on("data", (chunk: Buffer) => {
-      told += chunk.toString();
+      printed += chunk.toString();
     });
     child.stderr.on("data", (chunk: Buffer) => {
-      told += chunk.toString();
+      printed += chunk.toString();
     });
     const [code] = await once(child, "close");
-    expect([told.trim(), code]).toEqual(["OPEN", 0]);
+    expect([printed.trim(), code]).toEqual(["OPEN", 0]);
   });
 });

@@ -216,8 +216,8 @@ describe("resetting all breakers", () => {
     const setup = await three();
     await setup.breakers.stored();
     const { revision } = setup.feed;
-    const told = await setup.breakers.resetAll({ namePrefix: "d", dryRun: true });
-    expect(told.map(({ name, state }) => [name, state])).toEqual([["db", "OPEN"]]);
+    const received = await setup.breakers.resetAll({ namePrefix: "d", dryRun: true });
+    expect(received.map(({ name, state }) => [name, state])).toEqual([["db", "OPEN"]]);
     expect(setup.feed.revision).toBe(revision);
   });
 

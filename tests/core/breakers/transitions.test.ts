@@ -5,25 +5,25 @@ import { rig } from "./rig.ts";
 describe("a listener of a breaker's transitions", () => {
   it("is called in the same step as each transition, with the state that holds for calls, until it is removed", async () => {
     const { breakers, clock } = await rig();
-    const told: Moved[] = [];
+    const received: Moved[] = [];
     // The breaker need not exist yet.
-    const stop = breakers.onTransition("b", (moved) => void told.push(moved));
+    const stop = breakers.onTransition("b", (moved) => void received.push(moved));
     await breakers.getOrCreate("b", { failureThreshold: 1, timeoutMs: 1000, successThreshold: 1 });
     await breakers.getOrCreate("other", { failureThreshold: 1 });
-    expect(told).toEqual([]);
+    expect(received).toEqual([]);
     breakers.record("other", breakers.acquire("other"), "FAILURE");
     breakers.record("b", breakers.acquire("b"), "FAILURE");
-    expect(told).toEqual([{ state: "OPEN", override: undefined }]);
+    expect(received).toEqual([{ state: "OPEN", override: undefined }]);
     clock.advance(1000);
-    expect(told.at(-1)).toEqual({ state: "HALF_OPEN", override: undefined });
+    expect(received.at(-1)).toEqual({ state: "HALF_OPEN", override: undefined });
     await breakers.open("b");
-    expect(told.at(-1)).toEqual({ state: "OPEN", override: "FORCED_OPEN" });
+    expect(received.at(-1)).toEqual({ state: "OPEN", override: "FORCED_OPEN" });
     await breakers.delete("b");
     await breakers.getOrCreate("b", { failureThreshold: 1 });
     breakers.record("b", breakers.acquire("b"), "FAILURE");
-    expect(told).toHaveLength(4);
+    expect(received).toHaveLength(4);
     stop();
     await breakers.reset("b");
-    expect(told).toHaveLength(4);
+    expect(received).toHaveLength(4);
   });
 });

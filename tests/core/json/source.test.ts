@@ -149,7 +149,7 @@ describe("readJsonSource", () => {
 });
 
 describe("mistakes in a text that is valid JSON", () => {
-  const told = (text: string) =>
+  const received = (text: string) =>
     readJsonSource(text).mistakes.map(({ line, column, path, problem }) => [line, column, pathText(path), problem]);
 
   it("are collected with their places where a value would change by reading, and reading continues", () => {
@@ -161,7 +161,7 @@ describe("mistakes in a text that is valid JSON", () => {
       "\\udc00": 0,
       "a": 3 }`;
     const { value, mistakeCount, namesTwice, lineOf } = readJsonSource(text);
-    expect(told(text)).toEqual([
+    expect(received(text)).toEqual([
       [2, 20, "b.x[0]", '"1e999" is too large'],
       [3, 9, "b.x[1].y", "comes twice, first in line 2"],
       [4, 14, "b.x[1].z", "it has half a character (a lone surrogate)"],
@@ -177,7 +177,7 @@ describe("mistakes in a text that is valid JSON", () => {
   });
 
   it("are collected also in a document that is not an object", () => {
-    expect(told('[{ "a": 1,\n"a": 2 }, 1e999]')).toEqual([
+    expect(received('[{ "a": 1,\n"a": 2 }, 1e999]')).toEqual([
       [2, 1, "[0].a", "comes twice, first in line 1"],
       [2, 11, "[1]", '"1e999" is too large'],
     ]);

@@ -70,7 +70,7 @@ describe("events", () => {
 });
 
 describe("the description of a change", () => {
-  const told = [
+  const received = [
     { label: "", of: (thing: { on: boolean }) => (thing.on ? "on" : "off") },
     { label: "size", of: (thing: { size?: number }) => thing.size?.toString() },
   ];
@@ -84,6 +84,6 @@ describe("the description of a change", () => {
     [{ on: true }, { on: true }, "changed"],
     [{ on: true }, undefined, "deleted"],
   ])("of %j -> %j is %j", (before, after, text) => {
-    expect(describeChange<{ on: boolean; size?: number }>(before, after, told)).toBe(text);
+    expect(describeChange<{ on: boolean; size?: number }>(before, after, received)).toBe(text);
   });
 });

@@ -79,7 +79,7 @@ describe("a collection", () => {
       });
       await turn();
       expect(answered).toBe(false);
-      store.tell();
+      store.deliver();
       await soon(pending);
     }
     expect(counters.size).toBe(0);

@@ -19,7 +19,7 @@ function brittleStore() {
   real.exec(CREATE_SCHEMA);
   real.prepare(CREATE_META).run("one");
   const clock = createManualClock();
-  const state = { failing: /^$/, commits: 0, told: [] as number[] };
+  const state = { failing: /^$/, commits: 0, received: [] as number[] };
   const check = (sql: string): void => {
     if (state.failing.test(sql)) throw new Error("disk I/O error");
   };
@@ -60,16 +60,16 @@ describe("a write that fails", () => {
   for (const failing of [/^BEGIN/, /^COMMIT/, /INSERT INTO entries/, /INSERT INTO journal/]) {
     it(`changes nothing, also in memory, and notifies no one (${failing.source})`, async () => {
       const { store, state } = brittleStore();
-      await store.watch(0, ([change]) => state.told.push(change?.revision ?? 0));
+      await store.watch(0, ([change]) => state.received.push(change?.revision ?? 0));
       const before = await store.put("a", "1", { cause });
       state.failing = failing;
       expect(isReason(await rejection(store.put("a", "2", { cause })), "STORE_UNAVAILABLE")).toBe(true);
       expect(await store.list("")).toEqual({ entries: [before], revision: 1 });
       expect(await store.changes("", 0, 9)).toMatchObject({ changes: [{ revision: 1 }], through: 1 });
-      expect(state.told).toEqual([1]);
+      expect(state.received).toEqual([1]);
       state.failing = /^$/;
       expect(await store.put("a", "3", { cause, ifRevision: 1 })).toMatchObject({ revision: 2 });
-      expect(state.told).toEqual([1, 2]);
+      expect(state.received).toEqual([1, 2]);
     });
   }
 
@@ -104,8 +104,8 @@ describe("a write that fails", () => {
 describe("a store that refuses writes", () => {
   it("says so from the first failed write until one succeeds", async () => {
     const { store, state, clock } = brittleStore();
-    const told: unknown[] = [];
-    const observing = store.writable.observe((refusal) => told.push(refusal));
+    const received: unknown[] = [];
+    const observing = store.writable.observe((refusal) => received.push(refusal));
     await store.put("a", "1", { cause });
     expect(store.writable.refusal).toBeUndefined();
     state.failing = /^COMMIT/;
@@ -119,11 +119,11 @@ describe("a store that refuses writes", () => {
     state.failing = /^$/;
     await store.put("a", "2", { cause });
     expect(store.writable.refusal).toBeUndefined();
-    expect(told).toEqual([refusal, undefined]);
+    expect(received).toEqual([refusal, undefined]);
     observing.close();
     state.failing = /^BEGIN/;
     await rejection(store.put("a", "3", { cause }));
-    expect(told).toHaveLength(2);
+    expect(received).toHaveLength(2);
   });
 
   it("finds out by itself when writes succeed again", async () => {
@@ -177,10 +177,10 @@ describe("a disk that is full", () => {
     const writer = startWriter(directory, "fill", 1000);
     await writer.ended;
     expect(writer.said[0]).toBe("open");
-    const { acknowledged, refusals, told, revision } = writer.said[1] as Filled;
+    const { acknowledged, refusals, received, revision } = writer.said[1] as Filled;
     expect(acknowledged.length).toBeGreaterThan(20);
     expect(refusals).toEqual(Array.from({ length: 20 }, () => "STORE_UNAVAILABLE"));
-    expect(told).toBe(acknowledged.length);
+    expect(received).toBe(acknowledged.length);
     expect(revision).toBe(acknowledged.length);
     const store = await openSqliteStore({ directory, clock: systemClock, newId: () => crypto.randomUUID() });
     const changes = await readAll(store, "", 0, 100);

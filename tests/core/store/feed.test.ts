@@ -71,7 +71,7 @@ describe("a feed", () => {
     });
     await turn();
     expect(reached).toBe(false);
-    store.tell();
+    store.deliver();
     await soon(waiting);
     await soon(feed.reached(2));
   });

@@ -58,12 +58,12 @@ describe.each(Object.keys(stores))("the request log over a store in %s", (kind) 
   it("raises no revision, makes no change, notifies no watcher, and displaces no change in the journal", async () => {
     const { store, log } = await open();
     await store.put("a", "1", { cause: { action: "Test" } });
-    let told = 0;
+    let received = 0;
     await store.watch(1, () => {
-      told += 1;
+      received += 1;
     });
     for (let n = 0; n < 300; n += 1) await log.remember(String(n), answered);
-    expect(told).toBe(0);
+    expect(received).toBe(0);
     expect(await store.list("")).toMatchObject({ revision: 1, entries: [{ key: "a" }] });
     expect(await store.changes("", 0, 9)).toMatchObject({ changes: [{ key: "a" }], through: 1 });
   });

@@ -37,9 +37,9 @@ describe("a token that is ahead of the store", () => {
     expect(await soon(ahead.next())).toMatchObject({ kind: "snapshot", complete: true });
     expect(all.store.incarnation).not.toBe(before);
     expect(setBack()).toMatchObject({ seen: 9, head: 5 });
-    const told = await drain(all.clock, () => resumed.next());
-    expect(told[0]).toMatchObject({ kind: "snapshot", complete: true });
-    expect(stateOf(told)).toEqual(present(all));
+    const received = await drain(all.clock, () => resumed.next());
+    expect(received[0]).toMatchObject({ kind: "snapshot", complete: true });
+    expect(stateOf(received)).toEqual(present(all));
     expect((await drain(all.clock, () => fresh.next())).map(({ kind }) => kind)).toEqual(["heartbeat"]);
     const ended = await drain(all.clock, () => events.next()).catch((error: unknown) => error);
     expect(isReason(ended, "REVISION_COMPACTED")).toBe(true);

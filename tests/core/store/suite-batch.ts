@@ -58,9 +58,9 @@ export function batchSuite(name: string, setUp: SetUp): void {
     it("changes nothing if one write loses a race, whatever its position", async () => {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
-      let told = 0;
+      let received = 0;
       await store.watch(1, () => {
-        told += 1;
+        received += 1;
       });
       const writes = [
         { key: "a", value: "2", ifRevision: 1 },
@@ -74,7 +74,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
         expect(error).toMatchObject({ key: loser.key, actualRevision: loser.key === "a" ? 1 : 0 });
       }
       expect(await store.list("")).toMatchObject({ entries: [{ key: "a", value: "1" }], revision: 1 });
-      expect(told).toBe(0);
+      expect(received).toBe(0);
       expect(await store.batch(writes, cause)).toMatchObject({ revision: 2 });
     });
 

@@ -130,8 +130,8 @@ export function retentionSuite(name: string, setUp: SetUp): void {
       await Promise.all(Array.from({ length: 300 }, (_, n) => store.put(`k${n % 100}`, `${n}${value}`, { cause })));
       await store.compact(300);
       const histories = await Promise.all(Array.from({ length: 100 }, (_, n) => store.history(`k${n}`, 9)));
-      const told = histories.flat();
-      expect(told.every(({ previous }) => previous !== undefined)).toBe(true);
+      const received = histories.flat();
+      expect(received.every(({ previous }) => previous !== undefined)).toBe(true);
       await Promise.all(Array.from({ length: 100 }, (_, n) => store.put(`k${n}`, "new", { cause })));
       const changes = await readAll(store, "", 300, 50);
       expect(changes.map(({ previous }) => previous)).toEqual(changes.map((_, n) => `${n + 200}${value}`));

@@ -108,8 +108,8 @@ export function storeSuite(name: string, make: MakeStore): void {
   describe(`${name}: compare-and-set`, () => {
     it("a write with another revision than the key's is refused and changes nothing", async () => {
       const { store } = await setUp();
-      const told: Change[] = [];
-      await store.watch(0, (changes) => told.push(...changes));
+      const received: Change[] = [];
+      await store.watch(0, (changes) => received.push(...changes));
       const { revision } = await store.put("a", "1", { cause });
       await store.put("b", "1", { cause });
       for (const ifRevision of [0, revision + 1, 99, Number.NaN]) {
@@ -121,7 +121,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       }
       expect(await store.get("a")).toMatchObject({ value: "1", revision });
       expect(await store.list("")).toMatchObject({ revision: 2 });
-      expect(told).toHaveLength(2);
+      expect(received).toHaveLength(2);
     });
 
     it("a missing key is at revision 0, also after a deletion", async () => {
@@ -162,14 +162,14 @@ export function storeSuite(name: string, make: MakeStore): void {
       const { store } = await setUp();
       await store.put("a", "1", { cause });
       await store.put("b", "2", { cause: { action: "Test", actor: "me", reason: "why" } });
-      const told: Change[] = [];
-      await store.watch(1, (changes) => told.push(...changes));
-      expect(told.map(({ revision }) => revision)).toEqual([2]);
+      const received: Change[] = [];
+      await store.watch(1, (changes) => received.push(...changes));
+      expect(received.map(({ revision }) => revision)).toEqual([2]);
       await store.put("a", "3", { cause });
-      expect(told.map(({ revision }) => revision)).toEqual([2, 3]);
+      expect(received.map(({ revision }) => revision)).toEqual([2, 3]);
       await store.delete("a", { cause });
       const time = 1.7e12;
-      expect(told).toEqual([
+      expect(received).toEqual([
         {
           key: "b",
           revision: 2,
@@ -181,7 +181,7 @@ export function storeSuite(name: string, make: MakeStore): void {
         { key: "a", revision: 3, value: "3", previous: "1", time, createTime: time, cause },
         { key: "a", revision: 4, previous: "3", time, createTime: time, cause },
       ]);
-      expect((await store.changes("", 1, 9)).changes).toEqual(told);
+      expect((await store.changes("", 1, 9)).changes).toEqual(received);
     });
 
     it("delivers a change when the store already answers with it", async () => {
@@ -238,16 +238,16 @@ export function storeSuite(name: string, make: MakeStore): void {
 
     it("keeps the write and the other listeners unharmed if a listener throws, and reports the error", async () => {
       const { store } = await setUp();
-      const told: string[] = [];
+      const received: string[] = [];
       await store.watch(0, () => {
         throw new Error("a listener's own fault");
       });
-      await store.watch(0, (changes) => told.push(...changes.map(({ key }) => key)));
+      await store.watch(0, (changes) => received.push(...changes.map(({ key }) => key)));
       const uncaught: (() => void)[] = [];
       const spy = vi.spyOn(globalThis, "queueMicrotask").mockImplementation((run) => void uncaught.push(run));
       const entry = await store.put("a", "1", { cause }).finally(() => spy.mockRestore());
       expect(entry.revision).toBe(1);
-      expect(told).toEqual(["a"]);
+      expect(received).toEqual(["a"]);
       expect(uncaught).toHaveLength(1);
       expect(uncaught[0]).toThrow("a listener's own fault");
     });
@@ -262,11 +262,11 @@ export function storeSuite(name: string, make: MakeStore): void {
         expect(error).toMatchObject({ requested: revision, oldest: 3 });
         expect(await rejection(store.changes("", revision, 9))).toBeInstanceOf(RevisionCompacted);
       }
-      const told: number[] = [];
-      await store.watch(3, (changes) => told.push(...changes.map(({ revision }) => revision)));
-      expect(told).toEqual([4, 5]);
-      await store.watch(5, (changes) => told.push(...changes.map(({ revision }) => revision)));
-      expect(told).toEqual([4, 5]);
+      const received: number[] = [];
+      await store.watch(3, (changes) => received.push(...changes.map(({ revision }) => revision)));
+      expect(received).toEqual([4, 5]);
+      await store.watch(5, (changes) => received.push(...changes.map(({ revision }) => revision)));
+      expect(received).toEqual([4, 5]);
     });
   });
 
@@ -331,14 +331,14 @@ export function storeSuite(name: string, make: MakeStore): void {
         fc.asyncProperty(commands, fc.nat(), fc.integer({ min: 1, max: 50 }), async (sequence, from, limit) => {
           const { store, clock } = await setUp();
           const model: Model = { changes: [], compacted: 0 };
-          const told: Change[] = [];
-          await store.watch(0, (changes) => told.push(...changes));
+          const received: Change[] = [];
+          await store.watch(0, (changes) => received.push(...changes));
           for (const command of sequence) {
             clock.advance(1.5);
             await runCommand(store, model, command, clock.now());
           }
           const head = headOf(model);
-          expect(told).toEqual(model.changes);
+          expect(received).toEqual(model.changes);
           for (const prefix of ["", "a/", "a/2", "b/ä", "c"]) {
             expect(await store.list(prefix)).toEqual({ entries: entriesOf(model, prefix), revision: head });
             const after = model.compacted + (from % (head - model.compacted + 1));
@@ -366,12 +366,12 @@ export function storeSuite(name: string, make: MakeStore): void {
   describe(`${name}: close`, () => {
     it("completes writes from before it, and refuses everything after it", async () => {
       const { store } = await setUp();
-      const told: string[] = [];
-      await store.watch(0, (changes) => told.push(...changes.map(({ key }) => key)));
+      const received: string[] = [];
+      await store.watch(0, (changes) => received.push(...changes.map(({ key }) => key)));
       const last = store.put("a", "1", { cause });
       await store.close();
       expect(await last).toMatchObject({ revision: 1 });
-      expect(told).toEqual(["a"]);
+      expect(received).toEqual(["a"]);
       for (const call of [
         () => store.get("a"),
         () => store.list(""),
@@ -386,7 +386,7 @@ export function storeSuite(name: string, make: MakeStore): void {
       ]) {
         expect(isReason(await rejection(call()), "STORE_UNAVAILABLE")).toBe(true);
       }
-      expect(told).toEqual(["a"]);
+      expect(received).toEqual(["a"]);
       await store.close();
     });
   });

@@ -9,40 +9,40 @@ const revisionOf = ([change]: readonly Change[]): number => change?.revision ?? 
 describe("the listeners of a store", () => {
   it("all receive one change before the next, even if it is published from within a listener", () => {
     const watchers = new Watchers();
-    const told: string[] = [];
+    const received: string[] = [];
     watchers.add(
       0,
       (changes) => {
         const revision = revisionOf(changes);
-        told.push(`first ${revision}`);
+        received.push(`first ${revision}`);
         if (revision < 3) watchers.tell(batch(revision + 1));
       },
       () => [],
     );
     watchers.add(
       0,
-      (changes) => told.push(`second ${revisionOf(changes)}`),
+      (changes) => received.push(`second ${revisionOf(changes)}`),
       () => [],
     );
     watchers.tell(batch(1));
-    expect(told).toEqual(["first 1", "second 1", "first 2", "second 2", "first 3", "second 3"]);
+    expect(received).toEqual(["first 1", "second 1", "first 2", "second 2", "first 3", "second 3"]);
   });
 
   it("receive all existing changes, each once", () => {
     const watchers = new Watchers();
     const journal = [batch(1), batch(2)];
-    const told: number[] = [];
+    const received: number[] = [];
     watchers.add(
       0,
       (changes) => {
         const revision = revisionOf(changes);
-        told.push(revision);
+        received.push(revision);
         if (revision === 2) journal.push(batch(3));
       },
       (after) => journal.slice(after, after + 1),
     );
     watchers.tell(batch(3));
     watchers.tell(batch(4));
-    expect(told).toEqual([1, 2, 3, 4]);
+    expect(received).toEqual([1, 2, 3, 4]);
   });
 });

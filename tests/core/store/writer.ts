@@ -16,7 +16,7 @@ export interface Acknowledged {
 export interface Filled {
   readonly acknowledged: readonly Acknowledged[];
   readonly refusals: readonly string[];
-  readonly told: number;
+  readonly received: number;
   readonly revision: number;
 }
 
@@ -50,9 +50,9 @@ async function loop(store: Store): Promise<void> {
 async function fill(store: Store): Promise<void> {
   const acknowledged: Acknowledged[] = [];
   const refusals: string[] = [];
-  let told = 0;
+  let received = 0;
   await store.watch(0, () => {
-    told += 1;
+    received += 1;
   });
   for (let n = 0; refusals.length < 20; n += 1) {
     const key = `k${n % 3}`;
@@ -67,7 +67,7 @@ async function fill(store: Store): Promise<void> {
     const last = acknowledged.findLast(({ key }) => key === entry.key);
     if (last?.value !== entry.value) refusals.push(`${entry.key} is not what was acknowledged`);
   }
-  say({ acknowledged, refusals, told, revision } satisfies Filled);
+  say({ acknowledged, refusals, received, revision } satisfies Filled);
 }
 
 const [directory = "", mode] = process.argv.slice(2);

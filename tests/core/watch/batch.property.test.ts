@@ -72,8 +72,8 @@ describe("a watch stream over batches", () => {
         const all = await makeThings();
         const frames = await play(all, steps);
         const states = statesOf(all);
-        const told = frames.flatMap((frame) => (frame.kind === "changes" ? frame.items : []));
-        expect(told.map(({ name, revision }) => `${revision} ${name}`)).toEqual(
+        const received = frames.flatMap((frame) => (frame.kind === "changes" ? frame.items : []));
+        expect(received.map(({ name, revision }) => `${revision} ${name}`)).toEqual(
           all.changes.map(({ name, revision }) => `${revision} ${name}`),
         );
         let position = 0;

@@ -20,9 +20,9 @@ async function setUp() {
   const store = createMemoryStore({ clock, incarnation: "incarnation-1" });
   const feed = new Feed(store);
   const things = new Collection<number>(feed, "thing/");
-  const told: string[] = [];
+  const logged: string[] = [];
   const timeline = createTimeline(feed, clock);
-  const clients = new Clients({ feed, clock, timeline, told: (...what) => told.push(what.join(" ")) });
+  const clients = new Clients({ feed, clock, timeline, told: (...what) => logged.push(what.join(" ")) });
   things.hub.observe(clients.observer("WatchThings"));
   await feed.start();
   let opened = 0;
@@ -35,7 +35,7 @@ async function setUp() {
   const put = (name: string, n = 1) => things.change(name, cause, () => n);
   const wait = (revision: number, options: Partial<WaitOptions> = {}) =>
     clients.waitFor({ revision, minClients: 0, all: false, timeoutMs: 1000, ...options });
-  return { clock, store, feed, things, clients, told, open, put, wait };
+  return { clock, store, feed, things, clients, logged, open, put, wait };
 }
 
 describe("a wait for a revision", () => {
@@ -293,7 +293,7 @@ describe("an acknowledgement", () => {
 
 describe("the list of watches", () => {
   it("shows who watches which names, since when, and how far behind by acknowledged or delivered revision", async () => {
-    const { clock, clients, told, open, put } = await setUp();
+    const { clock, clients, logged, open, put } = await setUp();
     await put("a");
     const since = clock.now();
     const fast = open("fast", ["a", "b"]);
@@ -331,7 +331,7 @@ describe("the list of watches", () => {
     fast.close();
     slow.close();
     expect(clients.list()).toEqual([]);
-    expect(told).toEqual(["Connect fast WatchThings peer-1", "Disconnect fast WatchThings peer-1"]);
+    expect(logged).toEqual(["Connect fast WatchThings peer-1", "Disconnect fast WatchThings peer-1"]);
   });
 
   it("does not count changes that the watcher has not selected", async () => {

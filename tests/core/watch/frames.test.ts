@@ -48,10 +48,10 @@ describe("a frame", () => {
       const counts = frames.map((frame) => (frame.kind === "changes" ? frame.items.length : 0));
       expect(counts).toEqual([...perFrame, 0]);
       for (const [at, { resumeToken }] of frames.entries()) {
-        const told = counts.slice(0, at + 1).reduce((sum, count) => sum + count, 0);
+        const received = counts.slice(0, at + 1).reduce((sum, count) => sum + count, 0);
         const rest = watch(resumeToken);
         const later = revisionsOf(await drain(clock, () => rest.next()));
-        expect(later).toEqual(sizes.map((_, index) => index + 1).slice(told));
+        expect(later).toEqual(sizes.map((_, index) => index + 1).slice(received));
       }
     },
   );

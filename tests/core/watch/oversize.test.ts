@@ -62,7 +62,7 @@ describe("a watcher that does not read", () => {
     }
     expect(watcher.waiting).toBeLessThan(QUEUE_LIMIT);
     const frames = await drain(clock, () => watcher.next());
-    const told = frames.flatMap((frame) => (frame.kind === "changes" ? frame.items.map(({ name }) => name) : []));
-    expect(told).toEqual(Array.from({ length: 50 }, (_, at) => `t${at}`));
+    const received = frames.flatMap((frame) => (frame.kind === "changes" ? frame.items.map(({ name }) => name) : []));
+    expect(received).toEqual(Array.from({ length: 50 }, (_, at) => `t${at}`));
   });
 });

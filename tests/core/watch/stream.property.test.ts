@@ -112,9 +112,9 @@ describe("a watch stream", () => {
         const { frames } = await play(all, () => watcher.next(), steps);
         checkOrder(frames);
         expect(frames.filter(({ kind }) => kind === "snapshot")).toHaveLength(1);
-        const told = new Set(revisionsOf(frames));
+        const received = new Set(revisionsOf(frames));
         const latest = new Map(all.changes.map(({ name, revision }) => [name, revision]));
-        for (const revision of latest.values()) expect(told.has(revision)).toBe(true);
+        for (const revision of latest.values()) expect(received.has(revision)).toBe(true);
         expect(stateOf(frames)).toEqual(present(all));
       }),
       { numRuns: 15 },

@@ -148,8 +148,8 @@ export function revisionsOf(frames: readonly Frame<Item, unknown>[]): number[] {
 }
 
 /** A store that notifies its listeners only when the test lets it, as a replicated one might. */
-export function delayed(store: Store): Store & { tell(): void } {
-  const untold: (() => void)[] = [];
+export function delayed(store: Store): Store & { deliver(): void } {
+  const undelivered: (() => void)[] = [];
   return {
     get incarnation() {
       return store.incarnation;
@@ -167,9 +167,9 @@ export function delayed(store: Store): Store & { tell(): void } {
     oldest: (key) => store.oldest(key),
     compact: (through) => store.compact(through),
     close: () => store.close(),
-    watch: (after, listener) => store.watch(after, (changes) => void untold.push(() => listener(changes))),
-    tell() {
-      for (const run of untold.splice(0)) run();
+    watch: (after, listener) => store.watch(after, (changes) => void undelivered.push(() => listener(changes))),
+    deliver() {
+      for (const run of undelivered.splice(0)) run();
     },
   };
 }

@@ -108,9 +108,9 @@ describe("a change", () => {
     for (const n of [1, 2]) await store.put("thing/a", JSON.stringify({ n }), { cause: { action: "Test" } });
     const watcher = all.watch({ resumeToken: tokenAt(0) });
     const first = await soon(watcher.next());
-    store.tell();
+    store.deliver();
     await store.put("thing/a", JSON.stringify({ n: 3 }), { cause: { action: "Test" } });
-    store.tell();
+    store.deliver();
     const rest = await drain(all.clock, () => watcher.next());
     expect(revisionsOf(first === undefined ? rest : [first, ...rest])).toEqual([1, 2, 3]);
   });

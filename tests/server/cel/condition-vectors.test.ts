@@ -42,9 +42,9 @@ describe("testdata/conditions.json", () => {
 
   it("has no failure that turns a flag on, also when it is negated or combined", () => {
     const around = new Set(FAILURE_CASES.map(({ condition }) => condition));
-    const told = conditions.filter(({ condition }) => around.has(condition));
-    expect(told.length).toBe(FAILURE_CASES.length);
-    for (const { condition, cases } of told) {
+    const failing = conditions.filter(({ condition }) => around.has(condition));
+    expect(failing.length).toBe(FAILURE_CASES.length);
+    for (const { condition, cases } of failing) {
       for (const { context, outcome, failed } of cases) {
         expect([condition, context, outcome, failed]).toEqual([condition, context, "failed", "VALUE"]);
       }

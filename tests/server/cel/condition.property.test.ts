@@ -152,8 +152,8 @@ describe("a condition of any expression", () => {
         const wanted = evaluate({ context: { session_id: sessionId, user_id: userId, symbol, system, attributes } });
         const { value } = interpreterOf(program, CONTEXT_VARIABLES)(context);
         compared += 1;
-        const told = (one: unknown): unknown => (typeof one === "boolean" ? one : "failed");
-        expect([source, told(value)]).toEqual([source, told(isCelError(wanted) ? undefined : wanted)]);
+        const outcomeOf = (one: unknown): unknown => (typeof one === "boolean" ? one : "failed");
+        expect([source, outcomeOf(value)]).toEqual([source, outcomeOf(isCelError(wanted) ? undefined : wanted)]);
       }),
       { numRuns: 300 },
     );

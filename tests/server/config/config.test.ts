@@ -165,12 +165,14 @@ describe("settings", () => {
   });
 
   it("are refused all together if several are wrong", () => {
-    const told = problems(["--prot", "1", "--log-level=loud", "--modules-root", "/no/such"], { HELIOS_DATADIR: "x" });
-    expect(told.split("\n")).toHaveLength(4);
-    expect(told).toContain("HELIOS_MODULES_ROOT (--modules-root): must be a directory, which /no/such is not");
-    expect(told).toContain("--prot is no flag");
-    expect(told).toContain("HELIOS_LOG_LEVEL (--log-level)");
-    expect(told).toContain("HELIOS_DATADIR is no setting");
+    const message = problems(["--prot", "1", "--log-level=loud", "--modules-root", "/no/such"], {
+      HELIOS_DATADIR: "x",
+    });
+    expect(message.split("\n")).toHaveLength(4);
+    expect(message).toContain("HELIOS_MODULES_ROOT (--modules-root): must be a directory, which /no/such is not");
+    expect(message).toContain("--prot is no flag");
+    expect(message).toContain("HELIOS_LOG_LEVEL (--log-level)");
+    expect(message).toContain("HELIOS_DATADIR is no setting");
   });
 
   it("are refused if a value is missing", () => {

@@ -32,10 +32,10 @@ it("streams that wait to write share one timer, for any number and duration", as
       }),
     { router: { interceptors: [pacing] } },
   );
-  let told = 0;
+  let received = 0;
   const streams: Promise<void>[] = [];
   const begin = async (): Promise<void> => {
-    for await (const _ of createClient(TestService, transport).runTests({ name: "m" })) told += 1;
+    for await (const _ of createClient(TestService, transport).runTests({ name: "m" })) received += 1;
   };
   for (let stream = 1; stream <= 20; stream += 1) {
     streams.push(begin());
@@ -44,12 +44,12 @@ it("streams that wait to write share one timer, for any number and duration", as
   }
   // Turns in which no stream may continue, driven only by timers.
   for (let check = 0; check < 20; check += 1) {
-    expect([timers, told]).toEqual([1, 0]);
+    expect([timers, received]).toEqual([1, 0]);
     manual.advance(20);
     await turn();
   }
   hasRoom = true;
   manual.advance(20);
   await Promise.all(streams);
-  expect(told).toBe(streams.length);
+  expect(received).toBe(streams.length);
 });

@@ -121,8 +121,8 @@ describe("an integer in an answer", () => {
     const scalar = field.scalar as ScalarType;
     for (const value of NUMBERS) {
       const given = BIG.includes(scalar) ? whole(value) : value;
-      const told = heldIn(field, read(desc, make(desc, holding(field, given) as MessageInitShape<typeof desc>)));
-      expect(BigInt(told as number), String(value)).toBe(expected(scalar, value));
+      const received = heldIn(field, read(desc, make(desc, holding(field, given) as MessageInitShape<typeof desc>)));
+      expect(BigInt(received as number), String(value)).toBe(expected(scalar, value));
     }
   });
 
@@ -141,9 +141,10 @@ describe("an integer in an answer", () => {
     const transport = createRouterTransport(routes, { router: { interceptors: [createSaturation()] } });
     const { breakersTotal } = await createClient(BreakerService, transport).resetAllBreakers({});
     expect(breakersTotal).toBe(2 ** 32 - 1);
-    const told: unknown[] = [];
-    for await (const { frame } of createClient(TestService, transport).runTests({ name: "m" })) told.push(frame.value);
-    expect(told).toMatchObject([
+    const received: unknown[] = [];
+    for await (const { frame } of createClient(TestService, transport).runTests({ name: "m" }))
+      received.push(frame.value);
+    expect(received).toMatchObject([
       { number: 2 ** 32 - 1, totalTests: 2 ** 32 - 1 },
       { number: 0, totalTests: 0 },
     ]);

@@ -124,8 +124,8 @@ describe("the logs", () => {
       await turn();
     }
     await flush(200);
-    const told = entries().filter(({ area }) => area === "server");
-    expect(told.map(({ log: name, level }) => [name, level]).sort()).toEqual([
+    const reported = entries().filter(({ area }) => area === "server");
+    expect(reported.map(({ log: name, level }) => [name, level]).sort()).toEqual([
       ["circuit_breaker.log", 50],
       ["feature_flags.log", 50],
       ["module_loader.log", 50],

@@ -15,9 +15,9 @@ it("an address on which the service cannot listen is reported in a line, with it
   const first: Server = createServer();
   await once(first.listen(0, "127.0.0.1"), "listening");
   const { port } = first.address() as AddressInfo;
-  const told = [await refusal("127.0.0.1", port), await refusal("192.0.2.1"), await refusal("no-such-host.invalid")];
+  const errors = [await refusal("127.0.0.1", port), await refusal("192.0.2.1"), await refusal("no-such-host.invalid")];
   first.close();
-  expect(told.map(explain)).toEqual([
+  expect(errors.map(explain)).toEqual([
     { message: `127.0.0.1:${port} is in use; stop what listens there, or set HELIOS_PORT (--port)` },
     { message: "HELIOS_HOST (--host): 192.0.2.1 is no address of this machine" },
     { message: expect.stringMatching(/^HELIOS_HOST \(--host\): the host no-such-host.invalid is not known here \(E/) },

@@ -214,9 +214,9 @@ describe("a request over REST", () => {
       /input|binary|json/,
     ],
   ])("with %s is refused", (_, verb, target, body, expected) => {
-    const told = problem(verb, target, body);
-    if (typeof expected === "string") expect(told).toBe(expected);
-    else expect(told).toMatch(expected);
+    const message = problem(verb, target, body);
+    if (typeof expected === "string") expect(message).toBe(expected);
+    else expect(message).toMatch(expected);
   });
 
   it.each([

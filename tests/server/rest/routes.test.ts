@@ -6,32 +6,32 @@ import { parseTemplate } from "../../../src/server/rest/template.ts";
 const { all, find } = createRoutes(SERVICES);
 const P = "/api/modularity";
 
-function tell(found: Found): unknown {
+function summary(found: Found): unknown {
   if (found.kind !== "match") return found;
   return [found.match.route.rpc.name, Object.fromEntries(found.match.variables)];
 }
 
 describe("a path of the REST API", () => {
   it("leads to the RPC whose option has the path, with the values in it", () => {
-    expect(tell(find("POST", `${P}/modules/a/load`))).toEqual(["LoadModule", { name: "a" }]);
-    expect(tell(find("POST", `${P}/modules/a/invoke/predict`))).toEqual([
+    expect(summary(find("POST", `${P}/modules/a/load`))).toEqual(["LoadModule", { name: "a" }]);
+    expect(summary(find("POST", `${P}/modules/a/invoke/predict`))).toEqual([
       "InvokeModule",
       { name: "a", method: "predict" },
     ]);
-    expect(tell(find("PATCH", `${P}/feature-flags/f`))).toEqual(["UpdateFlag", { "flag.name": "f" }]);
+    expect(summary(find("PATCH", `${P}/feature-flags/f`))).toEqual(["UpdateFlag", { "flag.name": "f" }]);
   });
 
   it("is split before it is decoded, so that a name may have any character", () => {
-    expect(tell(find("GET", `${P}/circuit-breakers/module%3Aa`))).toEqual(["GetBreaker", { name: "module:a" }]);
-    expect(tell(find("GET", `${P}/circuit-breakers/a%2Fb`))).toEqual(["GetBreaker", { name: "a/b" }]);
+    expect(summary(find("GET", `${P}/circuit-breakers/module%3Aa`))).toEqual(["GetBreaker", { name: "module:a" }]);
+    expect(summary(find("GET", `${P}/circuit-breakers/a%2Fb`))).toEqual(["GetBreaker", { name: "a/b" }]);
     expect(() => find("GET", `${P}/circuit-breakers/%ff`)).toThrow(URIError);
   });
 
   it("is read as a name where a word could also be a name, except for verbs that only the name has", () => {
-    expect(tell(find("GET", `${P}/modules/status`))).toEqual(["ListModules", {}]);
-    expect(tell(find("GET", `${P}/modules/status/status`))).toEqual(["GetModule", { name: "status" }]);
-    expect(tell(find("POST", `${P}/feature-flags/enable`))).toEqual(["EnableFlag", {}]);
-    expect(tell(find("GET", `${P}/feature-flags/enable`))).toEqual(["EvaluateFlag", { name: "enable" }]);
+    expect(summary(find("GET", `${P}/modules/status`))).toEqual(["ListModules", {}]);
+    expect(summary(find("GET", `${P}/modules/status/status`))).toEqual(["GetModule", { name: "status" }]);
+    expect(summary(find("POST", `${P}/feature-flags/enable`))).toEqual(["EnableFlag", {}]);
+    expect(summary(find("GET", `${P}/feature-flags/enable`))).toEqual(["EvaluateFlag", { name: "enable" }]);
   });
 
   it("knows its verbs, and is unknown if it has no verb", () => {

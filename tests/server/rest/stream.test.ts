@@ -38,27 +38,27 @@ function start(form: StreamForm) {
     }
   }
   const done = writeStream(written as unknown as HttpResponse, form, messages(), () => ({}) as never, clock);
-  const tell = async (step: { value?: number; end?: boolean }): Promise<void> => {
+  const send = async (step: { value?: number; end?: boolean }): Promise<void> => {
     while (waiting.length === 0) await Promise.resolve();
     waiting.shift()?.(step);
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
   };
-  return { clock, written, done, tell };
+  return { clock, written, done, send };
 }
 
 describe("server-sent events", () => {
   it("send a comment whenever they were silent for long, from the start on", async () => {
-    const { clock, written, done, tell } = start(EVENTS);
+    const { clock, written, done, send } = start(EVENTS);
     clock.advance(KEEP_ALIVE_MS - 1);
     expect([written.headersSent, written.text]).toEqual([false, ""]);
     clock.advance(1);
     expect([written.headersSent, written.text]).toEqual([true, ": still there\n\n"]);
-    await tell({ value: 1 });
+    await send({ value: 1 });
     clock.advance(KEEP_ALIVE_MS - 1);
     expect(written.text).toBe(': still there\n\ndata: {"value":1}\n\n');
     clock.advance(2 * KEEP_ALIVE_MS);
     expect(written.text.match(/still there/g)).toHaveLength(3);
-    await tell({ end: true });
+    await send({ end: true });
     await done;
     const atEnd = written.text;
     clock.advance(10 * KEEP_ALIVE_MS);
@@ -66,21 +66,21 @@ describe("server-sent events", () => {
   });
 
   it("send no comment to a reader that does not read", async () => {
-    const { clock, written, done, tell } = start(EVENTS);
+    const { clock, written, done, send } = start(EVENTS);
     written.writableNeedDrain = true;
     clock.advance(5 * KEEP_ALIVE_MS);
     expect(written.text).toBe("");
-    await tell({ end: true });
+    await send({ end: true });
     await done;
   });
 });
 
 describe("lines of JSON", () => {
   it("contain messages and nothing else", async () => {
-    const { clock, written, done, tell } = start(NDJSON);
+    const { clock, written, done, send } = start(NDJSON);
     clock.advance(10 * KEEP_ALIVE_MS);
-    await tell({ value: 1 });
-    await tell({ end: true });
+    await send({ value: 1 });
+    await send({ end: true });
     await done;
     expect(written.text).toBe('{"value":1}\n');
   });

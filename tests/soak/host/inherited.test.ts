@@ -28,8 +28,8 @@ describe.skipIf(process.platform !== "linux")("a file descriptor that the servic
     const log = join(root, "log");
     const command = `exec ${descriptor}>>"$LOG"; exec "$NODE" "$FIXTURE" "$ROOT" ${descriptor} ${grant}`;
     const env = { LOG: log, NODE: process.execPath, FIXTURE, ROOT: root };
-    const told = execFileSync("/bin/bash", ["-c", command], { env, encoding: "utf8" });
-    const [write, stat, ...rest] = JSON.parse(told) as unknown[];
+    const printed = execFileSync("/bin/bash", ["-c", command], { env, encoding: "utf8" });
+    const [write, stat, ...rest] = JSON.parse(printed) as unknown[];
     // Low numbers are reused by the process itself.
     if (descriptor > 50) expect([write, stat]).toEqual(["EBADF", "EBADF"]);
     expect(rest).toEqual([2, true]);

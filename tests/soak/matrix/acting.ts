@@ -7,15 +7,15 @@ import { feed, GATEWAY, type Order, ordersIn } from "./feed.ts";
 
 export interface ActingCell extends Cell {
   orders(): readonly Order[];
-  /** The ids of the orders that a version was told are placed. */
-  readonly told: readonly number[];
+  /** The ids of the orders whose placement a version has confirmed. */
+  readonly confirmed: readonly number[];
   /** Resolves when a version has placed some further orders. */
   places(version: string): Promise<void>;
 }
 
 /** Version 1 of the feed, as module `counter`, which places orders, and the gateway. */
 export async function actingCell(options: CellOptions = {}): Promise<ActingCell> {
-  const told: number[] = [];
+  const confirmed: number[] = [];
   const { path } = await ownRoot({});
   const file = join(path, "orders");
   const { v1 = feed(1), v2 = feed(2), fields, ...rest } = options;
@@ -30,7 +30,7 @@ export async function actingCell(options: CellOptions = {}): Promise<ActingCell>
       const grants = { fsRead: [path], fsWrite: [path] };
       await load("gateway", { isolation: "THREAD", config: { file }, grants }, "gateway");
     },
-    onLog: (message, { id }) => message === "placed" && told.push(Number(id)),
+    onLog: (message, { id }) => message === "placed" && confirmed.push(Number(id)),
   });
   const orders = (): readonly Order[] => ordersIn(file);
   const places = async (version: string): Promise<void> => {
@@ -42,7 +42,7 @@ export async function actingCell(options: CellOptions = {}): Promise<ActingCell>
     await until(() => since() >= 3);
   };
   await places("1");
-  return { ...one, orders, places, told };
+  return { ...one, orders, places, confirmed };
 }
 
 /**
@@ -61,8 +61,8 @@ export async function actsOn(one: ActingCell, ...turns: readonly string[]): Prom
   expect(orders.map(({ id }) => id)).toEqual(orders.map((_, index) => index + 1));
   const senders = orders.map(({ from }) => from);
   expect(senders.filter((from, index) => from !== senders[index - 1])).toEqual([...turns, "3"]);
-  const { told } = one;
-  expect(told.length).toBeGreaterThan(0);
-  expect(told.filter((id) => id > orders.length)).toEqual([]);
-  expect(new Set(told).size).toBe(told.length);
+  const { confirmed } = one;
+  expect(confirmed.length).toBeGreaterThan(0);
+  expect(confirmed.filter((id) => id > orders.length)).toEqual([]);
+  expect(new Set(confirmed).size).toBe(confirmed.length);
 }

@@ -43,9 +43,9 @@ describe.each(ISOLATIONS)("a cancellation of a swap in a %s", (isolation) => {
     });
     await (part === undefined ? inStep.promise : stuck);
     const cancelled = await one.modules.cancelSwap("counter", "deploy", { actor: "ana", reason: "no" });
-    const told = { swapped: false, failedStep: step, failure: "it was cancelled by ana: no", fromVersion: "1" };
-    expect(cancelled).toMatchObject(told);
-    expect(await swapped).toMatchObject(told);
+    const expected = { swapped: false, failedStep: step, failure: "it was cancelled by ana: no", fromVersion: "1" };
+    expect(cancelled).toMatchObject(expected);
+    expect(await swapped).toMatchObject(expected);
     await goesOn(one, "1");
   });
 

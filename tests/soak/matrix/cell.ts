@@ -193,10 +193,10 @@ export async function cell(options: CellOptions = {}): Promise<Cell> {
     losePatience: hostClock.losePatience,
     async swap(swapOptions = {}, listener) {
       void stuck().then(() => hostClock.losePatience());
-      const tell = (event: { readonly type: string }): void => {
+      const onEvent = (event: { readonly type: string }): void => {
         if (event.type !== "begun") listener?.(event as StepEvent);
       };
-      return engine.modules.swap("counter", { newVersionPath: "v2", ...swapOptions }, {}, tell);
+      return engine.modules.swap("counter", { newVersionPath: "v2", ...swapOptions }, {}, onEvent);
     },
   };
 }

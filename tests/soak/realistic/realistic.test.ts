@@ -88,13 +88,13 @@ const ledger: Journey = {
       price: number,
     }),
   async done(call) {
-    const told = (await call("totals")) as { entries: number; count: number; total: string; sameTimes: boolean };
-    expect(told).toMatchObject({
-      count: told.entries,
-      total: String(BigInt(UNIT) * BigInt(told.entries)),
+    const totals = (await call("totals")) as { entries: number; count: number; total: string; sameTimes: boolean };
+    expect(totals).toMatchObject({
+      count: totals.entries,
+      total: String(BigInt(UNIT) * BigInt(totals.entries)),
       sameTimes: true,
     });
-    return told.entries;
+    return totals.entries;
   },
 };
 /** An integer that a double cannot hold. */

@@ -169,9 +169,9 @@ function casesOf(protocol: Protocol): Readonly<Record<string, () => Promise<Case
       return { keys: all.flatMap((page) => page.suites.map(({ name }) => name)), sizes: tests.sizes };
     },
     async GetStatus() {
-      const { status: told } = await status.client.getStatus({});
-      expect(told?.unhealthyTotal).toBeGreaterThanOrEqual(COUNTS.breakers);
-      return { keys: told?.unhealthy.map(({ name }) => name) ?? [], sizes: status.sizes };
+      const { status: answered } = await status.client.getStatus({});
+      expect(answered?.unhealthyTotal).toBeGreaterThanOrEqual(COUNTS.breakers);
+      return { keys: answered?.unhealthy.map(({ name }) => name) ?? [], sizes: status.sizes };
     },
     async WatchEvents() {
       const request = { domains: [], resumeToken: early.get("WatchEvents") ?? "" };

@@ -112,8 +112,8 @@ describe("an isolated client", () => {
   async function alone() {
     const setup = await withBreaker(ROW);
     const report = reporter(setup);
-    const { isolated: told } = report("bad", "FAILURE", 5);
-    expect(told).toEqual([{ name: "api", state: "OPEN", retryAfterMs: 1000 }]);
+    const { isolated: received } = report("bad", "FAILURE", 5);
+    expect(received).toEqual([{ name: "api", state: "OPEN", retryAfterMs: 1000 }]);
     return { ...setup, setup, report };
   }
 

@@ -140,8 +140,8 @@ describe("the share of sessions that a change of bucketing moves", () => {
         const [from, to] = old && fresh ? [{ variants: old }, { variants: fresh }] : [{}, {}];
         const before = definition({ ...(some as FlagFields), ...from });
         const after = definition({ ...(some as FlagFields), ...to, salt });
-        const told = rebucketing("a", before, after, NOW)?.percentage ?? 0;
-        expect(Math.abs(told - measured(before, after, 4000))).toBeLessThan(4);
+        const received = rebucketing("a", before, after, NOW)?.percentage ?? 0;
+        expect(Math.abs(received - measured(before, after, 4000))).toBeLessThan(4);
       }),
       { numRuns: 60 },
     );

@@ -158,9 +158,9 @@ describe("an evaluation at a time", () => {
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });
     const asked = sessions.map((context) => flags.evaluateAsOf("a", context, { time: endTime - HOUR }));
-    const told = await Promise.all(asked);
+    const received = await Promise.all(asked);
     clock.advance(9 * HOUR);
-    expect(told).toEqual(sessions.map((context) => flags.evaluate("a", context)));
+    expect(received).toEqual(sessions.map((context) => flags.evaluate("a", context)));
   });
 
   it("includes flags that were deleted since, and excludes those that were created since", async () => {

@@ -51,8 +51,8 @@ describe("testdata/evaluation.json", () => {
       rules.set(flag.name, { ...definition, ...named, name: flag.name, revision: 1 });
     }
     const outcome = (flag: string): boolean => {
-      const told = conditions[flag];
-      if (typeof told === "boolean") return told;
+      const received = conditions[flag];
+      if (typeof received === "boolean") return received;
       throw new Error("cannot be evaluated");
     };
     const compileCondition =

@@ -452,9 +452,9 @@ describe("a flags file as people write it", () => {
     ["features", '{"features": [{"name": "x_1", "strategies": []}]}', '{"x_1": {"enabled": true'],
     ["(top level)", `[{"name": "x_1", "enabled": true}]`, '{"x_1": {"enabled": true'],
   ])("is refused with a hint if %s is a wrapper or a list: %s", (key, text, hint) => {
-    const told = mistake(text);
-    expect(told).toMatchObject({ key, line: "1" });
-    expect(told.expected).toContain(hint);
+    const received = mistake(text);
+    expect(received).toMatchObject({ key, line: "1" });
+    expect(received.expected).toContain(hint);
   });
 
   it("may have a flag with the name of a wrapper", () => {

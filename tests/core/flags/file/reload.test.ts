@@ -212,11 +212,11 @@ describe("a dry run is refused for the same reasons as the reload", () => {
     const { flags, write, store } = await flagsRig({ file: file({ a: entry(5) }) });
     write(text);
     const before = await store.list("");
-    const told = (dryRun: boolean): Promise<unknown> =>
+    const received = (dryRun: boolean): Promise<unknown> =>
       flags.reload({ ...options, dryRun }, by).catch((error) => error);
-    const rehearsed = await told(true);
+    const rehearsed = await received(true);
     expect(await store.list("")).toEqual(before);
-    const done = await told(false);
+    const done = await received(false);
     if (expected === undefined) {
       const { revision: _at, ...what } = done as ReloadResult;
       expect(rehearsed).toMatchObject(what);

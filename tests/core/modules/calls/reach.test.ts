@@ -47,10 +47,10 @@ const STATE = "exportState() { return {}; } importState() { return this.order('i
 
 async function desk(isolation: "PROCESS" | "THREAD", state = "", fields: Partial<RegistrationFields> = {}) {
   const refused = new Map<string, Set<unknown>>();
-  const log: Log = (_area, _level, message, told) => {
+  const log: Log = (_area, _level, message, fields) => {
     if (message !== "refused") return;
-    const from = String(told?.from);
-    refused.set(from, (refused.get(from) ?? new Set()).add(told?.code));
+    const from = String(fields?.from);
+    refused.set(from, (refused.get(from) ?? new Set()).add(fields?.code));
   };
   const { path } = await ownRoot({
     "gateway.js": GATEWAY,

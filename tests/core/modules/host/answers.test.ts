@@ -117,8 +117,8 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
 
   it("never returns a value that JSON cannot carry as a success: the error names its place, and the module lives on", async () => {
     const instance = await hostRig().start(isolation, "answering");
-    const told = await errorsOf(instance, "answer", Object.keys(REFUSED));
-    expect(told).toEqual(
+    const errors = await errorsOf(instance, "answer", Object.keys(REFUSED));
+    expect(errors).toEqual(
       Object.fromEntries(Object.entries(REFUSED).map(([name, problem]) => [name, `output.of${problem}`])),
     );
     expect((await errorsOf(instance, "plainly", ["hidden"])).hidden).toContain("output is a Hidden that shows nothing");

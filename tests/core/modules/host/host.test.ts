@@ -108,13 +108,13 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
 
   it("has each of its calls attributed to the call that it is answering", async () => {
     const origins: unknown[] = [];
-    const told = hostRig({
+    const recording = hostRig({
       async call(_to, _method, input, { origin }) {
         origins.push({ input, origin });
         return input;
       },
     });
-    const instance = await told.start(isolation, "echo");
+    const instance = await recording.start(isolation, "echo");
     const call = (input: unknown, origin: unknown): Promise<unknown> =>
       instance.invoke("callOther", { json: { module: "other", method: "m", input } }, { timeoutMs: 5000, origin });
     await Promise.all([call(1, "first"), call(2, "second"), call(3, undefined)]);

@@ -86,8 +86,8 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
       expect(rig.logged.join("\n")).toMatch(/the module wrote to the service's pipe: it is ended: ./);
     } else {
       expect(await call(hostile, "echo", 2)).toBe(2);
-      const isToldOf = !("id" in input && input.id === 77);
-      if (isToldOf) expect(rig.logged).toContain("the module sent something that is not of the protocol");
+      const isLogged = !("id" in input && input.id === 77);
+      if (isLogged) expect(rig.logged).toContain("the module sent something that is not of the protocol");
     }
     expect(await other()).toBe(1);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
@@ -103,9 +103,9 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     );
     expect(await other()).toBe(1);
     expect(await exported).toBe(isolation === "PROCESS" ? "MODULE_CRASHED" : "a state");
-    const told =
+    const reported =
       isolation === "PROCESS" ? "it is ended: no form of a message" : "something that is not of the protocol";
-    expect(rig.logged.join("\n")).toContain(told);
+    expect(rig.logged.join("\n")).toContain(reported);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
 
@@ -182,9 +182,9 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
       throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem: `there is no ${dependency}` });
     };
     const instance = await hostRig({ call: refuse }).start(isolation, "hostile");
-    const told = (await call(instance, "call_by_name", 65_535)) as { message: string; problem: string };
-    expect(told.message).toMatch(/^dependency: there is no d+…$/);
-    expect([told.message.length, told.problem.length]).toEqual([8192, 8192]);
+    const reported = (await call(instance, "call_by_name", 65_535)) as { message: string; problem: string };
+    expect(reported.message).toMatch(/^dependency: there is no d+…$/);
+    expect([reported.message.length, reported.problem.length]).toEqual([8192, 8192]);
     expect(await call(instance, "call_by_name", 65_536)).toEqual({ message: "a name is too long" });
   });
 

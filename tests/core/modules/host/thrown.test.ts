@@ -51,7 +51,7 @@ describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => 
 
   it("may be any value, and is described as far as possible", async () => {
     const instance = await start(isolation);
-    const told = async (name: string): Promise<Record<string, unknown>> => {
+    const thrownBy = async (name: string): Promise<Record<string, unknown>> => {
       const { metadata } = await errorOf(call(instance, "fail", name));
       const { error, error_name, error_code } = metadata;
       const fields = metadata.error_fields === undefined ? {} : { fields: JSON.parse(metadata.error_fields) };
@@ -62,24 +62,24 @@ describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => 
         ...fields,
       };
     };
-    expect(await told("null")).toEqual({ error: "null" });
-    expect(await told("undefined")).toEqual({ error: "undefined" });
-    expect(await told("text")).toEqual({ error: "just a text" });
-    expect(await told("symbol")).toEqual({ error: "Symbol(s)" });
-    expect(await told("object")).toEqual({
+    expect(await thrownBy("null")).toEqual({ error: "null" });
+    expect(await thrownBy("undefined")).toEqual({ error: "undefined" });
+    expect(await thrownBy("text")).toEqual({ error: "just a text" });
+    expect(await thrownBy("symbol")).toEqual({ error: "Symbol(s)" });
+    expect(await thrownBy("object")).toEqual({
       error: '{"code":"ODD","status":7}',
       error_code: "ODD",
       fields: { status: 7 },
     });
-    expect(await told("number")).toEqual({ error: "rate limited", error_code: "429", fields: { code: 429 } });
-    expect(await told("frozen")).toEqual({ error: "frozen", error_code: "F" });
-    expect(await told("proxy")).toEqual({ error: "behind a proxy" });
-    expect(await told("trap")).toEqual({ error: "the module threw what cannot be looked at" });
-    expect(await told("brokenCode")).toEqual({ error: "half broken" });
-    expect(await told("noPrototype")).toEqual({ error: "{}" });
-    expect(await told("circular")).toEqual({ error: "circular" });
-    expect(await told("half")).toEqual({ error: "BTC\ufffd", fields: { ok: 1 } });
-    expect(await told("aggregate")).toEqual({
+    expect(await thrownBy("number")).toEqual({ error: "rate limited", error_code: "429", fields: { code: 429 } });
+    expect(await thrownBy("frozen")).toEqual({ error: "frozen", error_code: "F" });
+    expect(await thrownBy("proxy")).toEqual({ error: "behind a proxy" });
+    expect(await thrownBy("trap")).toEqual({ error: "the module threw what cannot be looked at" });
+    expect(await thrownBy("brokenCode")).toEqual({ error: "half broken" });
+    expect(await thrownBy("noPrototype")).toEqual({ error: "{}" });
+    expect(await thrownBy("circular")).toEqual({ error: "circular" });
+    expect(await thrownBy("half")).toEqual({ error: "BTC\ufffd", fields: { ok: 1 } });
+    expect(await thrownBy("aggregate")).toEqual({
       error: "no venue",
       error_name: "AggregateError",
       fields: { errors: [{ name: "Error", message: "venue A", code: "A" }, "venue B"] },

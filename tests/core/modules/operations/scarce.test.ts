@@ -37,10 +37,10 @@ describe("a service that has no file descriptors left", () => {
     const limited = `ulimit -n 160; exec "$0" "$@"`;
     const { stdout } = await run("bash", ["-c", limited, process.execPath, ...args]);
     const { scarce, state, plenty } = JSON.parse(stdout);
-    const told = { reason: "MACHINE_FAULT", code: "UNAVAILABLE", retryable: true, isOfFiles: true };
+    const expected = { reason: "MACHINE_FAULT", code: "UNAVAILABLE", retryable: true, isOfFiles: true };
     for (const isolation of ["PROCESS", "THREAD"]) {
       for (const what of ["register", "load", "swap"]) {
-        expect([what, scarce[`${what} ${isolation}`]]).toEqual([what, told]);
+        expect([what, scarce[`${what} ${isolation}`]]).toEqual([what, expected]);
         expect([what, plenty[`${what} ${isolation}`]]).toEqual([what, what === "swap" ? { swapped: true } : "done"]);
       }
       expect(scarce[`roll back ${isolation}`]).toEqual({ swapped: false, failedStep: "start" });

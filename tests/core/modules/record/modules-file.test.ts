@@ -198,14 +198,14 @@ describe("several mistakes of a modules file", () => {
 
   it("are all reported with line and key, in the order of the lines", () => {
     const { line, key, more = "", mistakes } = mistakeIn(text);
-    const told = [
+    const reported = [
       `line ${line}, ${key}`,
       ...more
         .trim()
         .split("\n")
         .map((each) => each.split(": ")[0]),
     ];
-    expect(told).toEqual([
+    expect(reported).toEqual([
       "line 2, a.call_timeout",
       "line 2, a.grants.fsRead",
       "line 2, a.load",
@@ -226,7 +226,7 @@ describe("several mistakes of a modules file", () => {
       "line 9, -.config",
       "line 10, fine",
     ]);
-    expect(mistakes).toBe(String(told.length));
+    expect(mistakes).toBe(String(reported.length));
   });
 
   it("are counted if they are too many for the error", () => {

@@ -74,24 +74,27 @@ describe("a restart of the service", () => {
     ["the record of its start", "breaker/module:echo_v1", 0],
     ["the beginning of its start", "module/echo_v1", 1],
     ["the end of its start", "module/echo_v1", 2],
-  ])("tells callers when a module will start again, even if the store refused %s", async (_, key, taken) => {
-    const { store, refuse, refused } = refusing();
-    const first = await rig({ store });
-    await first.load("echo_v1");
-    await first.breakers.delete("module:echo_v1");
-    await first.close();
-    refuse(key, 1, taken);
-    const clock = createManualClock();
-    const second = await rig({ store, clock });
-    await second.modules.settled;
-    expect(refused()).toBe(1);
-    const told = await errorOf(second.call("echo_v1", "echo"));
-    expect(told).toMatchObject({ code: "UNAVAILABLE", retryAfterMs: expect.any(Number) });
-    expect(told.retryAfterMs).toBeGreaterThanOrEqual(2000);
-    clock.advance(2000);
-    await second.reaches("echo_v1", "ACTIVE");
-    expect(await second.call("echo_v1", "echo", 1)).toBe(1);
-  });
+  ])(
+    "gives callers a retry time for a module that will start again, even if the store refused %s",
+    async (_, key, taken) => {
+      const { store, refuse, refused } = refusing();
+      const first = await rig({ store });
+      await first.load("echo_v1");
+      await first.breakers.delete("module:echo_v1");
+      await first.close();
+      refuse(key, 1, taken);
+      const clock = createManualClock();
+      const second = await rig({ store, clock });
+      await second.modules.settled;
+      expect(refused()).toBe(1);
+      const refusal = await errorOf(second.call("echo_v1", "echo"));
+      expect(refusal).toMatchObject({ code: "UNAVAILABLE", retryAfterMs: expect.any(Number) });
+      expect(refusal.retryAfterMs).toBeGreaterThanOrEqual(2000);
+      clock.advance(2000);
+      await second.reaches("echo_v1", "ACTIVE");
+      expect(await second.call("echo_v1", "echo", 1)).toBe(1);
+    },
+  );
 
   it("is not delayed by a module that fails, or by its dependents", async () => {
     const source = `import { existsSync } from "node:fs";

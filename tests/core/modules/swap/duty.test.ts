@@ -7,7 +7,7 @@ import { refusing } from "../refusing.ts";
 import { ownRoot } from "../rig.ts";
 
 /** The source of a module that logs when it begins and ends to serve. */
-const telling = (version: number, more = ""): string =>
+const announcing = (version: number, more = ""): string =>
   trader(version, {
     construct: `ctx.onServe(() => ctx.log.info("serves ${version}")); ctx.onRetire(() => ctx.log.info("retires ${version}")); ${more}`,
   });
@@ -28,7 +28,7 @@ async function onTrial(one: Acting) {
 
 describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   it("is notified that it serves, and at the switch that it does not serve any more", async () => {
-    const one = await acting({ isolation, v1: telling(1), v2: telling(2) });
+    const one = await acting({ isolation, v1: announcing(1), v2: announcing(2) });
     await one.call("trader", "which");
     expect(said(one)).toEqual(["serves 1"]);
     await one.swap();
@@ -39,7 +39,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   });
 
   it("is notified again that it serves when its successor is rolled back", async () => {
-    const one = await acting({ isolation, v1: telling(1), v2: telling(2) });
+    const one = await acting({ isolation, v1: announcing(1), v2: announcing(2) });
     const { end, swapped } = await onTrial(one);
     await end();
     await swapped;
@@ -50,8 +50,8 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   });
 
   it("gets no notification if it never served", async () => {
-    const v2 = telling(2).replace("async importState(fills) {", "async importState(fills) { throw new Error('no');");
-    const one = await acting({ isolation, v1: telling(1), v2 });
+    const v2 = announcing(2).replace("async importState(fills) {", "async importState(fills) { throw new Error('no');");
+    const one = await acting({ isolation, v1: announcing(1), v2 });
     expect(await one.swap()).toMatchObject({ swapped: false, failedStep: "hand_over" });
     await one.call("trader", "which");
     expect(said(one)).toEqual(["serves 1"]);
@@ -76,7 +76,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   });
 
   it("serves from its activation on if it was loaded without traffic", async () => {
-    const one = await acting({ isolation, files: { "other.js": telling(3) } });
+    const one = await acting({ isolation, files: { "other.js": announcing(3) } });
     await one.register("other", { isolation, dependencies: ["gateway"] });
     await one.modules.load("other", { activate: false });
     await one.modules.load("other", { forceReload: true, activate: false });
@@ -88,13 +88,13 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
 
   it("is notified at once if it subscribes late, unless it has unsubscribed", async () => {
     const more = `async ask() {
-      const told = [];
-      const off = this.#ctx.onServe(() => told.push("serves"));
-      this.#ctx.onServe(() => told.push("off"))();
-      this.#ctx.onRetire(() => told.push("retired"));
+      const heard = [];
+      const off = this.#ctx.onServe(() => heard.push("serves"));
+      this.#ctx.onServe(() => heard.push("off"))();
+      this.#ctx.onRetire(() => heard.push("retired"));
       await null;
       off();
-      return told;
+      return heard;
     }`;
     const one = await acting({ isolation, v1: trader(1, { more }) });
     expect(await one.call("trader", "ask")).toEqual(["serves"]);
@@ -215,8 +215,8 @@ describe.each(ISOLATIONS)("a version in a %s that ends during its standby", (iso
     });
     expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake" });
     expect(await one.call("trader", "fills")).toEqual([1]);
-    const told = one.modules.generations("trader").map(({ number, state, end: why }) => [number, state, why]);
-    expect(told).toEqual([
+    const received = one.modules.generations("trader").map(({ number, state, end: why }) => [number, state, why]);
+    expect(received).toEqual([
       [3, "CURRENT", ""],
       [2, "RETIRED", "bake: it was rolled back"],
       [1, "FAILED", "crashed: exit code 7"],

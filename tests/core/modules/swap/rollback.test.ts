@@ -104,10 +104,10 @@ describe("a rollback with an id", () => {
     await begun.promise;
     const goBack = () => modules.rollBack("a", { swapId: "back" });
     const [first, joined] = await Promise.all([goBack(), goBack()]);
-    const told = { swapId: "back", swapped: true, fromVersion: "3", toVersion: "2" };
-    expect([first, joined]).toMatchObject([told, told]);
+    const expected = { swapId: "back", swapped: true, fromVersion: "3", toVersion: "2" };
+    expect([first, joined]).toMatchObject([expected, expected]);
     expect(await swapped).toMatchObject({ swapped: false, failedStep: "bake" });
-    expect(await goBack()).toMatchObject(told);
+    expect(await goBack()).toMatchObject(expected);
     expect(await call("a", "which")).toMatchObject({ version: 2 });
     expect(await errorOf(modules.rollBack("a", { swapId: "back", generation: 1 }))).toMatchObject({
       reason: "SWAP_ID_REUSED",
@@ -115,7 +115,7 @@ describe("a rollback with an id", () => {
     await close();
     const next = await rig({ root: path, store });
     await next.modules.settled;
-    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(told);
+    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(expected);
     expect(await next.call("a", "which")).toMatchObject({ version: 2 });
   });
 });
@@ -145,8 +145,8 @@ describe("a rollback with an id that is interrupted by the end of the service", 
     const next = await rig({ root: path, store, artifactsDir });
     await next.modules.settled;
     expect(await next.call("a", "which")).toBe(1);
-    const told = { swapId: "back", swapped: true, fromVersion: "2", toVersion: "1" };
-    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(told);
+    const expected = { swapId: "back", swapped: true, fromVersion: "2", toVersion: "1" };
+    expect(await next.modules.rollBack("a", { swapId: "back" })).toMatchObject(expected);
     expect(await next.call("a", "which")).toBe(1);
   });
 });
@@ -163,8 +163,8 @@ describe("the list of generations of a module", () => {
     await reaches("echo", "ACTIVE");
     await call("echo", "who_am_i");
     await modules.unload("echo");
-    const told = modules.generations("echo").map(({ number, state, version, end }) => [number, state, version, end]);
-    expect(told).toEqual([
+    const listed = modules.generations("echo").map(({ number, state, version, end }) => [number, state, version, end]);
+    expect(listed).toEqual([
       [5, "RETIRED", "2.0.0", "unloaded"],
       [4, "FAILED", "2.0.0", "crashed: exit code 3"],
       [3, "FAILED", "1.0.0", "health: health of module echo failed: no connection (sick.ts:3:11)"],

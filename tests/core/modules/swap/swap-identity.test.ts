@@ -106,19 +106,19 @@ describe("a swap", () => {
   it("reports each step as it starts and ends, also to those who join late", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
-    const told: SwapEvent[] = [];
+    const events: SwapEvent[] = [];
     const late: SwapEvent[] = [];
     let second: Promise<unknown> | undefined;
     const options = { newVersionPath: "echo_v2", swapId: "deploy" };
     await modules.swap("echo", options, {}, (event) => {
-      told.push(event);
+      events.push(event);
       if (event.type === "started" && event.name === "commit") {
         second = modules.swap("echo", options, {}, (same) => late.push(same));
       }
     });
     await second;
-    expect(late).toEqual(told);
-    const lines = told.map((event) => {
+    expect(late).toEqual(events);
+    const lines = events.map((event) => {
       if (event.type === "begun") return `begun ${event.swapId}`;
       return event.type === "started" ? `${event.name}` : `${event.step.name} ${event.step.outcome}`;
     });
@@ -127,7 +127,7 @@ describe("a swap", () => {
       ...["verify", "verify done", "start", "start done", "health skipped", "gate skipped", "warm_up skipped"],
       ...["hand_over skipped", "commit", "commit done", "drain", "drain done", "stop", "stop done"],
     ]);
-    const deadlines = told.flatMap((event) => (event.type === "started" ? [event.deadlineMs ?? 0] : []));
+    const deadlines = events.flatMap((event) => (event.type === "started" ? [event.deadlineMs ?? 0] : []));
     expect(deadlines).toEqual([15_000, 10_000, 0, 31_000, 5000]);
   });
 

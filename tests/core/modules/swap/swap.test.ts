@@ -124,15 +124,15 @@ describe("a swap", () => {
   it("runs the registered hooks, then those of the library, on the new instance", async () => {
     const { modules, load } = await rig();
     await load("counter_v1", { reloadHooks: [{ method: "increment", input: null }] }, "counter");
-    const told: unknown[] = [];
+    const seen: unknown[] = [];
     const takeOff = modules.addReloadHook("counter", async ({ name, version, methods, invoke }) => {
-      told.push({ name, version, methods, count: await invoke("increment") });
+      seen.push({ name, version, methods, count: await invoke("increment") });
     });
     await modules.swap("counter", { newVersionPath: "counter_v2" });
-    expect(told).toEqual([{ name: "counter", version: "2.0.0", methods: ["increment"], count: 2 }]);
+    expect(seen).toEqual([{ name: "counter", version: "2.0.0", methods: ["increment"], count: 2 }]);
     takeOff();
     await modules.swap("counter", { newVersionPath: "counter_v1" });
-    expect(told.length).toBe(1);
+    expect(seen.length).toBe(1);
   });
 
   it("runs the module's suite, or the requested one, on the new instance", async () => {

@@ -7,7 +7,7 @@ import { type Acting, acting } from "../acting.ts";
 const [documented = ""] = blocksOf("docs/swaps.md", "timers", "ts");
 
 /** Modules that do not subscribe to duties: a timer starts with the module, and its calls have no error handler. */
-const untold = `export default class Quoter {
+const unaware = `export default class Quoter {
   static version = "1.0.0";
   #lastId = 0;
   async start(ctx) {
@@ -43,7 +43,7 @@ async function places(one: Acting, version: string, count = 3): Promise<void> {
 
 const PATTERNS = [
   ["as docs/swaps.md says", documented, "ts"],
-  ["from its start until ctx.signal is aborted", untold, "js"],
+  ["from its start until ctx.signal is aborted", unaware, "js"],
 ] as const;
 
 describe.each(ISOLATIONS)("a module in a %s that places orders by a timer", (isolation) => {

@@ -19,7 +19,7 @@ interface Watched extends Rig {
   write(file: string, text: string): Promise<void>;
   /** Resolves when that version serves. */
   serves(version: string, name?: string): Promise<void>;
-  told(text: string | RegExp): Promise<string>;
+  lineLogged(text: string | RegExp): Promise<string>;
   /** Rolls back once the present swap is over. */
   goBack(name: string, generation?: number): Promise<void>;
 }
@@ -63,7 +63,7 @@ async function watched(
       await until(() => made.modules.swapUnderWay(name) === undefined);
       await made.modules.rollBack(name, { generation });
     },
-    async told(text) {
+    async lineLogged(text) {
       const is = (line: string): boolean => (typeof text === "string" ? line === text : text.test(line));
       await until(() => lines.some(is));
       return lines.find(is) ?? "";
@@ -183,7 +183,7 @@ describe("many files that change together", () => {
     }
     await one.serves("2");
     expect(["a", "b", "c"].map((name) => generation(one, name))).toEqual([2, 2, 2]);
-    await one.told(/^module a was swapped/);
+    await one.lineLogged(/^module a was swapped/);
     expect(one.lines.filter((line) => line.includes("was swapped")).map((line) => line.split(" ")[1])).toEqual([
       "c",
       "b",
@@ -224,14 +224,14 @@ describe("a changed file from which no module starts", () => {
     async (_, text, line) => {
       const one = await watched({ "a.ts": source("1") });
       await one.write("a.ts", text);
-      const told = await one.told(/was not swapped/);
-      expect(told).toMatch(line);
+      const lineLogged = await one.lineLogged(/was not swapped/);
+      expect(lineLogged).toMatch(line);
       expect(await one.call("a", "which")).toBe("1");
       const { lastSwap } = one.modules.get("a").record;
       expect(lastSwap).toMatchObject({ swapped: false, fromVersion: "1" });
       await one.write("a.ts", source("3"));
       await one.serves("3");
-      expect(one.lines.filter((each) => each.includes("was not swapped"))).toEqual([told]);
+      expect(one.lines.filter((each) => each.includes("was not swapped"))).toEqual([lineLogged]);
     },
   );
 
@@ -239,7 +239,7 @@ describe("a changed file from which no module starts", () => {
     const one = await watched({ "a.js": source("1"), "lib.js": "export {};" }, { a: { isolation } });
     await one.write("lib.js", "\n\nexport const x = 1 +;");
     await one.write("a.js", `import "./lib.js";\n${source("2")}`);
-    await one.told("module a was not swapped: SyntaxError: Unexpected token ';' (lib.js:3); version 1 serves on");
+    await one.lineLogged("module a was not swapped: SyntaxError: Unexpected token ';' (lib.js:3); version 1 serves on");
     expect(one.modules.get("a").record.lastSwap?.failure).toContain("(lib.js:3)");
   });
 
@@ -258,7 +258,7 @@ describe("a changed file from which no module starts", () => {
     await one.write("a.js", `throw new Error("boom");`);
     await until(() => one.modules.get("a").record.lastSwap?.swapped === false);
     await one.write("notes.txt", "1");
-    await one.told(/^module a was not swapped: .*boom.*; version 1 serves on$/);
+    await one.lineLogged(/^module a was not swapped: .*boom.*; version 1 serves on$/);
   });
 
   it("because its tests fail is logged", async () => {
@@ -266,14 +266,14 @@ describe("a changed file from which no module starts", () => {
     one.modules.useGate(async () => ({ passed: false, detail: "1 of 1 required tests failed: fills" }));
     await one.write("a.js", source("2"));
     const line = "module a was not swapped: suite mine: 1 of 1 required tests failed: fills; version 1 serves on";
-    await one.told(line);
+    await one.lineLogged(line);
     await one.serves("1");
   });
 
   it("because it imports from a missing directory is swapped when that exists", async () => {
     const one = await watched({ "a.js": source("1") });
     await one.write("a.js", `import { A } from "./new/dir/b.js"; export default A;`);
-    await one.told(/imports \.\/new\/dir\/b\.js/);
+    await one.lineLogged(/imports \.\/new\/dir\/b\.js/);
     await mkdir(join(one.root, "new/dir"), { recursive: true });
     await one.write("new/dir/b.js", source("2").replace("default ", ""));
     await one.serves("2");
@@ -290,7 +290,7 @@ describe("a followed module", () => {
     await one.reaches("a", "FAILED");
     await one.write("a.js", source("2"));
     await one.serves("2");
-    await one.told("module a was started: a.js changed; version 2 serves");
+    await one.lineLogged("module a was started: a.js changed; version 2 serves");
   });
 
   it("is followed once its files can be watched, even if they could not at first", async () => {
@@ -340,7 +340,7 @@ describe("a followed module", () => {
     const one = await watched({ "a.js": source("1") }, { a: { hotReloadable: false } });
     for (const version of ["2", "3"]) {
       await one.write("a.js", source(version));
-      await one.told(/^module a is registered as not hot reloadable/);
+      await one.lineLogged(/^module a is registered as not hot reloadable/);
     }
     expect(generation(one)).toBe(1);
   });
@@ -349,7 +349,7 @@ describe("a followed module", () => {
     const one = await watched({ "a.js": source("1") });
     await one.flags.disable("hot_reload_modules", {}, { actor: "ana" });
     await one.write("a.js", source("2"));
-    await one.told(
+    await one.lineLogged(
       "module a was not swapped: hot reload is off for a: flag hot_reload_modules was switched off by ana; the next change tries again",
     );
     await one.flags.enable("hot_reload_modules");

@@ -46,8 +46,8 @@ describe.skipIf(!canMount)("an engine on a full disk", () => {
     const clock = createManualClock();
     const engine: Engine = await createEngine({ modulesRoot: makeDirectory(), dataDir: disk, clock });
     const { flags, store } = engine;
-    const told: (Refusal | undefined)[] = [];
-    store.writable.observe((refusal) => told.push(refusal));
+    const received: (Refusal | undefined)[] = [];
+    store.writable.observe((refusal) => received.push(refusal));
     const set = (percentage: number) => flags.setPercentage("smart_router", percentage, { allowMissing: true });
     await set(1);
     const ballast = fill(disk);
@@ -86,7 +86,7 @@ describe.skipIf(!canMount)("an engine on a full disk", () => {
     rmSync(ballast);
     clock.advance(5_000);
     expect(store.writable.refusal).toBeUndefined();
-    expect(told).toMatchObject([{ since: 1.7e12 }, undefined]);
+    expect(received).toMatchObject([{ since: 1.7e12 }, undefined]);
     expect((await set(77)).record.percentage).toBe(77);
     const { revision } = await store.list("");
     await engine.close();

@@ -39,10 +39,10 @@ describe("a reopened SQLite store", () => {
         const model: Model = { changes: [], compacted: 0 };
         const first = await open(directory, 100_000, clock);
         for (const command of before) await runCommand(first, model, command, clock.now());
-        const told = await everything(first, model);
+        const received = await everything(first, model);
         await first.close();
         const second = await open(directory, 100_000, clock);
-        expect(await everything(second, model)).toEqual(told);
+        expect(await everything(second, model)).toEqual(received);
         for (const command of after) await runCommand(second, model, command, clock.now());
         await second.close();
       }),

@@ -166,13 +166,13 @@ describe("a run", () => {
 
   it("without an instance has a report, whose first test says why", async () => {
     const start = (): Promise<never> => Promise.reject(new Error("no such luck"));
-    const told: string[] = [];
-    const progress: RunProgress = { testEnded: ({ name, outcome }) => void told.push(`${name} ${outcome}`) };
+    const received: string[] = [];
+    const progress: RunProgress = { testEnded: ({ name, outcome }) => void received.push(`${name} ${outcome}`) };
     const run = await executor.execute(job({ start, source: { tests: [passing, calling] }, progress }));
     expect(outcomes(run)).toEqual(["ERRORED", "SKIPPED"]);
     expect(run.record).toMatchObject({ state: "COMPLETED", passed: false, version: "" });
     expect(run.record.tests[0]?.message).toBe("no such luck");
-    expect(told).toEqual(["passes ERRORED", "calls SKIPPED"]);
+    expect(received).toEqual(["passes ERRORED", "calls SKIPPED"]);
     const optional: Test = { ...passing, required: false };
     expect((await executor.execute(job({ start, source: { tests: [optional] } }))).record.passed).toBe(false);
   });

@@ -52,7 +52,7 @@ async function desk(isolation: "PROCESS" | "THREAD", files: Record<string, strin
 const ordersOf = async ({ modules }: Engine): Promise<unknown> =>
   (await modules.invoke("gateway", "orders", { json: null })).output;
 
-const told = ({ record }: Run): (readonly [string, string, string])[] =>
+const received = ({ record }: Run): (readonly [string, string, string])[] =>
   record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
 
 describe.each(ISOLATIONS)("a tested module in a %s", (isolation) => {
@@ -74,7 +74,7 @@ describe.each(ISOLATIONS)("a tested module in a %s", (isolation) => {
       ],
     });
     const run = await engine.testing.run("trader", "desk");
-    expect(told(run)).toEqual([
+    expect(received(run)).toEqual([
       ["buys", "FAILED", expect.stringContaining(NOT_STUBBED)],
       ["quotes", "PASSED", ""],
       ["refused", "PASSED", ""],

@@ -366,20 +366,20 @@ it("fails a module's own call after 30 s if the stand-in does not answer", async
     called.resolve();
     return new Promise(() => {});
   };
-  let told: unknown;
+  let received: unknown;
   const tester = engine.testing.createTester("trader", undefined, { stubs: { gateway: { quote } } }).addTest(
     "gives up",
     async (instance) => {
       await instance.call("begin");
       await called.promise;
       clock.advance(30_000);
-      told = await instance.call("told");
+      received = await instance.call("told");
       return true;
     },
     { timeoutMs: Number.POSITIVE_INFINITY },
   );
   await tester.runTests();
-  expect(told).toEqual({
+  expect(received).toEqual({
     code: "MODULE_DEADLINE_EXCEEDED",
     message: expect.stringContaining("quote of module gateway did not answer within 30 s"),
   });

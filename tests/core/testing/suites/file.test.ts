@@ -25,7 +25,7 @@ const thrown = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-const told = ({ record }: Run): (readonly [string, string, string])[] =>
+const received = ({ record }: Run): (readonly [string, string, string])[] =>
   record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
 
 describe("a suite that is a file", () => {
@@ -40,7 +40,7 @@ describe("a suite that is a file", () => {
 
   it("runs its tests on the instance, each until it ends, throws or times out", async () => {
     const run = await engine.testing.run("counter", "suites/counter_suite.ts");
-    expect(told(run)).toEqual([
+    expect(received(run)).toEqual([
       ["counts", "PASSED", ""],
       ["tells_errors", "PASSED", ""],
       ["fails", "FAILED", "not as it should be"],
@@ -191,7 +191,7 @@ describe("a test of a suite file", () => {
 
   it("is an error if it ends the process, and so are the tests after it", async () => {
     const engine = await engineWith({ "s.ts": three("run() { process.exit(5); }") });
-    expect(told(await engine.testing.run("counter", "s.ts"))).toEqual([
+    expect(received(await engine.testing.run("counter", "s.ts"))).toEqual([
       ["before", "PASSED", ""],
       ["bad", "ERRORED", "suite s.ts ended: exit code 5"],
       ["after", "ERRORED", "suite s.ts ended: exit code 5"],
@@ -200,7 +200,7 @@ describe("a test of a suite file", () => {
 
   it("times out if it loops, and ends the suite", async () => {
     const engine = await engineWith({ "s.ts": three("run() { for (;;); }") });
-    expect(told(await engine.testing.run("counter", "s.ts"))).toEqual([
+    expect(received(await engine.testing.run("counter", "s.ts"))).toEqual([
       ["before", "PASSED", ""],
       ["bad", "TIMED_OUT", "it took longer than 0.2 s"],
       ["after", "ERRORED", "suite s.ts ended: event loop blocked for 5 s"],
@@ -210,7 +210,7 @@ describe("a test of a suite file", () => {
   it("is an error, not a failure, if the module crashes during it", async () => {
     const crash = 'async run(module) { await module.call("crash"); }';
     const engine = await engineWith({ "s.ts": three(crash) });
-    const [, bad, after] = told(await engine.testing.run("counter", "s.ts"));
+    const [, bad, after] = received(await engine.testing.run("counter", "s.ts"));
     expect(bad).toEqual(["bad", "ERRORED", "module counter ended while it was needed: exit code 3"]);
     expect(after).toEqual(["after", "SKIPPED", "the instance ended before"]);
   });

@@ -33,7 +33,7 @@ const methods = [breaker, flag, module, status, test]
 type Choose = (below: number) => number;
 
 /** The same message in other bytes: other orders of fields and entries, explicit defaults, zeros with a sign. */
-function resaid(source: ReflectMessage, choose: Choose): Uint8Array {
+function reencoded(source: ReflectMessage, choose: Choose): Uint8Array {
   const writer = new BinaryWriter();
   for (const write of shuffled(
     source.fields.map((field) => () => saying(writer, source, field, choose)),
@@ -52,18 +52,18 @@ function shuffled<T>(items: readonly T[], choose: Choose): readonly T[] {
 function saying(writer: BinaryWriter, source: ReflectMessage, field: DescField, choose: Choose): void {
   const { number } = field;
   const message = (value: ReflectMessage, no: number): void => {
-    writer.tag(no, WireType.LengthDelimited).bytes(resaid(value, choose));
+    writer.tag(no, WireType.LengthDelimited).bytes(reencoded(value, choose));
   };
   switch (field.fieldKind) {
     case "scalar":
     case "enum": {
-      const isSaid = source.isSet(field) || (field.presence === IMPLICIT && choose(2) === 0);
+      const isWritten = source.isSet(field) || (field.presence === IMPLICIT && choose(2) === 0);
       const value = source.get(field);
       const id =
         field.name === "request_id" && choose(2) === 0
           ? String(value).replace(/[a-f]/g, (hex) => hex.toUpperCase())
           : value;
-      if (isSaid) scalar(writer, number, typeOf(field), id, choose);
+      if (isWritten) scalar(writer, number, typeOf(field), id, choose);
       return;
     }
     case "message":
@@ -175,7 +175,7 @@ describe("the digest that identifies a repeated request", () => {
           const choose = chooser(stream);
           const digest = digestOf(method, one);
           const before = toBinary(input, one);
-          const again = fromBinary(input, resaid(reflect(input, one), choose));
+          const again = fromBinary(input, reencoded(reflect(input, one), choose));
           expect(digestOf(method, again)).toBe(digest);
           const written = json(input, one);
           // JSON cannot carry unknown fields.

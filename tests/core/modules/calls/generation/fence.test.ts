@@ -9,12 +9,12 @@ describe("a fence", () => {
     fence.freeze();
     const waits = errorOf(fence.pass());
     fence.shut("its swap was given up");
-    const told = {
+    const expected = {
       reason: "MODULE_FENCED",
       message: "generation 3 of module trader does not serve: its swap was given up",
     };
-    expect(await waits).toMatchObject(told);
-    expect(await errorOf(fence.pass())).toMatchObject(told);
+    expect(await waits).toMatchObject(expected);
+    expect(await errorOf(fence.pass())).toMatchObject(expected);
   });
 
   it("lets waiting callers continue once it is open", async () => {

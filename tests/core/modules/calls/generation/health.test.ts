@@ -38,19 +38,19 @@ function answering(shape = SHAPE) {
 
 describe("the health check of a module", () => {
   let clock: ManualClock;
-  let told: string[];
+  let reported: string[];
   let store: () => Promise<void>;
 
   beforeEach(() => {
     clock = createManualClock();
-    told = [];
+    reported = [];
     store = async () => {};
   });
 
   async function watched(intervalMs = 10_000) {
     const module = answering();
     const onChange = ({ state, message }: Health): Promise<void> => {
-      told.push(`${state} ${message}`.trim());
+      reported.push(`${state} ${message}`.trim());
       return store();
     };
     const watch = new HealthWatch(module.instance, { clock, intervalMs, onChange });
@@ -74,7 +74,7 @@ describe("the health check of a module", () => {
     await next(well);
     expect(asked).toHaveLength(3);
     expect(watch.health).toMatchObject({ state: "HEALTHY", failures: 0, checkTime: clock.now() });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   it("reports UNHEALTHY with the module's message, since the first such answer, until an answer says otherwise", async () => {
@@ -90,7 +90,7 @@ describe("the health check of a module", () => {
     await next(well);
     expect(watch.health).toMatchObject({ state: "HEALTHY", message: "", since: clock.now(), failures: 0 });
     expect(watch.health.since).toBeGreaterThan(start);
-    expect(told).toEqual(["UNHEALTHY no feed", "HEALTHY"]);
+    expect(reported).toEqual(["UNHEALTHY no feed", "HEALTHY"]);
   });
 
   it("never runs twice at once: a module that does not answer is UNHEALTHY until it does", async () => {
@@ -126,7 +126,7 @@ describe("the health check of a module", () => {
     well();
     await turn();
     expect(watch.health).toMatchObject({ state: "HEALTHY", failures: 0 });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   it("has a timeout of at least a second, however short the interval is", async () => {
@@ -145,9 +145,9 @@ describe("the health check of a module", () => {
       await next(() => ill("no"));
       await next(well);
     }
-    expect(told).toEqual(["UNHEALTHY no"]);
+    expect(reported).toEqual(["UNHEALTHY no"]);
     await next(well);
-    expect(told).toEqual(["UNHEALTHY no", "HEALTHY"]);
+    expect(reported).toEqual(["UNHEALTHY no", "HEALTHY"]);
   });
 
   it("reports a change again if it could not be stored", async () => {
@@ -159,7 +159,7 @@ describe("the health check of a module", () => {
     store = async () => {};
     await next(() => ill("no"));
     await next(() => ill("no"));
-    expect(told).toEqual(["UNHEALTHY no", "UNHEALTHY no"]);
+    expect(reported).toEqual(["UNHEALTHY no", "UNHEALTHY no"]);
   });
 
   it("reports again when the module serves again, whatever was reported before", async () => {
@@ -170,7 +170,7 @@ describe("the health check of a module", () => {
     watch.tellAnew();
     await next(well);
     await next(well);
-    expect(told).toEqual(["UNHEALTHY no", "UNHEALTHY still no", "HEALTHY"]);
+    expect(reported).toEqual(["UNHEALTHY no", "UNHEALTHY still no", "HEALTHY"]);
   });
 
   it("stops when the module has ended, and never runs for an interval of 0 or without a health method", async () => {

@@ -21,9 +21,9 @@ describe("a histogram of latencies", () => {
       fc.property(durations, fc.double({ min: 0, max: 1, noNaN: true }), (values, share) => {
         const sorted = [...values].sort((a, b) => a - b);
         const exact = sorted[Math.max(1, Math.ceil(sorted.length * share)) - 1] ?? 0;
-        const told = quantile(counted(values), share);
-        expect(told).toBeGreaterThanOrEqual(exact * (1 - 1e-9));
-        expect(told).toBeLessThanOrEqual(exact * 2 ** (1 / 8) * (1 + 1e-9));
+        const estimate = quantile(counted(values), share);
+        expect(estimate).toBeGreaterThanOrEqual(exact * (1 - 1e-9));
+        expect(estimate).toBeLessThanOrEqual(exact * 2 ** (1 / 8) * (1 + 1e-9));
       }),
     );
   });

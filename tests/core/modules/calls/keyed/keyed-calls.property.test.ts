@@ -47,8 +47,8 @@ describe.each(ISOLATIONS)("orders that are sent with keys to a module in a %s", 
     /** Sends the order until its outcome is known. */
     const insist = async (id: string, input: object): Promise<string> => {
       for (;;) {
-        const told = await send(id, input, {});
-        if (["ANSWERED", "MODULE_METHOD_FAILED", "IDEMPOTENCY_OUTCOME_UNKNOWN"].includes(told)) return told;
+        const outcome = await send(id, input, {});
+        if (["ANSWERED", "MODULE_METHOD_FAILED", "IDEMPOTENCY_OUTCOME_UNKNOWN"].includes(outcome)) return outcome;
         if (state("orders") === "FAILED") await modules.load("orders").catch(() => {});
         await turns(5);
       }
@@ -58,7 +58,7 @@ describe.each(ISOLATIONS)("orders that are sent with keys to a module in a %s", 
       fc.asyncProperty(fc.array(order, { minLength: 1, maxLength: 8 }), async (orders) => {
         round += 1;
         const ids = orders.map((_, index) => `${round}-${index}`);
-        const told = await Promise.all(
+        const outcomes = await Promise.all(
           orders.map(async ({ senders, ...input }, index) => {
             const id = ids[index] as string;
             await Promise.all(senders.map((wait) => send(id, input, wait)));
@@ -68,8 +68,8 @@ describe.each(ISOLATIONS)("orders that are sent with keys to a module in a %s", 
         const placed = await read();
         for (const [index, { ending }] of orders.entries()) {
           const count = placed.filter((id) => id === ids[index]).length;
-          if (told[index] === "IDEMPOTENCY_OUTCOME_UNKNOWN") expect(count).toBeLessThanOrEqual(1);
-          else expect([told[index], count]).toEqual([ending === "throw" ? "MODULE_METHOD_FAILED" : "ANSWERED", 1]);
+          if (outcomes[index] === "IDEMPOTENCY_OUTCOME_UNKNOWN") expect(count).toBeLessThanOrEqual(1);
+          else expect([outcomes[index], count]).toEqual([ending === "throw" ? "MODULE_METHOD_FAILED" : "ANSWERED", 1]);
         }
       }),
       { numRuns: times(8, 100), endOnFailure: true },

@@ -126,15 +126,15 @@ describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) =
     expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     expect(await blocked).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     expect(await ledger()).toEqual([]);
-    let told: unknown;
-    while (told === undefined) {
-      told = await place({ id: "a" }).catch((error: unknown) => {
+    let answer: unknown;
+    while (answer === undefined) {
+      answer = await place({ id: "a" }).catch((error: unknown) => {
         // Until the module has reported that it dropped the call.
         expect(error).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
       });
       await turn();
     }
-    expect(told).toMatchObject({ placed: "a" });
+    expect(answer).toMatchObject({ placed: "a" });
     expect(await ledger()).toEqual(["a"]);
   });
 

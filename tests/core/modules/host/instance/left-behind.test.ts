@@ -58,13 +58,13 @@ describe("an instance whose callers have left", () => {
     const calls = [errorOf(invoke(100, first)), errorOf(invoke(100, second)), invoke(500, "third")];
     expect(instance.aftermath(first)).toBeUndefined();
     clock.advance(100);
-    const told = [instance.aftermath(first), instance.aftermath(first), instance.aftermath(second)];
+    const outcomes = [instance.aftermath(first), instance.aftermath(first), instance.aftermath(second)];
     expect(instance.aftermath("third")).toBeUndefined();
     answer(1);
     answer(3);
     expect(instance.aftermath(first)).toBeUndefined();
     instance.end("exit code 1");
-    expect(await Promise.all(told)).toEqual(["ENDED", "ENDED", "UNKNOWN"]);
+    expect(await Promise.all(outcomes)).toEqual(["ENDED", "ENDED", "UNKNOWN"]);
     await Promise.all(calls);
   });
 

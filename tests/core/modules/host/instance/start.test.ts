@@ -14,8 +14,8 @@ const services: InstanceServices = {
 it("a start that was given up is refused, even if the module's readiness message was on its way", async () => {
   const clock = createManualClock();
   let events: ChannelEvents | undefined;
-  const open = (_: Launch, told: ChannelEvents) => {
-    events = told;
+  const open = (_: Launch, channelEvents: ChannelEvents) => {
+    events = channelEvents;
     return { send: () => true, kill: () => {}, cutOff: () => {}, unread: 0, isFull: false };
   };
   const started = startInstance(spec, services, clock, open, () => {});

@@ -31,9 +31,9 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
       /** Counts the calls by their outcome. */
       async outcomes(...calls: readonly number[]) {
         const bursts = calls.map((each, burst) => ({ calls: each, path: pathOf(burst) }));
-        const told = (await call(instance, "call_and_block", bursts)) as readonly string[];
+        const byOutcome = (await call(instance, "call_and_block", bursts)) as readonly string[];
         return Object.fromEntries(
-          Map.groupBy(told, (one) => one)
+          Map.groupBy(byOutcome, (one) => one)
             .entries()
             .map(([one, { length }]) => [one, length]),
         );
@@ -46,34 +46,34 @@ describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not r
   it("gets the answers to all calls under way, though they exceed the limit for other senders", async () => {
     const all = Promise.withResolvers<void>();
     const { counts, outcomes, goOn } = await asking(() => all.promise);
-    const told = outcomes(25);
+    const byOutcome = outcomes(25);
     await until(() => counts.ran === 25);
     all.resolve();
     goOn(0);
-    expect(await told).toEqual({ answered: 25 });
+    expect(await byOutcome).toEqual({ answered: 25 });
   });
 
   it("learns that a call was carried out, and not that it may retry, if there is no space for the answer", async () => {
     const all = Promise.withResolvers<void>();
     const { counts, outcomes, goOn } = await asking(() => all.promise);
-    const told = outcomes(60);
+    const byOutcome = outcomes(60);
     await until(() => counts.ran === 60);
     all.resolve();
     await turn();
     goOn(0);
-    expect(await told).toEqual({ answered: expect.any(Number), MODULE_ANSWER_LOST: expect.any(Number) });
-    expect((await told).answered).toBeGreaterThanOrEqual(32);
+    expect(await byOutcome).toEqual({ answered: expect.any(Number), MODULE_ANSWER_LOST: expect.any(Number) });
+    expect((await byOutcome).answered).toBeGreaterThanOrEqual(32);
   });
 
   it("makes no further calls while answers wait: they are refused before they run, or wait in its pipe", async () => {
     const { counts, logged, outcomes, goOn } = await asking();
-    const told = outcomes(17, 10);
+    const byOutcome = outcomes(17, 10);
     await until(() => counts.ran === 17);
     goOn(0);
     if (isolation === "THREAD") await until(() => logged.includes("10 calls"));
     expect(counts.ran).toBe(17);
     goOn(1);
-    const { answered = 0, MODULE_OVERLOADED: refused = 0, ...others } = await told;
+    const { answered = 0, MODULE_OVERLOADED: refused = 0, ...others } = await byOutcome;
     expect({ ...others, answered, refused }).toEqual({ answered: counts.ran, refused: 27 - counts.ran });
     if (isolation === "THREAD") expect(refused).toBe(10);
   });

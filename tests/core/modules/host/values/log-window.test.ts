@@ -36,8 +36,8 @@ describe("the log of an instance", () => {
     times(1500, () => ofInstance("second"));
     clock.advance(1000);
     ofInstance("third");
-    const told = logged.filter(([message]) => message === "log entries were dropped");
-    expect(told).toEqual([
+    const reports = logged.filter(([message]) => message === "log entries were dropped");
+    expect(reports).toEqual([
       ["log entries were dropped", { dropped: 500 }],
       ["log entries were dropped", { dropped: 500 }],
     ]);

@@ -19,7 +19,7 @@ function taking() {
   return { steps, events, late, abort, resolve, reject, taken };
 }
 
-it("what a step starts after it has failed is given to whoever ends it", async () => {
+it("an instance that a step starts after it has failed is given to the code that ends it", async () => {
   const { steps, late, abort, resolve, taken } = taking();
   abort.abort(new Error("it was cancelled"));
   await expect(taken).rejects.toThrow("it was cancelled");
@@ -31,7 +31,7 @@ it("what a step starts after it has failed is given to whoever ends it", async (
   expect(late).toEqual(["an instance"]);
 });
 
-it("what a step starts in time is its result alone", async () => {
+it("an instance that a step starts in time is only the result of the step", async () => {
   const { steps, events, late, abort, resolve, taken } = taking();
   resolve("an instance");
   expect(await taken).toBe("an instance");
@@ -41,7 +41,7 @@ it("what a step starts in time is its result alone", async () => {
   expect(events.map(({ type }) => type)).toEqual(["started", "ended"]);
 });
 
-it("a step that fails by itself has nothing late", async () => {
+it("a step that fails by itself leaves no late instance", async () => {
   const { late, reject, taken } = taking();
   reject(new Error("no memory"));
   await expect(taken).rejects.toThrow("no memory");

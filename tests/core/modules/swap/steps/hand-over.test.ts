@@ -225,12 +225,12 @@ describe.each(ISOLATIONS)("a trial in a %s that ends with a rollback", (isolatio
   });
 
   it("hands the states of a group back at the same time, while the calls of all members wait", async () => {
-    const told = (name: string): string =>
+    const logsFor = (name: string): string =>
       `this.#ctx.log.info("${name} begins"); await new Promise((resolve) => setTimeout(resolve, 100)); this.#ctx.log.info("${name} ends");`;
     const root = await ownRoot({
-      "a1.js": counter(1, told("a")),
+      "a1.js": counter(1, logsFor("a")),
       "a2.js": counter(2, ""),
-      "b1.js": counter(1, told("b")),
+      "b1.js": counter(1, logsFor("b")),
       "b2.js": counter(2, ""),
     });
     const logged: string[] = [];
@@ -349,9 +349,9 @@ describe("modules that are replaced together", () => {
       );
       expect(result.results.map(({ failure }) => failure)).toEqual([undefined, undefined]);
     }
-    const told = (name: string): string[] =>
+    const loggedBy = (name: string): string[] =>
       one.logged.filter((line) => line.startsWith(`${name} `)).map((line) => line.slice(name.length));
-    const handedOver = told("feed").map((added, index) => [added, told("book")[index]]);
+    const handedOver = loggedBy("feed").map((added, index) => [added, loggedBy("book")[index]]);
     expect(handedOver).toHaveLength(3);
     for (const [added, count] of handedOver) expect(count).toBe(added);
     const stopped = one.modules.activeInstance("feed").instance;
