@@ -96,7 +96,7 @@ export { isHeld } from "./flags/changes/schedule.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
 export type { Evaluations, FlagEvaluator } from "./flags/evaluation/evaluator.ts";
 export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
-export type { AsOf } from "./flags/evaluation/scene.ts";
+export type { AsOf } from "./flags/evaluation/snapshot.ts";
 export type { FileEntry } from "./flags/file/print.ts";
 export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/file/reload.ts";
 export { createFlags, type FlagsDeps } from "./flags/flags.ts";

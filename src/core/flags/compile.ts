@@ -8,26 +8,29 @@ import { closureOf } from "./changes/prerequisites.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import type { Flag } from "./record.ts";
 
-/** Flags made ready for evaluation, each once until it, or one that it needs, is forgotten. */
+/** Compiles flags for evaluation, and keeps each until it or one of its prerequisites changes. */
 export interface FlagCompiler {
-  /** Undefined: there is no such flag. */
+  /** Undefined if there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
-  /** The same, but for its prerequisites: only `alone` of it means something. */
+  /** The flag without its prerequisites. Only its method `alone` may be used. */
   own(name: string): CompiledFlag | undefined;
-  /** The condition of that flag, made ready: one that cannot be read fails. Undefined: it has none, or none are compiled. */
+  /**
+   * The compiled condition of the flag; one that cannot be compiled fails when it is evaluated. Undefined if the flag has
+   * none, or there is no compiler.
+   */
   condition(name: string): Condition | undefined;
-  /** After a change of that flag. */
+  /** Call it after a change of the flag. */
   forget(name: string): void;
 }
 
 interface Own {
   readonly rule: FlagRule;
   readonly condition: Condition | undefined;
-  /** But for its prerequisites. */
+  /** Without its prerequisites. */
   readonly flag: CompiledFlag;
 }
 
-/** Compiles the flags that `find` finds. */
+/** `find` returns the present flags. */
 export function createFlagCompiler(
   find: (name: string) => Flag | undefined,
   compileCondition: ConditionCompiler | undefined,
@@ -35,7 +38,7 @@ export function createFlagCompiler(
 ): FlagCompiler {
   const owns = new Map<string, Own>();
   const linked = new Map<string, CompiledFlag>();
-  /** What each linked flag was made of, besides itself. */
+  /** The prerequisites of each linked flag, direct and indirect. */
   const closures = new Map<string, ReadonlySet<string>>();
 
   const conditionOf = (name: string, source: string): Condition | undefined => {

@@ -1,13 +1,13 @@
 import type { Condition } from "../../kernel/flags/condition/shared.ts";
 import { HeliosError } from "../errors/error.ts";
 
-/** Makes a condition of its text. Throws a `ConditionError` that says what is wrong, where, and what was expected. */
+/** Compiles a condition. Throws a `ConditionError` that says what is wrong, where, and what was expected. */
 export type ConditionCompiler = (source: string) => Condition;
 
-/** A condition cannot be read, or its types do not fit. */
+/** A condition cannot be compiled. */
 export class ConditionError extends Error {
   override readonly name = "ConditionError";
-  /** Line and column, where they are known. */
+  /** Line and column; undefined if they are not known. */
   readonly position: string | undefined;
   readonly expected: string;
   constructor(message: string, expected: string, position?: string) {
@@ -17,7 +17,7 @@ export class ConditionError extends Error {
   }
 }
 
-/** What is wrong with a condition; undefined: nothing. */
+/** What is wrong with a condition; undefined if it compiles. */
 export function conditionProblem(source: string, compile: ConditionCompiler | undefined): ConditionError | undefined {
   if (compile === undefined) return new ConditionError("conditions cannot be evaluated here", "a flag without one");
   try {
@@ -29,7 +29,7 @@ export function conditionProblem(source: string, compile: ConditionCompiler | un
   }
 }
 
-/** FLAG_CONDITION_INVALID where there is a problem with the flag's condition. */
+/** FLAG_CONDITION_INVALID if there is a problem. */
 export function refuseCondition(name: string, problem: ConditionError | undefined): void {
   if (problem === undefined) return;
   const { message, expected, position = "as a whole" } = problem;

@@ -3,17 +3,17 @@ import { HeliosError } from "../errors/error.ts";
 import { sameJson } from "../json/tree.ts";
 import type { Delta, Resource } from "../store/collection.ts";
 
-/** What a flag is, apart from its name and revision. Plain JSON; what may be absent is, where it has its default. */
+/** A flag without its name and revision, as plain JSON. An optional member is absent if it has its default. */
 export interface FlagDefinition extends Omit<FlagRule, "name" | "revision"> {
-  /** For people; at most 1,024 characters. */
+  /** For people. At most 1,024 characters. */
   readonly description: string;
-  /** Who answers for it. Absent: nobody is named. */
+  /** The person or team that is responsible for the flag. Absent: none is named. */
   readonly owner?: string;
-  /** To find the flag by. Absent: it has no tags. */
+  /** For searching. Absent: it has no tags. */
   readonly tags?: readonly string[];
-  /** What else people and their tools keep with it. Absent: nothing. */
+  /** Anything that people and their tools store with the flag. Absent: nothing. */
   readonly metadata?: FlagMetadata;
-  /** What a client does once its copy is older than `maxStalenessMs`. Absent: KEEP. */
+  /** What a client does if its copy of the flag is older than `maxStalenessMs`. Absent: KEEP. */
   readonly onStale?: OnStale;
   /** Absent: a copy is never too old. */
   readonly maxStalenessMs?: number;
@@ -22,24 +22,24 @@ export interface FlagDefinition extends Omit<FlagRule, "name" | "revision"> {
 /** Any JSON object. */
 export type FlagMetadata = { readonly [key: string]: Json };
 
-/** A flag with what the store knows of it. A revived flag keeps the create time of its name's first life. */
+/** A flag as stored. A flag that was created again after its deletion keeps its first create time. */
 export type Flag = Resource<FlagDefinition>;
 
-/** What stays of a deleted flag, so that its name is not taken again by accident. */
+/** The record of a deleted flag. It keeps the name from being reused by accident. */
 export interface Tombstone {
   readonly deleted: true;
-  /** The flag was killed: it is still, when its name is taken again. */
+  /** The flag was killed. A new flag of the same name is killed, too. */
   readonly killed?: true;
-  /** The flags file deleted it, by no longer naming it: it comes back when the file names it again. */
+  /** The flags file deleted it, because it no longer named the flag. The flag comes back when the file names it again. */
   readonly byFile?: true;
-  /** Of a schedule that was paused: it is still, when the file brings it back. */
+  /** Its schedule, if that was paused. It is still paused when the file brings the flag back. */
   readonly gradual?: Gradual;
 }
 
-/** A flag as stored. */
+/** What is stored under a flag's name. */
 export type FlagRecord = FlagDefinition | Tombstone;
 
-/** What a caller may set; what is absent keeps its value or, in a new flag, its default. */
+/** The members of a flag that a caller may set. An absent member keeps its value or, in a new flag, has its default. */
 export interface FlagFields {
   /** Default false. */
   readonly enabled?: boolean;
@@ -47,33 +47,33 @@ export interface FlagFields {
   readonly strategy?: Strategy;
   /** 0 to 100, at most three decimals. Default 0. */
   readonly percentage?: number;
-  /** At most 10,000 different texts of 1 to 256 characters, without blanks at their ends. Default empty. */
+  /** At most 10,000 different texts of 1 to 256 characters, without blanks at either end. Default empty. */
   readonly whitelist?: readonly string[];
-  /** With PERCENTAGE and GRADUAL: who is on the whitelist has the flag, whatever the bucket. Default false. */
+  /** With PERCENTAGE and GRADUAL: the flag is on for listed entries, whatever their bucket. Default false. */
   readonly whitelistFirst?: boolean;
-  /** Null: none, which GRADUAL does not take. Default null. */
+  /** Null: no schedule. GRADUAL needs one. Default null. */
   readonly gradual?: Gradual | null;
   /** Default empty. */
   readonly description?: string;
-  /** At most 256 characters, without blanks at the ends. Default empty. */
+  /** At most 256 characters, without blanks at either end. Default empty. */
   readonly owner?: string;
-  /** At most 50 different ones of 1 to 128 characters, without blanks at the ends. Default empty. */
+  /** At most 50 different texts of 1 to 128 characters, without blanks at either end. Default empty. */
   readonly tags?: readonly string[];
-  /** At most 16,384 characters as JSON. Null, and default: none. */
+  /** At most 16,384 characters as JSON. Null: none. Default null. */
   readonly metadata?: FlagMetadata | null;
   /** Default SESSION_ID. */
   readonly bucketBy?: BucketBy;
-  /** At most 128 characters. Empty, and default: the flag's name. */
+  /** At most 128 characters. Empty: the flag's name. Default empty. */
   readonly salt?: string;
-  /** At most 100. Default empty: the flag is on or off, and nothing else. */
+  /** At most 100. Default empty: the flag is only on or off. */
   readonly variants?: readonly Variant[];
-  /** A CEL expression over `context`, at most 2,048 characters. Default empty: none. */
+  /** A CEL expression over `context`, at most 2,048 characters. Empty: no condition. Default empty. */
   readonly condition?: string;
   /** At most 32 names of other flags. Default empty. */
   readonly prerequisites?: readonly string[];
   /** Default KEEP. */
   readonly onStale?: OnStale;
-  /** From 1 s to 365 days, in whole ms; null: none, which OFF does not take. Default null. */
+  /** From 1 s to 365 days, in whole ms. Null: a copy is never too old. OFF needs one. Default null. */
   readonly maxStalenessMs?: number | null;
 }
 
@@ -81,13 +81,13 @@ export function isTombstone(record: FlagRecord): record is Tombstone {
   return "deleted" in record;
 }
 
-/** The resource as a flag; undefined where it is a tombstone, or nothing. */
+/** The resource as a flag; undefined if it is a tombstone, or undefined. */
 export function asFlag(resource: Resource<FlagRecord> | undefined): Flag | undefined {
   if (resource === undefined || isTombstone(resource.record)) return undefined;
   return resource as Flag;
 }
 
-/** A change of a record as a change of a flag: what becomes a tombstone was deleted, what was one was not there. */
+/** A change of a record as a change of a flag. A tombstone appears as an absent flag. */
 export function flagDelta({ name, revision, time, cause, before, resource }: Delta<FlagRecord>): Delta<FlagDefinition> {
   const flag = asFlag(resource);
   return {
@@ -111,7 +111,7 @@ const NEW_FLAG: FlagDefinition = {
   bucketingVersion: 1,
 };
 
-/** `base`, or a new flag, with `fields` set. Not validated. The members always come in one order. */
+/** `base`, or a new flag, with `fields` set. It does not validate. Members always come in the same order. */
 export function withFields(name: string, base: FlagDefinition | undefined, fields: FlagFields): FlagDefinition {
   const from = base ?? NEW_FLAG;
   const { enabled, strategy, percentage, whitelist, description, bucketBy, salt, ...rest } = {
@@ -153,17 +153,17 @@ export function withFields(name: string, base: FlagDefinition | undefined, field
   };
 }
 
-/** The flag switched off for good, and its strategy kept. */
+/** The flag killed: off until it is enabled with a reason. It keeps its strategy. */
 export function killedOff(flag: FlagDefinition): FlagDefinition {
   return { ...flag, enabled: false, killed: true };
 }
 
-/** The flag as it was before it was killed, but off. */
+/** The flag no longer killed, and still off. */
 export function withoutKill({ killed: _, ...flag }: FlagDefinition): FlagDefinition {
   return flag;
 }
 
-/** Whether two definitions say the same. The order of a JSON object's members says nothing. */
+/** Whether two definitions are equal. The order of an object's members does not matter. */
 export function sameDefinition(a: FlagDefinition, b: FlagDefinition): boolean {
   return sameJson(a, b);
 }
@@ -198,7 +198,7 @@ function isEmptyObject(value: object): boolean {
   return typeof value === "object" && !Array.isArray(value) && Object.keys(value).length === 0;
 }
 
-// What is no object is for the validation to tell.
+// A value of another type is left to the validation.
 function ordered(gradual: Gradual): Gradual {
   if (typeof gradual !== "object") return gradual;
   const { initialPercentage, targetPercentage, startTime, endTime, pausedAt } = gradual;

@@ -3,9 +3,9 @@ import { isReason } from "../errors/error.ts";
 import type { Cause } from "../store/store.ts";
 import type { Flags } from "./types.ts";
 
-/** The change since which a flag is off for a context. */
+/** The change that switched a flag off for a context. */
 export interface SwitchedOff {
-  /** The flag that was changed: the one asked for, or one that it needs. */
+  /** The changed flag: the one asked for, or one of its prerequisites. */
   readonly flag: string;
   readonly cause: Cause;
   /** Wall time in ms. */
@@ -18,9 +18,9 @@ export type FlagPasts = Pick<Flags, "get" | "evaluate" | "evaluateAsOf" | "histo
 const CHANGES_LOOKED_AT = 50;
 
 /**
- * Who switched a flag off that is off for that context: the last change before which it was on, of the flag or of one
- * that it needs; where it never was on, or that is not kept any more, the oldest change that is looked at. Undefined:
- * there is no such flag.
+ * Finds the change that switched off a flag that is off for the context: the last change of the flag, or of one of its
+ * prerequisites, before which it was on. If it never was on, or that change is no longer kept, the oldest change that was
+ * looked at. Undefined if there is no such flag.
  */
 export async function whoSwitchedOff(
   flags: FlagPasts,
@@ -41,7 +41,7 @@ export async function whoSwitchedOff(
   }
 }
 
-/** The flag itself, or among those that it needs the deepest that is off. */
+/** The deepest of its prerequisites that is off; the flag itself if none is. */
 function culprit(flags: FlagPasts, name: string, context: EvaluationContext, seen: Set<string>): string {
   seen.add(name);
   try {
@@ -49,7 +49,7 @@ function culprit(flags: FlagPasts, name: string, context: EvaluationContext, see
       if (!seen.has(needed) && !flags.evaluate(needed, context).enabled) return culprit(flags, needed, context, seen);
     }
   } catch (error) {
-    // One that is needed and is not there: the flag that needs it was changed.
+    // A prerequisite does not exist, so the flag that needs it was changed.
     if (!isReason(error, "FLAG_NOT_FOUND")) throw error;
   }
   return name;
@@ -60,7 +60,7 @@ async function wasOn(flags: FlagPasts, name: string, context: EvaluationContext,
   try {
     return (await flags.evaluateAsOf(name, context, revision)).enabled;
   } catch (error) {
-    // It was created by that change, or what was before is not kept.
+    // The change created the flag, or the state before it is no longer kept.
     if (isReason(error, "FLAG_NOT_FOUND") || isReason(error, "FLAG_REVISION_UNAVAILABLE")) return false;
     throw error;
   }

@@ -28,20 +28,20 @@ export const TAG_LIMIT = 128;
 /** Length of a flag's condition; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const CONDITION_LIMIT = 2048;
 
-/** The first rule that a flag's name breaks. */
+/** What is wrong with a flag's name. */
 export function nameViolation(name: unknown): Violation | undefined {
   if (isName(name)) return undefined;
   return violation(["name"], name, `1 to ${NAME_LIMIT} letters, digits and _ . : -, a letter or digit first`);
 }
 
 /**
- * The rules that a definition breaks; what was in `before` may break rules that are younger than it. It looks at the types
- * too: the values may come from anywhere.
+ * Everything that is wrong with a definition. Values of `before` are accepted, because they may be older than the rule that
+ * they break. It checks types, too: the values may come from a file.
  */
 export function definitionViolations(definition: FlagDefinition, before?: FlagDefinition): readonly Violation[] {
   const { enabled, strategy, percentage, whitelist, whitelistFirst, gradual, bucketBy } = definition;
   const { owner, tags, metadata, variants, condition, prerequisites, onStale, maxStalenessMs, killed } = definition;
-  /** A text that is as it was needs no look. */
+  /** An unchanged text is not checked. */
   const text = (key: "description" | "salt" | "condition", limit: number): Violation | undefined =>
     before !== undefined && definition[key] === before[key] ? undefined : textViolation([key], definition[key], limit);
   const found = [
@@ -79,14 +79,14 @@ export function definitionViolations(definition: FlagDefinition, before?: FlagDe
   return found.filter((each) => each !== undefined);
 }
 
-/** The first rule that a definition breaks. */
+/** The first thing that is wrong with a definition. */
 export function definitionViolation(definition: FlagDefinition, before?: FlagDefinition): Violation | undefined {
   return definitionViolations(definition, before)[0];
 }
 
-/** The first rule that a percentage breaks. */
+/** What is wrong with a percentage. */
 export function percentageViolation(path: JsonPath, value: unknown): Violation | undefined {
-  // Exact: a double is the nearest one to n/1000 exactly if it equals the quotient.
+  // This is exact: a double is the nearest to n/1000 exactly if it equals the quotient.
   const valid = typeof value === "number" && value >= 0 && value <= 100 && Math.round(value * 1000) / 1000 === value;
   return valid ? undefined : violation(path, value, "a number from 0 to 100 with at most three decimals");
 }
@@ -125,7 +125,7 @@ function gradualViolations(gradual: unknown): readonly Violation[] {
   return found.filter((each) => each !== undefined);
 }
 
-/** The first rule that a wall time in ms breaks. */
+/** What is wrong with a wall time in ms. */
 export function timeViolation(path: JsonPath, time: unknown): Violation | undefined {
   if (time === undefined) return undefined;
   if (Number.isInteger(time) && Number(time) >= EARLIEST_TIME && Number(time) <= LATEST_TIME) return undefined;

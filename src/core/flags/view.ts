@@ -18,30 +18,30 @@ import {
 } from "./record.ts";
 import { checkFlagSize } from "./rules/size.ts";
 
-/** The flags as the feed tells them; nobody beyond it sees a tombstone. */
+/** The flags in memory, kept up to date by the feed. Only `collection` and `tombstone` show deleted flags. */
 export interface FlagView {
-  /** With tombstones: for writing. */
+  /** The records, with tombstones. */
   readonly collection: Collection<FlagRecord>;
   readonly hub: Hub<Delta<FlagDefinition>, Flag>;
   /** FLAG_NOT_FOUND. */
   get(name: string): Flag;
   /** By name. */
   list(): readonly Flag[];
-  /** What stayed of a flag that was deleted. */
+  /** The tombstone of a deleted flag. */
   tombstone(name: string): Tombstone | undefined;
-  /** Undefined: there is no such flag. */
+  /** Undefined if there is no such flag. */
   find(name: string): Flag | undefined;
-  /** Ready for evaluation; compiled once per revision. Undefined: there is no such flag. */
+  /** The flag, compiled for evaluation. Undefined if there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
-  /** The same, but for its prerequisites: only `alone` of it means something. */
+  /** The compiled flag without its prerequisites. Only its method `alone` may be used. */
   own(name: string): CompiledFlag | undefined;
-  /** The flag's condition, ready: one that cannot be read fails. Undefined: it has none, or none are compiled. */
+  /** The compiled condition of the flag. Undefined if the flag has none, or there is no compiler. */
   condition(name: string): Condition | undefined;
-  /** The names of those that need it directly; by name. */
+  /** The names of the flags that have it as a prerequisite, sorted. */
   dependentsOf(name: string): readonly string[];
 }
 
-/** Before the feed is started. */
+/** Call it before the feed is started. */
 export function createFlagView(feed: Feed, log: Log, compileCondition?: ConditionCompiler): FlagView {
   const collection = new Collection<FlagRecord>(feed, "flag/", checkFlagSize);
   const find = (name: string): Flag | undefined => asFlag(collection.get(name));

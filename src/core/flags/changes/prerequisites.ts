@@ -3,12 +3,12 @@ import type { Steps } from "../../async/steps.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { nearest } from "../../text/nearest.ts";
 
-/** The names of the flags that one needs; undefined: there is no such flag. */
+/** The prerequisites of a flag; undefined if there is no such flag. */
 export type Needs = (name: string) => readonly string[] | undefined;
 
 /**
- * Every flag that `name` needs, directly or not, each once and in the order of need: those that it names, then those that the
- * first of them names, and so on. Of one that needs more than MAX_CLOSURE the first of them, one more than that.
+ * All prerequisites of a flag, direct and indirect, each once: first those that it names, then those that the first of them
+ * names, and so on. If there are more than MAX_CLOSURE, only the first MAX_CLOSURE + 1.
  */
 export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
   const found = new Set<string>();
@@ -16,7 +16,7 @@ export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
     for (const each of names ?? []) if (found.size <= MAX_CLOSURE) found.add(each);
   };
   add(needs(name));
-  // A set tells what is added to it while it is walked through.
+  // The iteration also visits names that are added during it.
   for (const each of found) {
     if (found.size > MAX_CLOSURE) break;
     add(needs(each));
@@ -31,9 +31,9 @@ export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
 export const MAX_CLOSURE_LOOKS = 1_000_000;
 
 /**
- * What is wrong where flags begin to need others: one of them, or of those that need them, would need too many, or that
- * cannot be found out with so few looks. One that needed too many before, and is not among them, may go on so. `all` are
- * the flags as they will be, `before` says what they need now.
+ * What is wrong if the flags in `grown` get new prerequisites: one of them, or one of their dependents, would have too many
+ * prerequisites, or there are too many flags to find out. A flag that had too many before, and is not in `grown`, is
+ * accepted. `all` and `needs` are the flags as they will be, `before` gives their present prerequisites.
  */
 export function closureProblem(
   grown: ReadonlySet<string>,
@@ -68,12 +68,12 @@ export function closureProblem(
   return undefined;
 }
 
-/** Whether a flag begins to need another. */
+/** Whether a flag gets a new prerequisite. */
 export function growsBy(before: readonly string[] | undefined, after: readonly string[] | undefined): boolean {
   return after?.some((name) => !before?.includes(name)) ?? false;
 }
 
-/** The way by which a flag comes to need itself, such as `a, b, a`; undefined: it does not. */
+/** The cycle by which a flag would need itself, such as `a, b, a`; undefined if there is none. */
 export function cycleOf(name: string, needs: Needs): readonly string[] | undefined {
   const cameFrom = new Map<string, string>();
   const left = [name];
@@ -92,27 +92,24 @@ export function cycleOf(name: string, needs: Needs): readonly string[] | undefin
   return undefined;
 }
 
-/** What is found out of flags that need each other. */
-export interface Need {
-  /** All of them, each after what it needs of them, but for what closes a cycle. */
+/** The order of flags by their prerequisites. */
+export interface FlagOrder {
+  /** All flags, each after its prerequisites, except where these form a cycle. */
   readonly order: readonly string[];
-  /**
-   * Ways by which flags come to need themselves, such as `a, b, a`: without the last step of each of them there would be no
-   * other, if there are not more.
-   */
+  /** Cycles, such as `a, b, a`. Without the last step of each there would be no cycle, unless more were found than asked for. */
   readonly cycles: readonly (readonly string[])[];
 }
 
-/** Looks at each flag and at each of its prerequisites once, in as many steps; tells at most that many cycles. */
-export function* findingNeed(
+/** Orders flags by a depth-first search, one flag or prerequisite a step. Returns at most `mostCycles` cycles. */
+export function* orderingFlags(
   names: readonly string[],
   needs: (name: string) => readonly string[],
   mostCycles: number,
-): Steps<Need> {
+): Steps<FlagOrder> {
   const order: string[] = [];
   const cycles: (readonly string[])[] = [];
   const places = new Map<string, number>(names.map((name) => [name, UNSEEN]));
-  // From a flag to one that it needs, and so on: a call for each would be too deep.
+  // The path from a flag to a prerequisite, and so on. It can be too long for recursion.
   const way: { readonly name: string; readonly left: Iterator<string> }[] = [];
   const enter = (name: string): void => {
     places.set(name, way.length);
@@ -138,7 +135,7 @@ export function* findingNeed(
   return { order, cycles };
 }
 
-/** Instead of a place on the way. */
+/** In place of an index on the path. */
 const [UNSEEN, LEFT] = [-1, -2];
 
 /** Refuses prerequisites that do not exist (FLAG_PREREQUISITE_MISSING) or close a cycle (FLAG_PREREQUISITE_CYCLE). */

@@ -5,20 +5,20 @@ import { variantLimits } from "../../../kernel/flags/variants.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { FlagDefinition } from "../record.ts";
 
-/** What a change of a flag's bucketing moves. */
+/** The effect of a change on the buckets of a flag's keys. */
 export interface Rebucketing {
   readonly name: string;
-  /** The fields that move keys, in the contract's names. */
+  /** The changed fields, by their names in the contract. */
   readonly fields: readonly string[];
-  /** How many of 100 keys get another answer, with at most three decimals. */
+  /** The percentage of keys that get another answer, with at most three decimals. */
   readonly percentage: number;
 }
 
 /**
- * What a change of salt, bucket_by or variants moves in a flag that is enabled before and after; undefined: nobody. It is
- * the share of keys whose answer differs by that alone, over the share that the flag has afterwards: a change of the
- * share itself, of the strategy or of whether there are variants at all says what it does. Keys of another salt or field
- * are independent of those of the present one.
+ * The effect of a new salt, `bucketBy` or variants on a flag that is enabled before and after; undefined if no key moves.
+ * It counts the keys whose answer differs because of that change alone, at the share that the flag has afterwards. A change
+ * of the share, of the strategy, or of whether there are variants at all is intended, and does not count. Buckets by another
+ * salt or field are independent of the present ones.
  */
 export function rebucketing(
   name: string,
@@ -31,7 +31,7 @@ export function rebucketing(
   const [old, fresh] = formsOf(before.variants, after.variants);
   const moved = (share: number): number =>
     isIndependent ? 1 - sameByChance(share, old, fresh) : share * differingPart(old, fresh);
-  // Where the one or the other gives everybody the same, no key had, or will have, a place to move from.
+  // If everybody gets the same answer before or after, no key moves because of its bucket.
   const [was, is] = [moved(shareOf(before, nowMs)), moved(shareOf(after, nowMs))];
   if (Math.min(was, is) < SMALLEST) return undefined;
   const percentage = Math.round(is * 100_000) / 1000;
@@ -43,7 +43,7 @@ export function rebucketing(
   return { name, fields, percentage };
 }
 
-/** Throws FLAG_REBUCKETS where there is something that moves. */
+/** FLAG_REBUCKETS if keys of a flag would move. */
 export function refuseRebucketing(found: readonly Rebucketing[]): void {
   const [first, ...others] = found;
   if (first === undefined) return;
@@ -57,10 +57,10 @@ export function refuseRebucketing(found: readonly Rebucketing[]): void {
   });
 }
 
-/** Below it a share is what is left of sums of doubles. */
+/** A smaller share is a rounding error. */
 const SMALLEST = 1e-9;
 
-/** A form that a flag has for those for whom it is on, with its part of them. */
+/** A variant, and its range of the variant buckets from 0 to 1. A flag without variants has one form, "on". */
 interface Form {
   readonly name: string;
   readonly from: number;
@@ -69,7 +69,7 @@ interface Form {
 
 const ONLY: readonly Form[] = [{ name: "on", from: 0, to: 1 }];
 
-/** Flags without variants have one form; where only one of two has variants, who gets which is no move. */
+/** If only one of the two has variants, the change is intended: both count as without variants. */
 function formsOf(
   before: readonly Variant[] | undefined,
   after: readonly Variant[] | undefined,
@@ -88,15 +88,15 @@ function forms(variants: readonly Variant[]): readonly Form[] {
   }));
 }
 
-/** Of 1: for whom the flag is on, but for its condition and prerequisites. */
+/** The share of keys for which the flag is on, from 0 to 1, without regard to its condition and prerequisites. */
 function shareOf(flag: FlagDefinition, nowMs: number): number {
   if (flag.strategy === "ALL_OFF") return 0;
   const share = (shareAt(flag, nowMs) ?? 100) / 100;
-  // Those who are listed have a variant, too, and how many they are is not known.
+  // Listed entries get a variant, too, and their number is not known.
   return share === 0 && flag.whitelistFirst && flag.whitelist.length > 0 && flag.variants !== undefined ? 1 : share;
 }
 
-/** The chance that two independent places of a key give it the same answer. */
+/** The probability that a key gets the same answer from two independent buckets. */
 function sameByChance(share: number, old: readonly Form[], fresh: readonly Form[]): number {
   let same = 0;
   for (const { name, from, to } of old) {
@@ -105,7 +105,7 @@ function sameByChance(share: number, old: readonly Form[], fresh: readonly Form[
   return (1 - share) ** 2 + share ** 2 * same;
 }
 
-/** The part of those for whom a flag is on that has another form, at the same variant buckets. */
+/** The part of the keys for which the flag is on that gets another variant, at the same variant buckets. */
 function differingPart(old: readonly Form[], fresh: readonly Form[]): number {
   let same = 0;
   for (const { name, from, to } of old) {

@@ -4,12 +4,12 @@ import type { JsonPath } from "../../json/source.ts";
 import { printTime } from "../../text/rfc3339.ts";
 import type { FlagDefinition } from "../record.ts";
 
-// A schedule moves only while its flag is enabled with GRADUAL. Whenever it is not, it is paused, so that no time that
-// passes meanwhile moves the share that is in force when the flag comes back.
+// A schedule runs only while its flag is enabled with GRADUAL. Otherwise it is paused, so that the share is still the same
+// when the flag is enabled again.
 
 type Timed = Gradual & { readonly startTime: number; readonly endTime: number };
 
-/** The flag with its schedule paused at `nowMs` where the flag does not run it. One that has arrived stays where it is. */
+/** The flag with its schedule paused at `nowMs` if the flag does not run it. A schedule past its end stays as it is. */
 export function settled(flag: FlagDefinition, nowMs: number): FlagDefinition {
   const { gradual } = flag;
   if (runsSchedule(flag) || !isTimed(gradual) || gradual.pausedAt !== undefined || nowMs >= gradual.endTime)
@@ -17,14 +17,14 @@ export function settled(flag: FlagDefinition, nowMs: number): FlagDefinition {
   return { ...flag, gradual: { ...gradual, pausedAt: nowMs } };
 }
 
-/** Whether the flag's share is held by a pause. */
+/** Whether the flag is on with a paused schedule. */
 export function isHeld({ enabled, strategy, gradual }: FlagDefinition): boolean {
   return enabled && strategy === "GRADUAL" && gradual?.pausedAt !== undefined;
 }
 
 /**
- * `after` with the pause of `before` where both have the same shares and times: only ResumeGradual, or a schedule of its
- * own, lets a paused one move.
+ * `after` with the pause of `before` if both have the same shares and times: only ResumeGradual, or another schedule, ends a
+ * pause.
  */
 export function withPauseOf(
   before: Pick<FlagDefinition, "gradual"> | undefined,
@@ -39,8 +39,8 @@ export function withPauseOf(
 }
 
 /**
- * What a revert makes of a flag that was `then` at `thenMs`: a schedule that was under way comes back at the share that
- * was in force then, paused. It goes on where the present flag runs the same one, or where it has not begun yet.
+ * The result of a revert to `then`, the flag at `thenMs`. A schedule that was running then is paused at the share of that
+ * time. It keeps running if the present flag runs the same schedule, or if it has not started yet.
  */
 export function comeBack(
   then: FlagDefinition,
@@ -60,7 +60,7 @@ export function comeBack(
   return goesOn ? was : { ...was, gradual: { ...gradual, pausedAt: thenMs } };
 }
 
-/** Refuses a new schedule that has arrived before it is set: the share would be at its target at once. */
+/** ARGUMENT_INVALID for a new schedule whose end is in the past: the share would be at its target at once. */
 export function refusePast(
   before: FlagDefinition | undefined,
   after: FlagDefinition,
@@ -76,8 +76,8 @@ export function refusePast(
 }
 
 /**
- * That a pause is yet to come: it would hold the share of a time that has not been, from now on. One that the flag has
- * already, from before there was this rule or before the clock was set back, may stay.
+ * What is wrong with a pause in the future: the share would be that of a future time at once. A pause that the flag already
+ * has is accepted; it may be older than this rule, or the clock was set back.
  */
 export function pauseViolation(
   before: FlagDefinition | undefined,

@@ -10,8 +10,8 @@ import { timeViolation } from "../validate.ts";
 import type { FlagView } from "../view.ts";
 import { type Explanation, explain } from "./explain.ts";
 import type { FlagPast } from "./past.ts";
-import { type AsOf, pastScene, type Scene, sceneAt } from "./scene.ts";
 import { inSlices } from "./slices.ts";
+import { type AsOf, type FlagSnapshot, snapshotAtRevision, snapshotAtTime } from "./snapshot.ts";
 
 /** Answers for one context, at one time and revision. */
 export interface Evaluations {
@@ -76,26 +76,29 @@ export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
   };
 
   /** `names`: all flags that will be evaluated. */
-  const sceneOf = (names: readonly string[], asOf: number | AsOf | undefined): Scene | Promise<Scene> => {
+  const snapshotOf = (
+    names: readonly string[],
+    asOf: number | AsOf | undefined,
+  ): FlagSnapshot | Promise<FlagSnapshot> => {
     const { revision, time } = typeof asOf === "number" ? { revision: asOf } : { ...asOf };
     const now = clock.now();
     if (time !== undefined) refuse(timeViolation(["at_time"], time));
     if (revision !== undefined) {
       past.check("as_of_revision", revision);
-      return pastScene(past, names, revision, time, compileCondition);
+      return snapshotAtRevision(past, names, revision, time, compileCondition);
     }
-    if (time !== undefined && time < now) return sceneAt(past, names, time, compileCondition);
+    if (time !== undefined && time < now) return snapshotAtTime(past, names, time, compileCondition);
     return { revision: feed.revision, nowMs: time ?? now, find, compiled, own, condition };
   };
 
   const explained: FlagEvaluator["explain"] = async (name, context = {}, asOf) => {
     checkContext(context);
-    const scene = await sceneOf([name], asOf);
-    const [flag, ready] = [scene.find(name), scene.compiled(name)];
-    if (flag !== undefined && ready !== undefined) return explain(scene, flag, ready, context);
+    const snapshot = await snapshotOf([name], asOf);
+    const [flag, ready] = [snapshot.find(name), snapshot.compiled(name)];
+    if (flag !== undefined && ready !== undefined) return explain(snapshot, flag, ready, context);
     throw asOf === undefined
       ? flagNotFound(name)
-      : HeliosError.of("FLAG_NOT_FOUND", { name, as_of_revision: scene.revision });
+      : HeliosError.of("FLAG_NOT_FOUND", { name, as_of_revision: snapshot.revision });
   };
 
   const namesOf = (names: readonly string[] | "all"): readonly string[] =>
@@ -133,14 +136,14 @@ export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
       checkContext(context);
       // Flags that were deleted since still have a tombstone.
       const asked = names === "all" ? view.collection.list().map(({ name }) => name) : names;
-      const scene = await sceneOf(asked, asOf);
-      const there = names === "all" ? asked.filter((name) => scene.find(name) !== undefined) : asked;
+      const snapshot = await snapshotOf(asked, asOf);
+      const there = names === "all" ? asked.filter((name) => snapshot.find(name) !== undefined) : asked;
       const evaluations = await inSlices(
         there,
-        (name) => scene.compiled(name)?.evaluate(context, scene.nowMs) ?? missingFlag(name),
+        (name) => snapshot.compiled(name)?.evaluate(context, snapshot.nowMs) ?? missingFlag(name),
         { clock, pause, signal },
       );
-      return { evaluations, revision: scene.revision };
+      return { evaluations, revision: snapshot.revision };
     },
   };
 }

@@ -9,51 +9,55 @@ import { variantLimits } from "../../../kernel/flags/variants.ts";
 import { messageOf } from "../../errors/error.ts";
 import { closureOf } from "../changes/prerequisites.ts";
 import type { Flag } from "../record.ts";
-import type { Scene } from "./scene.ts";
+import type { FlagSnapshot } from "./snapshot.ts";
 
-/** What an evaluation looks at, in this order. */
+/** The steps of an evaluation, in order. */
 export type ExplainedStep = "KILL" | "ENABLED" | "PREREQUISITES" | "CONDITION" | "STRATEGY" | "VARIANT";
 
-/** One thing that was looked at. */
+/** One step of an evaluation, for people. */
 export interface Explained {
   readonly step: ExplainedStep;
-  /** In words. */
+  /** What was examined. */
   readonly lookedAt: string;
-  /** In words. */
   readonly outcome: string;
-  /** Whether the flag is off because of it: nothing else was looked at then. */
+  /** Whether the flag is off because of this step. Then no other step follows. */
   readonly stopped: boolean;
 }
 
-/** Why a flag answers as it does. */
+/** The answer of a flag, and why it is so. */
 export interface Explanation {
   readonly evaluation: Evaluation;
   readonly steps: readonly Explained[];
-  /** The store's revision at which it was evaluated. */
+  /** The revision of the evaluated flags. */
   readonly revision: number;
-  /** The time for which it was; wall time in ms. */
+  /** The time of the evaluation: wall time in ms. */
   readonly nowMs: number;
 }
 
-/** Evaluates a flag that is there, and says why it comes out so. */
-export function explain(scene: Scene, flag: Flag, compiled: CompiledFlag, context: EvaluationContext): Explanation {
-  const { revision, nowMs } = scene;
+/** Evaluates a flag, and explains the answer step by step. */
+export function explain(
+  snapshot: FlagSnapshot,
+  flag: Flag,
+  compiled: CompiledFlag,
+  context: EvaluationContext,
+): Explanation {
+  const { revision, nowMs } = snapshot;
   const steps: Explained[] = [];
-  for (const step of stepsOf(scene, flag, context)) {
+  for (const step of stepsOf(snapshot, flag, context)) {
     steps.push(step);
     if (step.stopped) break;
   }
   return { evaluation: compiled.evaluate(context, nowMs), steps, revision, nowMs };
 }
 
-function* stepsOf(scene: Scene, flag: Flag, context: EvaluationContext): Generator<Explained> {
+function* stepsOf(snapshot: FlagSnapshot, flag: Flag, context: EvaluationContext): Generator<Explained> {
   const { enabled, killed = false, variants } = flag.record;
   const shared = freshBudget();
   yield step("KILL", `killed: ${killed}`, killed ? "off for everyone; must not be cached" : "not killed", killed);
   yield step("ENABLED", `enabled: ${enabled}`, enabled ? "enabled" : "off for everyone", !enabled);
-  yield* prerequisiteSteps(scene, flag, context, shared);
-  if (flag.record.condition !== undefined) yield conditionStep(scene, flag, flag.record.condition, context, shared);
-  yield strategyStep(flag, context, scene.nowMs);
+  yield* prerequisiteSteps(snapshot, flag, context, shared);
+  if (flag.record.condition !== undefined) yield conditionStep(snapshot, flag, flag.record.condition, context, shared);
+  yield strategyStep(flag, context, snapshot.nowMs);
   if (variants !== undefined) yield variantStep(flag, variants, context);
 }
 
@@ -61,15 +65,15 @@ function step(name: ExplainedStep, lookedAt: string, outcome: string, stopped: b
   return { step: name, lookedAt, outcome, stopped };
 }
 
-/** Those that it needs, directly or not, in the order in which they are looked at. */
+/** A step for each prerequisite, direct or indirect, in the order of evaluation. */
 function* prerequisiteSteps(
-  scene: Scene,
+  snapshot: FlagSnapshot,
   { name, record }: Flag,
   context: EvaluationContext,
   shared: SharedBudget,
 ): Generator<Explained> {
-  const closure = closureOf(name, (each) => scene.find(each)?.record.prerequisites);
-  const missing = [...closure].filter((each) => scene.find(each) === undefined);
+  const closure = closureOf(name, (each) => snapshot.find(each)?.record.prerequisites);
+  const missing = [...closure].filter((each) => snapshot.find(each) === undefined);
   const all = `prerequisites ${(record.prerequisites ?? []).join(", ")}, and theirs`;
   if (closure.size > MAX_CLOSURE) {
     yield step("PREREQUISITES", all, `more than ${MAX_CLOSURE}: off, TOO_MANY_PREREQUISITES`, true);
@@ -78,12 +82,12 @@ function* prerequisiteSteps(
   }
   const neededBy = new Map<string, string>();
   for (const each of [name, ...closure]) {
-    for (const needed of scene.find(each)?.record.prerequisites ?? []) {
+    for (const needed of snapshot.find(each)?.record.prerequisites ?? []) {
       if (!neededBy.has(needed)) neededBy.set(needed, each === name ? "" : ` of ${each}`);
     }
   }
   for (const each of closure) {
-    const answer = scene.own(each)?.alone(context, scene.nowMs, shared);
+    const answer = snapshot.own(each)?.alone(context, snapshot.nowMs, shared);
     if (answer === undefined) continue;
     const lookedAt = `prerequisite ${each}${neededBy.get(each)} at revision ${answer.revision}`;
     if (shared.exceeded !== undefined) {
@@ -96,14 +100,14 @@ function* prerequisiteSteps(
 }
 
 function conditionStep(
-  scene: Scene,
+  snapshot: FlagSnapshot,
   { name }: Flag,
   source: string,
   context: EvaluationContext,
   shared: SharedBudget,
 ): Explained {
   const failed = (problem: string): Explained => step("CONDITION", source, `${problem}: off, CONDITION_FAILED`, true);
-  const condition = scene.condition(name);
+  const condition = snapshot.condition(name);
   if (condition === undefined) return failed("conditions cannot be evaluated here");
   try {
     const holds = condition(context, shared);

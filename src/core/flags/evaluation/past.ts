@@ -7,25 +7,25 @@ import { printTime } from "../../text/rfc3339.ts";
 import { asFlag, type Flag, type FlagRecord, isTombstone } from "../record.ts";
 import type { FlagView } from "../view.ts";
 
-/** The flags at an earlier revision. */
+/** Flags at earlier revisions and times. */
 export interface FlagPast {
   /**
-   * The flag as it was at that revision; else whether it was deleted then, or not there yet.
-   * FLAG_REVISION_UNAVAILABLE where that is not known any more.
+   * The flag at that revision, or that it was deleted or not created yet. FLAG_REVISION_UNAVAILABLE if that state is no
+   * longer kept.
    */
   at(name: string, revision: number): Promise<Flag | "deleted" | "not yet">;
   /**
-   * The newest of the flag's changes that is not younger than that wall time in ms, found by bisection: where the clock
-   * was set back meanwhile, one such. `revision` is that change's, 0 before the first. FLAG_REVISION_UNAVAILABLE where it
-   * is not known any more.
+   * The flag at that wall time in ms, with the revision of its last change by then; 0 if it was not created yet. It searches
+   * by bisection, so the result is one of several possible ones if the clock was set back. FLAG_REVISION_UNAVAILABLE if that
+   * state is no longer kept.
    */
   atTime(
     name: string,
     time: number,
   ): Promise<{ readonly flag: Flag | "deleted" | "not yet"; readonly revision: number }>;
-  /** When that revision was made, wall time in ms; undefined: it is not known any more. */
+  /** The wall time of that revision in ms; undefined if it is no longer kept. */
   timeOf(revision: number): Promise<number | undefined>;
-  /** ARGUMENT_INVALID, or FLAG_REVISION_UNAVAILABLE for a revision that is yet to come. */
+  /** ARGUMENT_INVALID unless it is a revision; FLAG_REVISION_UNAVAILABLE if it is in the future. */
   check(field: string, revision: number): void;
 }
 
@@ -41,13 +41,13 @@ export const FLAG_HISTORY_MS = 400 * 86_400_000;
 export const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
 const PREFIX = "flag/";
 
-/** How the store is to keep the changes of flags. */
+/** How long the store keeps the changes of flags. */
 export function flagHistory(maxMs = FLAG_HISTORY_MS): LongHistory {
   return { prefix: PREFIX, maxMs, maxBytes: FLAG_HISTORY_BYTES };
 }
 
 export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
-  /** Whether the oldest kept change of the flag is the one that created it. */
+  /** Whether all changes of the flag are kept, from its creation on. */
   const isWhole = async (name: string): Promise<boolean> => {
     const oldest = await collection.oldest(name);
     return oldest?.before === undefined && oldest?.beforeUnknown !== true;

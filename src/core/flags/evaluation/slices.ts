@@ -9,19 +9,19 @@ export const SLICE_ITEMS = 1000;
 
 export interface Slicing {
   readonly clock: Clock;
-  /** Lets others have their turn. */
+  /** Lets other work run. */
   readonly pause: () => Promise<void>;
-  /** Ends the work; what is done then is lost. */
+  /** Aborting it ends the work and discards its results. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Lets everything that waits for the event loop have its turn. */
+/** Lets everything run that waits for the event loop. */
 export const pauseForOthers = (): Promise<void> =>
   new Promise((resolve) => {
     setImmediate(resolve);
   });
 
-/** Works on many things in slices between which others have their turn. Rejects with the signal's reason. */
+/** Maps many items in slices, between which other work runs. Rejects with the signal's reason once that is aborted. */
 export function inSlices<T, R>(items: readonly T[], work: (item: T) => R, slicing: Slicing): Promise<R[]> {
   return stepsInSlices(oneByOne(items, work), slicing);
 }
@@ -35,7 +35,7 @@ function* oneByOne<T, R>(items: readonly T[], work: (item: T) => R): Steps<R[]> 
   return done;
 }
 
-/** The same for work that says by itself where it can be left. */
+/** The same for work that yields wherever it can be interrupted. */
 export async function stepsInSlices<T>(steps: Steps<T>, { clock, pause, signal }: Slicing): Promise<T> {
   let until = clock.monotonic() + SLICE_MS;
   for (let count = 1; ; count += 1) {

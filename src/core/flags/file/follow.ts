@@ -8,15 +8,15 @@ export interface FollowDeps {
   readonly log: Log;
   readonly file: SourceFile;
   readonly digestOf: (text: string) => Promise<string>;
-  /** Of the text that was read last, whoever asked for it. */
+  /** The digest of the text that was last reloaded, by this or by a caller. */
   readonly lastDigest: () => string | undefined;
-  /** Rejects with FLAGS_FILE_INVALID or FLAG_REBUCKETS where the text is refused. */
+  /** Rejects with FLAGS_FILE_INVALID or FLAG_REBUCKETS if the text is refused. */
   readonly reload: (text: string) => Promise<void>;
 }
 
-/** Looks at a file until it is closed. */
+/** Checks a file until it is closed. */
 export interface Follower {
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no check is in progress any more. */
   close(): Promise<void>;
 }
 
@@ -27,49 +27,50 @@ export interface Follower {
 export const LOOK_INTERVAL_MS = 1000;
 
 /**
- * Reloads a file when its text has changed and stayed the same from one look to the next, so that a half-written one is
- * not read. It is opened by its name each time: whether the file, a link to it or a directory on the way was replaced
- * makes no difference, nor does what kind of file system it is on. A text that is refused is told once.
+ * Reloads a file when its text has changed and was the same in two checks, so that a half-written file is not used. Each
+ * check opens the file by its name. So it does not matter whether the file, a link to it or a directory on the path was
+ * replaced, nor which kind of file system it is on. A text that is refused is logged once.
  */
 export function followFile(deps: FollowDeps): Follower {
   const { clock, log, file, digestOf, lastDigest, reload } = deps;
   let seen: { readonly text: string; readonly digest: string } | undefined;
-  let told: string | undefined;
+  /** The problem that was logged last: a digest or a message. */
+  let logged: string | undefined;
   let timer: Timer | undefined;
   let closed = false;
 
-  const tellOnce = (what: string, message: string, fields: Record<string, unknown>): void => {
-    if (told !== what) log("flags", "error", message, { fileName: file.name, ...fields });
-    told = what;
+  const logOnce = (problem: string, message: string, fields: Record<string, unknown>): void => {
+    if (logged !== problem) log("flags", "error", message, { fileName: file.name, ...fields });
+    logged = problem;
   };
 
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     let text: string | undefined;
     try {
       text = await file.read();
     } catch (error) {
-      tellOnce(messageOf(error), "the flags file cannot be read; the flags stay as they are", {
+      logOnce(messageOf(error), "the flags file cannot be read; the flags stay as they are", {
         error: messageOf(error),
       });
       return;
     }
     if (text === undefined) {
       seen = undefined;
-      tellOnce("missing", "the flags file is gone; the flags stay as they are", {});
+      logOnce("missing", "the flags file is gone; the flags stay as they are", {});
       return;
     }
     const isSame = text === seen?.text;
-    // To compare costs next to nothing, a digest of megabytes does not.
+    // Comparing texts is fast; a digest of megabytes is not.
     if (seen === undefined || !isSame) seen = { text, digest: await digestOf(text) };
     const { digest } = seen;
-    if (digest === lastDigest()) told = undefined;
-    else if (isSame && digest !== told && !closed) await take(text, digest);
+    if (digest === lastDigest()) logged = undefined;
+    else if (isSame && digest !== logged && !closed) await take(text, digest);
   };
 
   const take = async (text: string, digest: string): Promise<void> => {
     try {
       await reload(text);
-      told = undefined;
+      logged = undefined;
     } catch (error) {
       const isRefused = isReason(error, "FLAGS_FILE_INVALID") || isReason(error, "FLAG_REBUCKETS");
       const fields = isReason(error, "FLAGS_FILE_INVALID")
@@ -77,26 +78,26 @@ export function followFile(deps: FollowDeps): Follower {
         : error instanceof HeliosError
           ? { reason: error.reason, ...error.metadata }
           : { error: messageOf(error) };
-      // What is refused for its text is not tried again; anything else may go well the next time.
-      if (isRefused) tellOnce(digest, "the flags file is refused; the flags stay as they are", fields);
-      else tellOnce(messageOf(error), "the flags file could not be applied", { ...fields });
+      // A refused text is not tried again. Any other failure may not repeat.
+      if (isRefused) logOnce(digest, "the flags file is refused; the flags stay as they are", fields);
+      else logOnce(messageOf(error), "the flags file could not be applied", { ...fields });
     }
   };
 
-  let looking: Promise<void> = Promise.resolve();
-  const lookLater = (): void => {
+  let checking: Promise<void> = Promise.resolve();
+  const checkLater = (): void => {
     if (closed) return;
     timer = clock.setTimer(LOOK_INTERVAL_MS, () => {
-      looking = look().finally(lookLater);
+      checking = check().finally(checkLater);
     });
   };
-  lookLater();
+  checkLater();
 
   return {
     async close() {
       closed = true;
       timer?.cancel();
-      await looking;
+      await checking;
     },
   };
 }

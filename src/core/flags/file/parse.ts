@@ -6,28 +6,27 @@ import { fileError, invalidAs, parsingFile } from "../../json/file.ts";
 import type { ConditionCompiler } from "../condition.ts";
 import { type FileFlag, isIgnored, readFlag } from "./read-flag.ts";
 
-/** The error for a flags file. `line` 0: the file as a whole. */
+/** FLAGS_FILE_INVALID. Line 0 stands for the whole file. */
 export const fileInvalid = invalidAs("FLAGS_FILE_INVALID");
 
-/** A flags file that was read. */
+/** A flags file after parsing. */
 export interface FlagsFile {
   readonly text: string;
   readonly flags: readonly FileFlag[];
-  /** What is wrong with its flags by themselves. */
+  /** What is wrong with single flags. */
   readonly wrong: readonly Violation[];
-  /** What flags need that are wrong, and are not among `flags`. */
+  /** The prerequisites of the wrong flags, which are not among `flags`. */
   readonly wrongFlags: ReadonlyMap<string, readonly string[]>;
-  /** FLAGS_FILE_INVALID with those mistakes and those of its text; undefined: there are none. */
+  /** FLAGS_FILE_INVALID with the given mistakes and those of the text; undefined if there are none. */
   mistakes(found: readonly Violation[]): HeliosError | undefined;
 }
 
 /**
- * Reads a flags file: a JSON object of flags by name, each with `enabled`, `strategy` in lower case and what else it
- * needs; an absent key has the default of a new flag. `true` is a flag that is on for all, `false` one that is off. Keys
- * that begin with `_` or `$` are passed over. Everything is checked but what the flags need of each other, so that a
- * wrong file changes nothing.
+ * Parses a flags file: a JSON object of flags by name, each with `enabled`, `strategy` in lower case, and further keys. An
+ * absent key has the default of a new flag. Instead of an object, `true` is a flag that is on for everyone and `false` one
+ * that is off. Keys that begin with `_` or `$` are ignored. Everything is checked except prerequisites.
  *
- * @param file the name to give in errors.
+ * @param file the file's name in errors.
  * @throws FLAGS_FILE_INVALID with the line and key of every mistake.
  */
 export function parseFlagsFile(text: string, file: string, compileCondition?: ConditionCompiler): FlagsFile {
@@ -38,8 +37,8 @@ export function parseFlagsFile(text: string, file: string, compileCondition?: Co
 }
 
 /**
- * The same, in steps of about a flag. What is wrong with its flags is not thrown but in `wrong`, so that it can be told
- * together with what is wrong between them.
+ * The same, a flag a step. Mistakes in flags are not thrown but returned in `wrong`, so that one error can report them
+ * together with those in prerequisites.
  */
 export function* parsingFlagsFile(
   text: string,
@@ -85,16 +84,16 @@ function* readFlags(
   return flags;
 }
 
-/** What the flag of an entry needs, whatever else is wrong with it. */
+/** The prerequisites in an entry that is wrong. */
 function neededBy(entry: unknown): readonly string[] {
   const { prerequisites } = Object(entry) as { readonly prerequisites?: unknown };
   return Array.isArray(prerequisites) ? prerequisites.map((each) => (typeof each === "string" ? each : "")) : [];
 }
 
-/** Names under which other systems, and people, put all flags. */
+/** Keys under which other systems, and people, put all flags. */
 const WRAPPERS = ["flags", "feature_flags", "featureFlags", "feature-flags", "features", "toggles"];
 
-/** What is wrong with an entry that is not a flag but holds flags. */
+/** What is wrong with an entry that is not a flag but contains flags. */
 function wrapperHint(name: string, entry: unknown): Omit<Violation, "path"> | undefined {
   if (typeof entry !== "object" || entry === null) return undefined;
   const isNamedSo = WRAPPERS.includes(name);

@@ -3,7 +3,7 @@ import { printTime } from "../../text/rfc3339.ts";
 import type { FlagMetadata } from "../record.ts";
 import type { FileFlag } from "./read-flag.ts";
 
-/** A flag in the flags file's shape. */
+/** A flag in the shape of the flags file. */
 export interface FileEntry {
   readonly enabled: boolean;
   /** In lower case. */
@@ -28,13 +28,13 @@ export interface FileEntry {
   readonly updated_at?: string;
 }
 
-/** The flags in the file's shape, by name; what has its default is left out. */
+/** The flags in the shape of the file, by name. Members that have their default are left out. */
 export function flagsFileShape(flags: readonly FileFlag[]): Readonly<Record<string, FileEntry>> {
   const byName = [...flags].sort((a, b) => (a.name < b.name ? -1 : 1));
   return Object.fromEntries(byName.map((flag) => [flag.name, fileEntry(flag)]));
 }
 
-/** Writes a flags file that `parseFlagsFile` reads back as the same flags. */
+/** The text of a flags file, which `parseFlagsFile` parses to the same flags. */
 export function printFlagsFile(flags: readonly FileFlag[]): string {
   return `${JSON.stringify(flagsFileShape(flags), undefined, 2)}\n`;
 }

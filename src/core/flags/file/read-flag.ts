@@ -8,11 +8,11 @@ import { flagSizeViolation } from "../rules/size.ts";
 import { ON_STALES } from "../rules/staleness.ts";
 import { BUCKET_BYS, definitionViolations, nameViolation, STRATEGIES } from "../validate.ts";
 
-/** A flag as a file tells it. */
+/** A flag in a file. */
 export interface FileFlag {
   readonly name: string;
   readonly definition: FlagDefinition;
-  /** Wall time in ms; for people, the store knows better. */
+  /** Wall time in ms; for people. The store keeps its own. */
   readonly updatedAt?: number;
 }
 
@@ -41,12 +41,12 @@ const KEYS = [
 const GRADUAL_KEYS = ["initial_percentage", "target_percentage", "start_time", "end_time", "paused_at"];
 const VARIANT_KEYS = ["name", "weight", "value"];
 
-/** Keys of a file's own structure that people and their tools write for themselves: comments, `$schema`. */
+/** Whether a key is ignored: people and their tools write comments and `$schema` so. */
 export function isIgnored(key: string): boolean {
   return key.startsWith("_") || key.startsWith("$");
 }
 
-/** Reads one flag of a file; what is wrong is reported, and then there may be no flag. */
+/** Reads one flag of a file, and reports every mistake. Undefined if no flag can be read. */
 export function readFlag(
   name: string,
   value: unknown,
@@ -94,7 +94,7 @@ export function readFlag(
     onStale: wordAt(entry.on_stale, [name, "on_stale"], ON_STALES, reportHere),
     maxStalenessMs: durationAt(entry.max_staleness, [name, "max_staleness"], reportHere),
   };
-  // The types are looked at by the validation, which tells them in the file's own words.
+  // The validation checks the types, and names them in the words of the file.
   const definition = {
     ...withFields(name, undefined, fields as FlagFields),
     ...(killed === true ? { killed } : {}),
@@ -114,7 +114,7 @@ export function readFlag(
   return { name, definition, ...(updatedAt === undefined ? {} : { updatedAt }) };
 }
 
-/** Whether a violation is of what is wrong by its form already, or of what is missing because its neighbour is misspelt. */
+/** Whether a violation follows from a reported one: it is inside the wrong value, or a key is missing beside a misspelt one. */
 function follows({ path, problem }: Violation, wrong: JsonPath): boolean {
   const isBelow = wrong.every((step, at) => path[at] === step);
   const isBeside = path.length === wrong.length && wrong.slice(0, -1).every((step, at) => path[at] === step);
@@ -172,7 +172,7 @@ function checkKeys(
   const own = Object.keys(entry).filter((key) => !isIgnored(key));
   const guesses = reportUnknown(own, path, known, report);
   for (const key of required) {
-    // One that is misspelt is not missing as well.
+    // A misspelt key is not reported as missing, too.
     if (key in entry || guesses.includes(key)) continue;
     report({ path: [...path, key], problem: "missing", expected: `the key "${key}"` });
   }
@@ -180,7 +180,7 @@ function checkKeys(
 
 function timeAt(value: unknown, path: JsonPath, report: Report): number | undefined {
   if (value === undefined) return undefined;
-  // People and their tools write a blank for the T, and leave the zone away.
+  // People and their tools write a blank instead of the T, and omit the zone.
   const text = typeof value === "string" ? value.replace(/^(\d{4}-\d\d-\d\d) /, "$1T") : "";
   const time = parseTime(text) ?? parseTime(`${text}Z`);
   if (time === undefined) {

@@ -2,7 +2,7 @@ import type { Clock } from "../../../kernel/clock.ts";
 import { atOnce, type Steps } from "../../async/steps.ts";
 import { type By, causeOf, REASON_LIMIT } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
-import type { SourceFile } from "../../json/source-file.ts";
+import { readSourceFile, type SourceFile } from "../../json/source-file.ts";
 import type { Log } from "../../log.ts";
 import { encodedSize } from "../../size.ts";
 import { Collection, type Decision } from "../../store/collection.ts";
@@ -17,9 +17,10 @@ import type { FlagWriter } from "../write.ts";
 import { DEFAULT_FLAGS } from "./defaults.ts";
 import { digestingOf } from "./digest.ts";
 import { type Follower, followFile } from "./follow.ts";
-import { type FlagsFile, fileInvalid } from "./parse.ts";
+import { type FlagsFile, fileInvalid, parsingFlagsFile } from "./parse.ts";
+import { planningReload } from "./plan.ts";
 import type { FileFlag } from "./read-flag.ts";
-import { planningReload, type ReloadOptions, type ReloadPlan, type ReloadResult, readFlagsFile } from "./reload.ts";
+import type { ReloadMode, ReloadOptions, ReloadPlan, ReloadResult } from "./reload.ts";
 
 export interface FlagSourceDeps {
   /** Not started yet. */
@@ -30,30 +31,35 @@ export interface FlagSourceDeps {
   readonly writer: FlagWriter;
   readonly file: SourceFile;
   readonly compileCondition: ConditionCompiler | undefined;
-  /** Lets others have their turn while a large file is read. */
+  /** Lets other work run while a large file is read. */
   readonly pause: () => Promise<void>;
 }
 
-/** Where flags come from that nobody created by a call: the flags file, or the defaults. */
+/** The flags that no caller created: those of the flags file, or the defaults. */
 export interface FlagSource {
-  /** After the feed was started: fills an empty store from the file, or with the defaults where there is no file. */
+  /** Call it after the feed was started. It fills an empty store from the file, or with the defaults if there is no file. */
   fill(): Promise<void>;
-  /** FLAGS_FILE_INVALID, also where there is no file; nothing is changed then. */
+  /** FLAGS_FILE_INVALID, also if there is no file, and FLAG_REBUCKETS; then nothing is changed. */
   reload(options: ReloadOptions, by: By | undefined): Promise<ReloadResult>;
-  /** Reloads the file, in that mode, whenever it is another than the one that was read last. */
-  follow(mode: "MERGE" | "REPLACE"): Follower;
+  /** Reloads the file in this mode whenever its text differs from the one that was read last. */
+  follow(mode: ReloadMode): Follower;
 }
 
 export function createFlagSource(deps: FlagSourceDeps): FlagSource {
   const { feed, clock, log, view, writer, file: source, compileCondition, pause } = deps;
   const slicing = { clock, pause };
-  // There while a first start is filling the store, so that the next one completes what a crash cut short.
+  // Has an entry while the first start fills the store, so that the next start completes it after a crash.
   const filling = new Collection<Record<string, never>>(feed, "flag-setup/");
-  // Of the file that was read last: a restart must tell one that has changed meanwhile from one that has not.
+  // The digest of the file that was read last, so that a restart notices whether the file has changed since.
   const lastRead = new Collection<{ readonly digest: string }>(feed, "flag-file/");
 
   const { name: fileName } = source;
-  const read = (file: SourceFile): Promise<FlagsFile | undefined> => readFlagsFile(file, compileCondition, slicing);
+  /** Undefined if there is no file. FLAGS_FILE_INVALID. */
+  const read = async (file: SourceFile): Promise<FlagsFile | undefined> => {
+    const text = await readSourceFile(file, fileInvalid);
+    if (text === undefined) return undefined;
+    return stepsInSlices(parsingFlagsFile(text, file.name, compileCondition), slicing);
+  };
   const digestOf = (text: string): Promise<string> => stepsInSlices(digestingOf(text), slicing);
 
   const remember = async ({ text }: FlagsFile): Promise<void> => {
@@ -79,7 +85,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       const planned = view.collection.list();
       let plan = await stepsInSlices(planning(), slicing);
       const replan = (): void => {
-        // Single flags may have changed meanwhile; to begin anew in slices might never end.
+        // Single flags may have changed meanwhile. A new plan is made in one piece: in slices, it might never end.
         if (view.collection.list() !== planned) plan = atOnce(planning());
       };
       if (dryRun) {
@@ -108,17 +114,14 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       const from = file === undefined ? "the built-in defaults" : fileName;
       const now = clock.now();
       const flags = file?.flags ?? DEFAULT_FLAGS;
-      // In an empty store nothing is deleted and all is needed anew: the plan is asked for what is wrong.
-      const asWritten = { mode: "MERGE", rebucket: true } as const;
-      if (file !== undefined)
-        await stepsInSlices(
-          planningReload([], () => undefined, file, asWritten, now),
-          slicing,
-        );
+      // The plan for an empty store is not used; it throws the mistakes in prerequisites.
+      const options = { mode: "MERGE", rebucket: true } as const;
+      const check = file && planningReload([], () => undefined, file, options, now);
+      if (check !== undefined) await stepsInSlices(check, slicing);
       const by = { reason: `first start, from ${from}` };
       const cause = causeOf("InstallFlags", by);
       const parts = inBatches(flags);
-      // One batch is all or nothing by itself.
+      // A single batch is atomic.
       if (parts.length > 1) await filling.change("first-start", cause, () => ({}));
       for (const part of parts) {
         const plan = (): readonly Decision<FlagRecord>[] =>
@@ -157,12 +160,12 @@ function decisionsOf({ differences }: ReloadPlan): readonly Decision<FlagRecord>
   return differences.map(({ name, before, after }) => ({ name, record: after ?? (before && fileTombstoneOf(before)) }));
 }
 
-/** The flags in parts that the store takes at once. */
+/** The flags in parts that each fit into one batch of the store. */
 function inBatches(flags: readonly FileFlag[]): readonly (readonly FileFlag[])[] {
   const parts: FileFlag[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const flag of flags) {
-    // In JSON no text has more bytes than that says, and a name has 128 characters at most.
+    // The record as JSON is not larger than this. The margin is for the name, which has at most 128 characters.
     const size = encodedSize(flag.definition) + 1024;
     if (bytes + size > MAX_BATCH_BYTES || (parts.at(-1)?.length ?? 0) >= MAX_BATCH_WRITES) {
       parts.push([]);

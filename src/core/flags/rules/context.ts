@@ -5,8 +5,8 @@ import { numberProblem } from "../../json/numbers.ts";
 import { numberViolation } from "../../json/tree.ts";
 
 /**
- * Checks a context, wherever it comes from: ARGUMENT_INVALID with the place for a field that is not a text, for attributes that
- * are not an object, are nested deeper than 100, or have a number that is not finite or beyond 2^53 - 1.
+ * ARGUMENT_INVALID, with the place, for a context with a field that is not a text, or with attributes that are not an object,
+ * are nested deeper than 100, or contain a number that is not finite or beyond 2^53 - 1.
  */
 export function checkContext(context: EvaluationContext): void {
   const { sessionId, userId, symbol, system, attributes } = context;
@@ -35,7 +35,7 @@ function attributesViolation(attributes: unknown): Violation | undefined {
     : numberViolation(attributes, path);
 }
 
-/** Whether it is not nested too deeply, and its numbers are those of JSON. */
+/** Whether the value is not nested too deeply, and its numbers can be JSON. */
 function isSound(value: unknown, depth: number): boolean {
   if (typeof value === "number") return numberProblem(value) === undefined;
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return true;

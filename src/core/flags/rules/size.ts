@@ -17,14 +17,14 @@ export function checkFlagSize(name: string, after: FlagRecord, before: FlagRecor
   refuseTooLarge("flag", name, size, MAX_FLAG_BYTES);
 }
 
-/** The same for a flag in a file. */
+/** What is wrong with the size of a flag in a file. */
 export function flagSizeViolation(definition: FlagDefinition): Violation | undefined {
   const size = knownSize(definition);
   if (size <= MAX_FLAG_BYTES) return undefined;
   return { path: [], problem: `the flag would have ${size} bytes`, expected: `at most ${MAX_FLAG_BYTES}` };
 }
 
-/** Bytes of what can grow: lists, values and texts. */
+/** Bytes of the members that can grow: lists, values and texts. */
 function textsOf({
   enabled: _,
   killed: __,

@@ -19,7 +19,7 @@ const VALUES_LIMIT = 262_144;
 /** Prerequisites of a flag; more are refused with `ARGUMENT_INVALID`. @limit prerequisites */
 const PREREQUISITE_LIMIT = 32;
 
-/** The rules that variants break. Values of `known` were taken before there was a rule that they break. */
+/** Everything that is wrong with variants. Values of `known` are accepted: they may be older than the rule they break. */
 export function variantsViolations(variants: unknown, known: readonly Variant[] = []): readonly Violation[] {
   if (variants === undefined) return [];
   if (!Array.isArray(variants)) return [violation(["variants"], variants, "a list of variants")];
@@ -96,7 +96,7 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** The value as JSON; undefined where it is none. */
+/** The value as JSON; undefined if it cannot be. */
 function textOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -113,7 +113,7 @@ const DEEPEST = 32;
 /** Length of a flag's metadata, as JSON; longer ones are refused with `ARGUMENT_INVALID`. @limit characters */
 export const METADATA_LIMIT = 16_384;
 
-/** The rule that metadata breaks. Members of `known` were taken before there was a rule that they break. */
+/** What is wrong with metadata. Members of `known` are accepted: they may be older than the rule they break. */
 export function metadataViolation(metadata: unknown, known: FlagMetadata = {}): Violation | undefined {
   const path = ["metadata"];
   if (!isPlainObject(metadata)) return violation(path, metadata, "a JSON object");
@@ -126,7 +126,7 @@ export function metadataViolation(metadata: unknown, known: FlagMetadata = {}): 
   return { path, problem: `${length} characters`, expected: `at most ${METADATA_LIMIT} as JSON` };
 }
 
-/** The rules that prerequisites break by themselves. */
+/** Everything that is wrong with a list of prerequisites, without regard to other flags. */
 export function prerequisitesViolations(names: unknown): readonly Violation[] {
   if (names === undefined) return [];
   if (!Array.isArray(names)) return [violation(["prerequisites"], names, "a list of names of flags")];

@@ -7,7 +7,7 @@ export const WHITELIST_LIMIT = 10_000;
 /** Length of an entry of a whitelist; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 export const ENTRY_LIMIT = 256;
 
-/** The rules that a whitelist breaks. Entries of `known` were taken before there was a rule that they break. */
+/** Everything that is wrong with a whitelist. Entries of `known` are accepted: they may be older than the rule they break. */
 export function whitelistViolations(entries: unknown, known: readonly string[]): readonly Violation[] {
   if (entries === known) return [];
   if (!Array.isArray(entries)) return [violation(["whitelist"], entries, LIST)];
@@ -28,12 +28,12 @@ export function whitelistViolations(entries: unknown, known: readonly string[]):
   return found;
 }
 
-/** The first rule that entries to add break; one may come twice. */
+/** What is wrong with entries that are added. An entry may come twice. */
 export function additionViolation(entries: unknown): Violation | undefined {
   return firstOf(entries, entryViolation);
 }
 
-/** The first rule that entries to take off break; what could be on a whitelist once can be taken off it. */
+/** What is wrong with entries that are removed. Whatever a whitelist may contain can be removed. */
 export function removalViolation(entries: unknown): Violation | undefined {
   return firstOf(entries, sizeViolation);
 }
@@ -52,7 +52,7 @@ function firstOf(
   return undefined;
 }
 
-/** What keeps a value from being a text without control characters and without blanks at its ends. */
+/** What is wrong with a text that must have no control characters, and no blanks at either end. */
 export function lineViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
   const wrong = textViolation(path, value, limit);
   if (wrong !== undefined || typeof value !== "string") return wrong;
@@ -63,7 +63,7 @@ export function lineViolation(path: JsonPath, value: unknown, limit: number): Vi
   return { path, problem: `${show(value)} begins or ends with a blank`, expected: "a text without blanks at its ends" };
 }
 
-/** White space, and what is as invisible. */
+/** White space, and other invisible characters. */
 const BLANK_AT_AN_END = /^[\s\u200B-\u200D\u2060]|[\s\u200B-\u200D\u2060]$/u;
 const CONTROL = /\p{Cc}/u;
 

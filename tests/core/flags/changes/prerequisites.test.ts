@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { atOnce } from "../../../../src/core/async/steps.ts";
 import type { HeliosError } from "../../../../src/core/errors/error.ts";
-import { cycleOf, findingNeed } from "../../../../src/core/flags/changes/prerequisites.ts";
+import { cycleOf, orderingFlags } from "../../../../src/core/flags/changes/prerequisites.ts";
 import { flagsRig, reason } from "../harness.ts";
 
 const on = { enabled: true } as const;
@@ -192,7 +192,7 @@ describe("the analysis of a graph of prerequisites", () => {
     fc.assert(
       fc.property(graph, fc.integer({ min: 0, max: 3 }), (edges, most) => {
         const needs = (name: string): readonly string[] => edges[names.indexOf(name)] ?? [];
-        const { order, cycles } = atOnce(findingNeed(names, needs, names.length ** 2));
+        const { order, cycles } = atOnce(orderingFlags(names, needs, names.length ** 2));
         expect([...order].sort()).toEqual(names);
         const cut = new Set(cycles.map((cycle) => cycle.slice(-2).join()));
         const left = (name: string): readonly string[] => needs(name).filter((each) => !cut.has(`${name},${each}`));
@@ -206,7 +206,7 @@ describe("the analysis of a graph of prerequisites", () => {
         expect(names.filter((name) => cycleOf(name, left) !== undefined)).toEqual([]);
         for (const [at, name] of order.entries())
           for (const needed of left(name)) if (needed !== "gone") expect(order.slice(0, at)).toContain(needed);
-        expect(atOnce(findingNeed(names, needs, most)).cycles).toEqual(cycles.slice(0, most));
+        expect(atOnce(orderingFlags(names, needs, most)).cycles).toEqual(cycles.slice(0, most));
       }),
     );
   });
@@ -224,7 +224,7 @@ describe("the analysis of a graph of prerequisites", () => {
       Array.from({ length: count }, (__, at) => [`f${at}`, edgesOf(at, count).map((to) => `f${to}`)]),
     );
     let looks = 0;
-    const steps = findingNeed(
+    const steps = orderingFlags(
       [...graph.keys()],
       (name) => {
         looks += 1;

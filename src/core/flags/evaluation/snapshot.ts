@@ -7,37 +7,37 @@ import type { ConditionCompiler } from "../condition.ts";
 import type { Flag } from "../record.ts";
 import type { FlagPast } from "./past.ts";
 
-/** The flags at one revision and time: what an evaluation is made over. */
-export interface Scene {
+/** The flags at one revision, and the time of an evaluation over them. */
+export interface FlagSnapshot {
   readonly revision: number;
   /** Wall time in ms. */
   readonly nowMs: number;
   find(name: string): Flag | undefined;
   compiled(name: string): CompiledFlag | undefined;
-  /** But for its prerequisites. */
+  /** Without its prerequisites. */
   own(name: string): CompiledFlag | undefined;
   condition(name: string): Condition | undefined;
 }
 
-/** A time and a revision to look at flags by; what is absent is that of now, or of the other. */
+/** A revision and a time for an evaluation. If one is absent, the other determines it; if both are, it is now. */
 export interface AsOf {
-  /** The flags as they were at this revision of the store. */
+  /** Evaluate the flags of this revision of the store. */
   readonly revision?: number | undefined;
-  /** Wall time in ms at which they are evaluated and, without a revision, at which they were so. It may be yet to come. */
+  /** Evaluate at this time, and without a revision the flags of this time. Wall time in ms; it may be in the future. */
   readonly time?: number | undefined;
 }
 
 /**
- * The flags that are named, and those that they need, as they were at that revision; `nowMs` absent: the time is that of
- * the revision. FLAG_REVISION_UNAVAILABLE where one of them, or the time, is not known any more.
+ * The named flags and their prerequisites at a revision. Without `nowMs`, the time is that of the revision.
+ * FLAG_REVISION_UNAVAILABLE if one of the flags, or the time, is no longer kept.
  */
-export async function pastScene(
+export async function snapshotAtRevision(
   past: FlagPast,
   names: readonly string[],
   revision: number,
   nowMs: number | undefined,
   compileCondition: ConditionCompiler | undefined,
-): Promise<Scene> {
+): Promise<FlagSnapshot> {
   const flags = await gather(names, (name) => past.at(name, revision));
   const own = [...flags.values()].find((flag) => flag.revision === revision);
   const time = nowMs ?? own?.updateTime ?? (await past.timeOf(revision));
@@ -45,26 +45,26 @@ export async function pastScene(
     const problem = "its time is not kept any more; give at_time, or the revision of one of the flag's own changes";
     throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem });
   }
-  return sceneOf(flags, revision, time, compileCondition);
+  return snapshotOf(flags, revision, time, compileCondition);
 }
 
 /**
- * The same as they were at that wall time in ms, and evaluated at it. The revision is the newest at which one of those
- * that are named, or that they need, had changed by then. FLAG_REVISION_UNAVAILABLE.
+ * The same at a wall time in ms. The revision is that of the last change of one of these flags before it.
+ * FLAG_REVISION_UNAVAILABLE.
  */
-export async function sceneAt(
+export async function snapshotAtTime(
   past: FlagPast,
   names: readonly string[],
   nowMs: number,
   compileCondition: ConditionCompiler | undefined,
-): Promise<Scene> {
+): Promise<FlagSnapshot> {
   let newest = 0;
   const flags = await gather(names, async (name) => {
     const { flag, revision } = await past.atTime(name, nowMs);
     newest = Math.max(newest, revision);
     return flag;
   });
-  return sceneOf(flags, newest, nowMs, compileCondition);
+  return snapshotOf(flags, newest, nowMs, compileCondition);
 }
 
 async function gather(
@@ -73,7 +73,7 @@ async function gather(
 ): Promise<ReadonlyMap<string, Flag>> {
   const flags = new Map<string, Flag>();
   const asked = new Set(names);
-  // A set tells what is added to it while it is walked through.
+  // The iteration also visits names that are added during it.
   for (const name of asked) {
     const flag = await find(name);
     if (typeof flag === "string") continue;
@@ -83,12 +83,12 @@ async function gather(
   return flags;
 }
 
-function sceneOf(
+function snapshotOf(
   flags: ReadonlyMap<string, Flag>,
   revision: number,
   nowMs: number,
   compileCondition: ConditionCompiler | undefined,
-): Scene {
+): FlagSnapshot {
   const find = (name: string): Flag | undefined => flags.get(name);
   return { revision, nowMs, find, ...createFlagCompiler(find, compileCondition, silentLog) };
 }
