@@ -200,7 +200,7 @@ describe("the waits of a watch", () => {
     expect(waits).toEqual([1050]);
   });
 
-  it("for the first frame have a timeout, after which the stream is opened again", async () => {
+  it("the wait for the first frame has a timeout, after which the stream is opened again", async () => {
     vi.useFakeTimers();
     try {
       const tokens: string[] = [];
@@ -219,7 +219,7 @@ describe("the waits of a watch", () => {
     }
   });
 
-  it("for the reader report the applied revision and its stream when the next frame is requested", async () => {
+  it("the request for the next frame reports the applied revision and its stream", async () => {
     const applied: string[] = [];
     const gone = new ConnectError("gone", Code.Unavailable);
     const { open } = scripted(

@@ -54,7 +54,7 @@ describe("a flag", () => {
   const flag = tooLarge("flag", "large", MIB);
   const variants = Array.from({ length: 16 }, (_, at) => ({ name: `v${at}`, weight: 1, value: numbers(8000) }));
 
-  it("with lists or values of more than 1 MiB, in the longer of the encodings, is refused in every request", async () => {
+  it("a flag with lists or values of more than 1 MiB, in the longer of the encodings, is refused in every request", async () => {
     const { flags } = engine;
     expect(await refusal(() => flags.create("large", { whitelist: entries(10_000, 40) }))).toEqual(flag);
     expect(await refusal(() => flags.create("large", { variants }))).toEqual(flag);
@@ -83,7 +83,7 @@ describe("a flag", () => {
     await flags.disable("large", { kill: true }, { reason: "even a full one" });
   });
 
-  it("in a file is refused with its line, and nothing of that file is loaded", async () => {
+  it("a flag in a file is refused with its line, and nothing of that file is loaded", async () => {
     const large = { enabled: true, strategy: "whitelist", whitelist: entries(10_000, 40) };
     files.flags = JSON.stringify({ small: { enabled: true, strategy: "all_on" }, large });
     for (const dryRun of [true, false]) {
@@ -94,7 +94,7 @@ describe("a flag", () => {
     }
   });
 
-  it("that is larger, from an earlier version, can be switched off and made smaller, but not larger", async () => {
+  it("a flag that is larger, from an earlier version, can be switched off and made smaller, but not larger", async () => {
     const { flags, store } = engine;
     await flags.create("large", { enabled: true, strategy: "WHITELIST", whitelist: ["alice"] });
     const record = { ...flags.get("large").record, whitelist: ["alice", ...entries(9000, 250)] };
@@ -110,7 +110,7 @@ describe("a flag", () => {
 describe("a module", () => {
   const config = tooLarge("the config of module", "echo", 256 * 1024);
 
-  it("with a configuration of more than 256 KiB, or more than 1 MiB in all, is refused", async () => {
+  it("a module with a configuration of more than 256 KiB, or more than 1 MiB in all, is refused", async () => {
     const { modules } = engine;
     const register = (fields: object) => () => modules.register("echo", { modulePath: "echo_v1", ...fields });
     expect(await refusal(register({ config: { text: CONTROL.repeat(50_000) } }))).toEqual(config);
@@ -128,7 +128,7 @@ describe("a module", () => {
     expect(await refusal(() => engine.modules.swapAll([{ name: "echo", config: large }]))).toEqual(config);
   });
 
-  it("in a file is refused with its line", async () => {
+  it("a module in a file is refused with its line", async () => {
     const modules = JSON.stringify({ echo: { module_path: "echo_v1", config: { list: numbers(30_000) } } });
     const starting = createEngine({
       modulesRoot: ROOT,
@@ -142,7 +142,7 @@ describe("a module", () => {
 });
 
 describe("a suite", () => {
-  it("of more than 1 MiB is refused", async () => {
+  it("a suite of more than 1 MiB is refused", async () => {
     const test = { name: "t", method: "m", input: numbers(100_000) };
     const suite = tooLarge("test suite", "large", MIB);
     expect(await refusal(() => engine.testing.createSuite("large", { tests: [test] }))).toEqual(suite);
@@ -168,7 +168,7 @@ describe("a report", () => {
     ["outputs", { message: "", output: numbers(2048) }],
     ["messages", { message: CONTROL.repeat(1000) }],
     ["both", { message: "é".repeat(1000), output: "x".repeat(4090) }],
-  ])("with %s in a thousand tests is shortened to 1 MiB, and says so", (_, more) => {
+  ])("a report with %s in a thousand tests is shortened to 1 MiB, and says so", (_, more) => {
     const tests = Array.from({ length: 1000 }, (_, at) => ({ ...test, ...more, name: `${at}${CONTROL.repeat(120)}` }));
     const fitted = fitReport(report(tests));
     expect(encodedSize(fitted)).toBeLessThanOrEqual(MAX_REPORT_BYTES);

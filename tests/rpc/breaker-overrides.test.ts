@@ -23,7 +23,7 @@ async function withBreaker(config: object = { failureThreshold: 2, timeout: seco
 }
 
 describe("SetBreakerOverride", () => {
-  it("with two holders ends when both release; a second release, and one by another, change nothing", async () => {
+  it("an override with two holders ends when both release; a second release, and one by another, change nothing", async () => {
     const { client, feed, get } = await withBreaker();
     const ana = { name, override: FORCED_OPEN, holdId: "ana", actor: "ana", reason: "deploy" };
     await client.setBreakerOverride(ana);
@@ -85,7 +85,7 @@ describe("SetBreakerOverride", () => {
     expect(await get()).toMatchObject({ automaticState: BreakerState.CLOSED, counts: { failures: 0n } });
   });
 
-  it("with METRICS_ONLY says once that the breaker would have opened, and lets every call pass", async () => {
+  it("an override with METRICS_ONLY says once that the breaker would have opened, and lets every call pass", async () => {
     const { client, report, get } = await withBreaker();
     await client.setBreakerOverride({ name, override: METRICS_ONLY });
     await report(Outcome.FAILURE, 50);

@@ -68,7 +68,7 @@ describe("every request", () => {
     expect(error.findDetails(ViolationsSchema)[0]?.violations.length).toBeGreaterThan(0);
   });
 
-  it("that ends with an unexpected error returns an id, and the log has the cause under that id", async () => {
+  it("a request that ends with an unexpected error returns an id, and the log has the cause under that id", async () => {
     const { client, lines } = await setUp({ setPercentage: () => Promise.reject(new Error("secret")) });
     const error = await failure(client.setPercentage({ name: "a", percentage: 1 }));
     expect(errorInfo(error)).toMatchObject({ reason: "INTERNAL", metadata: { error_id: "error-1" } });

@@ -441,7 +441,7 @@ describe("a caller of InvokeModule that leaves", () => {
     expect(engine.breakers.get("module:echo").counts).toMatchObject({ failures: 0, ignored: 1 });
   });
 
-  it("at its own deadline, before call_timeout, does not count for the module either", async () => {
+  it("a call whose caller leaves at its own deadline, before call_timeout, does not count for the module either", async () => {
     const { client, engine } = await serve();
     await client.registerModule(echo);
     await client.loadModule({ name: "echo" });

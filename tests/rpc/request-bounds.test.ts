@@ -92,7 +92,7 @@ describe("every field of every request", () => {
     else expect(missing).toEqual([]);
   });
 
-  it("that is listed as limited elsewhere exists", () => {
+  it("a field that is listed as limited elsewhere exists", () => {
     expect(Object.keys(BOUNDED_ELSEWHERE).filter((name) => !FIELDS.has(name))).toEqual([]);
   });
 });

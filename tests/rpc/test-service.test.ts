@@ -108,7 +108,7 @@ describe("suites", () => {
     ["no test", { name: "s", tests: [] }, "ARGUMENT_INVALID"],
     ["no suite", undefined, "ARGUMENT_INVALID"],
     ["the name of a built-in suite", { name: "ml", tests: [{ name: "t", method: "m" }] }, "SUITE_ALREADY_EXISTS"],
-  ])("with %s are refused", async (_, suite, reason) => {
+  ])("suites with %s are refused", async (_, suite, reason) => {
     expect(await reasonOf(client.createSuite(suite === undefined ? {} : { suite }))).toBe(reason);
   });
 
@@ -159,7 +159,7 @@ describe("a run", () => {
     expect(report(await run(active))).toMatchObject({ passed: true, target: TestTarget.ACTIVE });
   });
 
-  it("of an unknown module or suite is refused", async () => {
+  it("a run of an unknown module or suite is refused", async () => {
     expect(await reasonOf(run({ name: "nothing", suite: "ml" }))).toBe("MODULE_NOT_FOUND");
     expect(await reasonOf(run({ name: "echo", suite: "nothing" }))).toBe("SUITE_NOT_FOUND");
     expect(await reasonOf(run({ name: "echo" }))).toBe("ARGUMENT_INVALID");

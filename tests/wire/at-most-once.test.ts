@@ -58,7 +58,7 @@ describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) =
     return { name, ledger: read, released };
   }
 
-  it("with a deadline of 200 ms for a method of 600 ms places its order once, however often it is sent", async () => {
+  it("a call with a deadline of 200 ms for a method of 600 ms places its order once, however often it is sent", async () => {
     const { name, ledger } = await orders();
     const send = (options: InvokeOptions) =>
       outcomeOf(invoke(client, name, "place_later", { id: "a", ms: 600 }, { idempotencyKey: "k", ...options }));
@@ -167,7 +167,7 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     return { gate, ledger: async () => [...(await read())].sort(), start, end, place, inFlight, answers };
   }
 
-  it("by kill -9 answers retries as unknown if it had not answered, else with the earlier answer", async () => {
+  it("a service that ends by kill -9 answers retries as unknown if it had not answered, else with the earlier answer", async () => {
     const { ledger, start, end, place } = await serving();
     const done = await each((name) => place(name, "a", {}));
     const held = { ending: "hold" };
@@ -191,7 +191,7 @@ describe("a service that ends while modules place orders", { timeout: 120_000 },
     expect(await ledger()).toEqual(placed);
   });
 
-  it("by SIGTERM waits for orders whose callers have left, and answers their retries after its restart", async () => {
+  it("a service that ends by SIGTERM waits for orders whose callers have left, and answers their retries after its restart", async () => {
     const { gate, ledger, start, end, place, inFlight, answers } = await serving();
     const leave = new AbortController();
     const { signal } = leave;

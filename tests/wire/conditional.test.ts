@@ -80,7 +80,7 @@ describe("PATCH without a mask", () => {
     ["/feature-flags/", {}, /update_mask: is empty/],
     ["/feature-flags/", { enabld: false }, /did you mean enabled/],
     ["/feature-flags/", { name: "other" }, /other/],
-  ])("of %s with %j is refused", async (path, sent, message) => {
+  ])("a PATCH of %s with %j is refused", async (path, sent, message) => {
     const { name } = await flag();
     const { status, body } = await send("PATCH", `${path}${name}`, sent);
     expect([status, body.error?.reason]).toEqual([400, "ARGUMENT_INVALID"]);
@@ -96,7 +96,7 @@ describe("an update over gRPC", () => {
     return [Code[error.code], errorInfo(error)?.reason, errorInfo(error)?.metadata.field];
   };
 
-  it("without a field to change is refused", async () => {
+  it("an update without a field to change is refused", async () => {
     const { name } = await flag();
     const flags = client(FlagService);
     for (const updateMask of [undefined, { paths: [] }]) {
@@ -108,7 +108,7 @@ describe("an update over gRPC", () => {
     expect(await refusal(nothing)).toEqual(["InvalidArgument", "ARGUMENT_INVALID", "update_mask"]);
   });
 
-  it.each(["nothing", "*", "", "gradual.end_time", "name"])("of the path %j is refused", async (path) => {
+  it.each(["nothing", "*", "", "gradual.end_time", "name"])("an update of the path %j is refused", async (path) => {
     const { name } = await flag();
     const updateMask = { paths: ["enabled", path] };
     const update = client(FlagService).updateFlag({ flag: { name }, updateMask: updateMask as never });
@@ -142,7 +142,7 @@ describe("If-Match", () => {
     ["the etag without quotes", (etag: string) => etag],
     ["several etags", (etag: string) => `"old", W/"older" ,"${etag}"`],
     ["any", () => "*"],
-  ])("with %s allows a change", async (_, header) => {
+  ])("If-Match with %s allows a change", async (_, header) => {
     const { name, etag } = await flag();
     expect((await patch(name, header(etag))).status).toBe(200);
   });
@@ -151,7 +151,7 @@ describe("If-Match", () => {
     ["another etag", () => '"old"'],
     ["a weak etag", (etag: string) => `W/"${etag}"`],
     ["several others", () => '"old", "older"'],
-  ])("with %s prevents a change: 412", async (_, header) => {
+  ])("If-Match with %s prevents a change: 412", async (_, header) => {
     const { name, etag } = await flag();
     const { status, body } = await patch(name, header(etag));
     expect([status, body.error?.reason]).toEqual([412, "ETAG_MISMATCH"]);
@@ -169,7 +169,7 @@ describe("If-Match", () => {
 
     "a b",
     Array.from({ length: 11 }, (_, i) => `"${i}"`).join(),
-  ])("of %j is refused", async (header) => {
+  ])("If-Match of %j is refused", async (header) => {
     const { name } = await flag();
     const { status, body } = await patch(name, header);
     expect([status, body.error?.reason]).toEqual([400, "HTTP_HEADER_INVALID"]);
@@ -199,7 +199,7 @@ describe("If-Match", () => {
     expect((await patch(name, changed.etag ?? "")).status).toBe(200);
   });
 
-  it("with * creates nothing that does not exist", async () => {
+  it("If-Match: * creates nothing that does not exist", async () => {
     const made = await send("POST", "/feature-flags/enable", { name: "absent" }, { "if-match": "*" });
     expect([made.status, made.body.error?.reason]).toEqual([412, "ETAG_MISMATCH"]);
     expect(engine.flags.list().map(({ name }) => name)).not.toContain("absent");

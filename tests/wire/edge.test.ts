@@ -213,7 +213,7 @@ function reasonOf(text: string): { readonly reason: string | undefined; readonly
 }
 
 describe("every refusal", () => {
-  it.each(REFUSALS)("of %s has its status and its reason", async (_, sent, status, reason) => {
+  it.each(REFUSALS)("a refusal of %s has its status and its reason", async (_, sent, status, reason) => {
     const answered = await send(sent);
     expect([answered.status, reasonOf(answered.text).reason]).toEqual([status, reason]);
     expect(reasonOf(answered.text).message).not.toBe("");
@@ -242,13 +242,13 @@ describe("HEAD", () => {
     `${API}/circuit-breakers/watch`,
     `${API}/modules/watch`,
     `${API}/events`,
-  ])("of %s ends, and has only headers", async (path) => {
+  ])("HEAD of %s ends, and has only headers", async (path) => {
     const { status, headers, text } = await send({ method: "HEAD", path });
     expect([status, text]).toEqual([200, ""]);
     expect(headers["content-type"]).toBeDefined();
   });
 
-  it("of an unknown path is an error without a body", async () => {
+  it("HEAD of an unknown path is an error without a body", async () => {
     expect(await send({ method: "HEAD", path: `${API}/feature-flags/nobody` })).toMatchObject({
       status: 404,
       text: "",
@@ -279,7 +279,7 @@ describe("a stream over REST", () => {
       sent.end();
     });
 
-  it.each(["text/event-stream", "*/*"])("of %s is not buffered by a proxy", async (accept) => {
+  it.each(["text/event-stream", "*/*"])("a stream of %s is not buffered by a proxy", async (accept) => {
     expect(await head(accept)).toMatchObject({
       "x-accel-buffering": "no",
       "cache-control": expect.stringContaining("no-cache"),

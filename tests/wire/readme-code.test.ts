@@ -52,7 +52,7 @@ async function runProgram(name: string, text: string): Promise<string> {
 }
 
 describe("the README's code", () => {
-  it("for the engine as a library works", async () => {
+  it("the README's code for the engine as a library works", async () => {
     const blocks = blocksOf("Use it as a library");
     expect(blocks).toHaveLength(6);
     const given = `const marketData = {};\nconst predict = async (data: object) => ({ prediction: "up", confidence: 0.9, data });\n`;
@@ -70,7 +70,7 @@ describe("the README's code", () => {
     });
   });
 
-  it("for the published client works", async () => {
+  it("the README's code for the published client works", async () => {
     const client = createHeliosClient({ baseUrl: server.baseUrl });
     const [text = ""] = blocksOf("Use it from a service");
     const given = "const lastPrice = 7;\nconst askExchange = async (symbol: string) => symbol.length;\n";
@@ -81,7 +81,7 @@ describe("the README's code", () => {
     client.close();
   });
 
-  it("for a module works", async () => {
+  it("the README's code for a module works", async () => {
     const client = createHeliosClient({ baseUrl: server.baseUrl });
     await client.modules.registerModule({ name: "market_simulator", modulePath: "src.market_simulator" });
     await client.modules.registerModule({

@@ -200,7 +200,7 @@ describe("the shutdown", () => {
     expect(done.at(-1)).toBe(last);
   });
 
-  it("that is requested before everything has started waits for that, or for a limited time", async () => {
+  it("a shutdown that is requested before everything has started waits for that, or for a limited time", async () => {
     const early = rig();
     early.shutdown.signal("SIGTERM");
     early.start();

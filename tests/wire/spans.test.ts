@@ -90,7 +90,7 @@ describe("a timeout of any length", () => {
     one.close();
   });
 
-  it("of a call through a breaker does not expire early, and opens nothing", async () => {
+  it("the timeout of a call through a breaker does not expire early, and opens nothing", async () => {
     const breakers = createBreakers(client);
     const breaker = breakers.breaker("patient", { failureThreshold: 1 });
     expect(await breaker.ready(Number.POSITIVE_INFINITY)).toBe(true);

@@ -130,7 +130,7 @@ describe("a watch over a socket", () => {
     expect(errorInfo(error)).toMatchObject({ reason: "SERVER_DRAINING", retryAfterMs: 1000 });
   });
 
-  it("of events shows who did what, and why, in a line", async () => {
+  it("a watch of events shows who did what, and why, in a line", async () => {
     const events = watchEvents(client);
     const first = events.next();
     while (engine.events.watcherCount === 0) await client.status.getStatus({});
@@ -143,7 +143,7 @@ describe("a watch over a socket", () => {
     await events.return();
   });
 
-  it("with a token that no service issued is refused, and with one of another store starts over", async () => {
+  it("a watch with a token that no service issued is refused, and with one of another store starts over", async () => {
     const refused = client.flags.watchFlags({ resumeToken: "nonsense" })[Symbol.asyncIterator]();
     expect(errorInfo(await refused.next().catch((error: unknown) => error))?.reason).toBe("RESUME_TOKEN_INVALID");
     const token = Buffer.from("1:another-life:5").toString("base64url");

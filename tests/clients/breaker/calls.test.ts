@@ -261,7 +261,7 @@ describe("a permit", () => {
     expect(service.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });
   });
 
-  it("for a probe is given only after a request to the service", async () => {
+  it("a permit for a probe is given only after a request to the service", async () => {
     const { api } = await halfOpen();
     expect(api.tryAcquire()).toBeNull();
   });

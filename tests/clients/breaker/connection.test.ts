@@ -29,9 +29,12 @@ describe("a connection of a circuit", () => {
     ["CONNECTED", CONNECTED, "CONNECTED"],
     ["CUT", CUT, "CONNECTED"],
     ["LOST", LOST, "HEARD"],
-  ] as const)("that is %s knows after a frame when that came, and has its stream back", (_, before, state) => {
-    expect(afterFrame(before, 7)).toMatchObject({ state, heardAt: 7 });
-  });
+  ] as const)(
+    "a connection that is %s knows after a frame when that came, and has its stream back",
+    (_, before, state) => {
+      expect(afterFrame(before, 7)).toMatchObject({ state, heardAt: 7 });
+    },
+  );
 
   it.each([HEARD, CONNECTED, CUT, LOST])(
     "stays as it is after a frame that is older than the last ($state)",
@@ -57,7 +60,7 @@ describe("a connection of a circuit", () => {
     expect(disconnected(before)).toEqual(after);
   });
 
-  it("that has stopped stays so, whatever happens", () => {
+  it("a connection that has stopped stays so, whatever happens", () => {
     for (const after of [afterFrame(STOPPED, 9), afterCut(STOPPED), disconnected(STOPPED)]) expect(after).toBe(STOPPED);
   });
 

@@ -79,7 +79,7 @@ describe("the outcomes that a client reports", () => {
     expect(rig.api.status()).toMatchObject({ unreported: 0, dropped: 0 });
   });
 
-  it("of many breakers are sent together", async () => {
+  it("outcomes of many breakers are sent together", async () => {
     const rig = await withBreaker();
     const others = ["b", "c"].map((name) => rig.breakers.breaker(name));
     await rig.quiet();
@@ -163,7 +163,7 @@ describe("a report", () => {
     expect(rig.service.get("api").counts).toMatchObject({ failures: 2, successes: 1 });
   });
 
-  it("of a process with the id of an earlier process is counted, whatever numbers that one used", async () => {
+  it("a report of a process with the id of an earlier process is counted, whatever numbers that one used", async () => {
     const rig = await withBreaker();
     for (let batch = 0; batch < 20; batch += 1) {
       record(rig.api, "SUCCESS");
@@ -195,7 +195,7 @@ describe("a report", () => {
     expect(other.status()).toMatchObject({ unreported: 0, dropped: 0, connected: true });
   });
 
-  it("of a breaker that was deleted causes the client to create it again", async () => {
+  it("a report of a breaker that was deleted causes the client to create it again", async () => {
     const rig = await withBreaker();
     // Otherwise the client would learn of the deletion from its watch.
     rig.link.holdCalls("WatchBreakers");

@@ -363,7 +363,7 @@ describe("an override by an operator", () => {
     expect(rig.a.status().state).toBe("OPEN");
   });
 
-  it("by two holders ends when both have released it", async () => {
+  it("an override by two holders ends when both have released it", async () => {
     const rig = await pair();
     await rig.service.open("api", { holdId: "x" });
     await rig.service.open("api", { holdId: "y" });

@@ -45,7 +45,7 @@ describe("a burst", () => {
     expect(runs).toEqual([]);
   });
 
-  it("of any form loses no event, and is delivered between 200 ms and 2 s after each event", () => {
+  it("a burst of any form loses no event, and is delivered between 200 ms and 2 s after each event", () => {
     const waits = fc.array(fc.tuple(fc.integer({ min: 0, max: 400 }), fc.constantFrom("a", "b", "c")), {
       maxLength: 60,
     });

@@ -163,7 +163,7 @@ describe("a stored breaker", () => {
     expect(error).toMatchObject({ reason: "BREAKER_STATE_INVALID", metadata: { name: "api" } });
   });
 
-  it("from a version with a single override is held by that override", async () => {
+  it("a stored breaker from a version with a single override is held by that override", async () => {
     const setup = await withBreaker();
     const record = await setup.stored("api");
     const override = { kind: "FORCED_OPEN", actor: "ana", time: 5 };
@@ -200,7 +200,7 @@ describe("the creation of a breaker", () => {
     expect(setup.breakers.list()).toEqual([]);
   });
 
-  it("by two callers gives one breaker; another configuration is reported as a conflict, and changes nothing (case 35)", async () => {
+  it("a creation by two callers gives one breaker; another configuration is reported as a conflict, and changes nothing (case 35)", async () => {
     const setup = await rig();
     const both = await Promise.all([setup.breakers.getOrCreate("api", FAST), setup.breakers.getOrCreate("api", FAST)]);
     expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
@@ -219,14 +219,14 @@ describe("the creation of a breaker", () => {
 });
 
 describe("reports", () => {
-  it("of the same client and number are counted once (case 40)", async () => {
+  it("reports of the same client and number are counted once (case 40)", async () => {
     const setup = await withBreaker();
     const runs = [{ outcome: "FAILURE", count: 2 }] as const;
     for (let time = 0; time < 3; time += 1) setup.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
     expect(now(setup).counts.failures).toBe(2);
   });
 
-  it("of one client that alone sees failures isolate it, and do not open the breaker for the others (case 42)", async () => {
+  it("reports of a client that alone sees failures isolate it, and do not open the breaker for the others (case 42)", async () => {
     const setup = await withBreaker({ minReporters: 2 });
     expect(report(setup, "bad", "FAILURE", 10).isolated).toMatchObject([{ name: "api", state: "OPEN" }]);
     expect(now(setup)).toMatchObject({ state: "CLOSED", isolatedClients: [{ clientId: "bad" }] });

@@ -28,7 +28,7 @@ describe("a breaker whose window is reconfigured", () => {
 });
 
 describe("a failure share", () => {
-  it.each([7, 14, 28, 55, 57, 58])("of %i in 100 opens a breaker with that rate", async (percent) => {
+  it.each([7, 14, 28, 55, 57, 58])("a share of %i in 100 opens a breaker with that rate", async (percent) => {
     const { breakers } = await rig();
     const failureRate = percent / 100;
     await breakers.getOrCreate("api", { failureThreshold: 1000, failureRate, minimumCalls: 100 });

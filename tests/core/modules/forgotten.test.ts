@@ -90,7 +90,7 @@ describe("leftovers of deleted modules from an earlier version of Helios", () =>
 });
 
 describe("a swap", () => {
-  it("that is over, whatever its outcome, leaves no listener on the serving instance or on the service", async () => {
+  it("a swap that is over, whatever its outcome, leaves no listener on the serving instance or on the service", async () => {
     const script = fileURLToPath(new URL("../../fixtures/kept/swaps.ts", import.meta.url));
     const { stdout } = await run(process.execPath, [script, ROOT, "3"]);
     const { few, many } = JSON.parse(stdout);

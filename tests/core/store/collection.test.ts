@@ -196,7 +196,7 @@ describe("a batch of a collection", () => {
     expect(names.map((name) => counters.get(name)?.record.n)).toEqual([30, 30, 30]);
   });
 
-  it("of two engines on one store decides again on what the other wrote", async () => {
+  it("a batch of one of two engines on a store decides again on what the other wrote", async () => {
     const store = memoryStore();
     const [one, two] = [await collectionOver(store), await collectionOver(store)];
     const addTo = ({ counters }: typeof one) =>
@@ -208,7 +208,7 @@ describe("a batch of a collection", () => {
 });
 
 describe("an etag", () => {
-  it("that is stale refuses the change, and the error has the present one", async () => {
+  it("an etag that is stale refuses the change, and the error has the present one", async () => {
     const { counters } = await collectionOver(memoryStore());
     const old = await counters.change("a", cause, () => ({ n: 1 }));
     const present = await counters.change("a", cause, add(1), old?.etag);

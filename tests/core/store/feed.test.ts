@@ -76,7 +76,7 @@ describe("a feed", () => {
     await soon(feed.reached(2));
   });
 
-  it("that is closed calls no sink any more, and leaves no caller waiting", async () => {
+  it("a feed that is closed calls no sink any more, and leaves no caller waiting", async () => {
     const store = delayed(makeStore());
     const feed = new Feed(store);
     const heard = attach(feed, "");

@@ -168,7 +168,7 @@ describe.each(Object.keys(stores))("the notes on calls in a store in %s", (kind)
 });
 
 describe("the request log over a database", () => {
-  it("of a version without notes has the same answers, and accepts notes from then on", async () => {
+  it("a log from a version without notes has the same answers, and accepts notes from then on", async () => {
     const [directory, clock] = [makeDirectory(), createManualClock()];
     const first = await openSqlite(directory, clock);
     await logOf(first, clock).remember("1", answered);

@@ -48,7 +48,7 @@ describe("a token that is ahead of the store", () => {
     expect(errors).toHaveLength(1);
   });
 
-  it("that is forged repeatedly does that once for each start, and costs its sender a snapshot", async () => {
+  it("a forged token does that only once for each start, however often it is sent, and costs its sender a snapshot", async () => {
     const all = await makeThings();
     const { errors } = watchOver(all);
     const identities = new Set<string>();
@@ -62,7 +62,7 @@ describe("a token that is ahead of the store", () => {
     expect(errors).toHaveLength(1);
   });
 
-  it("of another watch, or of another store, is no evidence", async () => {
+  it("a token of another watch, or of another store, is no evidence", async () => {
     const all = await makeThings();
     const { errors, setBack } = watchOver(all);
     const other = encodeToken({ incarnation: "another", revision: 99, scope: scopeOf("thing/", []) });

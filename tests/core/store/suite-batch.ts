@@ -78,7 +78,7 @@ export function batchSuite(name: string, setUp: SetUp): void {
       expect(await store.batch(writes, cause)).toMatchObject({ revision: 2 });
     });
 
-    it("that changes nothing makes no revision", async () => {
+    it("a batch that changes nothing makes no revision", async () => {
       const { store } = await setUp();
       const nothing = { revision: undefined, entries: [undefined] };
       expect(await store.batch([], cause)).toEqual({ revision: undefined, entries: [] });

@@ -86,7 +86,7 @@ describe("a run", () => {
     ]);
   });
 
-  it("on the serving instance can be repeated, because each test input is new", async () => {
+  it("a run on the serving instance can be repeated, because each test input is new", async () => {
     await engine.modules.register("trader", { modulePath: "suites/trader" });
     await engine.modules.register("pipeline", { modulePath: "suites/pipeline" });
     for (const [module, suite] of [
@@ -121,7 +121,7 @@ describe("a run on code before its deployment", () => {
     ["../counter", {}, "MODULE_PATH_OUTSIDE_ROOT"],
     ["x".repeat(1025), {}, "ARGUMENT_INVALID"],
     ["suites/counter", { target: "ACTIVE" as const }, "ARGUMENT_INVALID"],
-  ] as const)("of %s is refused: %j", async (modulePath, options, reason) => {
+  ] as const)("a run of %s is refused: %j", async (modulePath, options, reason) => {
     await engine.modules.load("counter");
     const error: unknown = await engine.testing
       .run("counter", "trading", { modulePath, ...options })
@@ -151,7 +151,7 @@ describe("an accepted run", () => {
     await Promise.all(running);
   });
 
-  it("on the serving instance ends when another takes its place, and identifies the tested code", async () => {
+  it("a run on the serving instance ends when another takes its place, and identifies the tested code", async () => {
     await engine.testing.createSuite("hangs", {
       tests: [
         { name: "hangs", method: "hang" },
@@ -195,7 +195,7 @@ describe("the configuration of a suite", () => {
     ["data", { malformed: [] }, "config.malformed: must be an object, not []"],
     ["ml", { inputs: {} }, "config.inputs: must be a list with items, not {}"],
     ["ml", { predcit: "p" }, /config.predcit: is not a setting of suite ml; its settings are predict, /],
-  ])("of suite %s cannot be %j", async (suite, config, message) => {
+  ])("the configuration of suite %s cannot be %j", async (suite, config, message) => {
     const error = await engine.testing.run("counter", suite, { config }).catch((thrown: unknown) => thrown);
     expect(isReason(error, "ARGUMENT_INVALID")).toBe(true);
     expect((error as Error).message).toMatch(message);

@@ -75,7 +75,7 @@ describe("a wait for a revision", () => {
     });
   });
 
-  it("with a timeout of 0 returns at once", async () => {
+  it("a wait with a timeout of 0 returns at once", async () => {
     const { open, put, wait } = await setUp();
     await put("a");
     expect(await soon(wait(1, { timeoutMs: 0 }))).toMatchObject({ reached: true, acknowledged: 0 });
@@ -83,7 +83,7 @@ describe("a wait for a revision", () => {
     expect(await soon(wait(1, { timeoutMs: 0 }))).toMatchObject({ reached: false, pending: [{ clientId: "one" }] });
   });
 
-  it("for more clients than exist continues until they connect", async () => {
+  it("a wait for more clients than exist continues until they connect", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     const two = wait(1, { minClients: 2 });
@@ -97,7 +97,7 @@ describe("a wait for a revision", () => {
     expect(await soon(never)).toMatchObject({ reached: false, acknowledged: 2, pending: [] });
   });
 
-  it("for a number of clients ignores the rest, unless all are requested too", async () => {
+  it("a wait for a number of clients ignores the rest, unless all are requested too", async () => {
     const { clock, clients, open, put, wait } = await setUp();
     await put("a");
     for (const id of ["one", "two"]) await open(id).next();
@@ -281,7 +281,7 @@ describe("an acknowledgement", () => {
     expect(clients.list()[0]?.acknowledged).toBe(2);
   });
 
-  it("of a closed stream, or of another client's, does not count", async () => {
+  it("an acknowledgement of a closed stream, or of another client's, does not count", async () => {
     const { clients, open } = await setUp();
     open("one").close();
     open("two");

@@ -26,7 +26,7 @@ describe("a frame", () => {
   const sizes = [big, big, big, 10, 2 * PAGE_BYTES, 10, big];
   const perFrame = [2, 2, 1, 2];
 
-  it("of a snapshot is limited to the size of a message, except for a single longer item", async () => {
+  it("a frame of a snapshot is limited to the size of a message, except for a single longer item", async () => {
     const { put, watch } = await makeTexts();
     for (const [at, size] of sizes.entries()) await put(`t${at}`, size);
     const watcher = watch();
@@ -37,7 +37,7 @@ describe("a frame", () => {
   });
 
   it.each(["as they come", "from the journal"])(
-    "of changes, %s, has the same limit and a token to resume from",
+    "a frame of changes, %s, has the same limit and a token to resume from",
     async (how) => {
       const { clock, put, watch } = await makeTexts();
       const live = watch();
@@ -58,7 +58,7 @@ describe("a frame", () => {
 });
 
 describe("a token", () => {
-  it("of a watch of other names leads to a snapshot, or to REVISION_COMPACTED, because their state is unknown", async () => {
+  it("a token of a watch of other names leads to a snapshot, or to REVISION_COMPACTED, because their state is unknown", async () => {
     const all = await makeThings();
     for (const name of ["a", "b"]) await all.put(name, 1);
     const ofA = (await soon(all.watch({ names: ["a"] }).next()))?.resumeToken ?? "";
@@ -79,7 +79,7 @@ describe("a token", () => {
     expect(await soon(all.watch({ names: ["b", "a"], resumeToken }).next())).toMatchObject({ kind: "heartbeat" });
   });
 
-  it("of a watch of another kind leads to a snapshot", async () => {
+  it("a token of a watch of another kind leads to a snapshot", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     const resumeToken = tokenAt(1, { scope: "other" });

@@ -15,7 +15,7 @@ describe("a resume token", () => {
     );
   });
 
-  it("of invalid text is refused with the text, shortened", () => {
+  it("a token of invalid text is refused with the text, shortened", () => {
     const foreign = [
       "x",
       "%%%",
@@ -34,7 +34,7 @@ describe("a resume token", () => {
     }
   });
 
-  it("of any text either decodes to a position or is refused", () => {
+  it("a token of any text either decodes to a position or is refused", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (token) => {
         const error = caught(() => decodeToken(token));

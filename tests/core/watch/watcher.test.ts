@@ -125,7 +125,7 @@ describe("a change", () => {
     expect(frames.map(({ revision }) => revision)).toEqual([500, 520, 520]);
   });
 
-  it("of another name is not delivered, but advances the watcher's revision", async () => {
+  it("a change of a resource with another name is not delivered, but advances the watcher's revision", async () => {
     const all = await makeThings();
     for (const name of ["a", "b"]) await all.put(name, 1);
     const watcher = all.watch({ names: ["b", "c"] });
@@ -206,7 +206,7 @@ describe("a heartbeat", () => {
 });
 
 describe("a resume token", () => {
-  it("of another incarnation or of the future leads to a snapshot, or on request to REVISION_COMPACTED", async () => {
+  it("a token of another incarnation or of the future leads to a snapshot, or on request to REVISION_COMPACTED", async () => {
     const all = await makeThings();
     await all.put("a", 1);
     for (const position of [{ incarnation: "incarnation-2", revision: 1 }, { revision: 2 }]) {
@@ -218,7 +218,7 @@ describe("a resume token", () => {
     expect(all.things.hub.watcherCount).toBe(2);
   });
 
-  it("that is compacted leads to a snapshot, or on request to REVISION_COMPACTED", async () => {
+  it("a token that is compacted leads to a snapshot, or on request to REVISION_COMPACTED", async () => {
     const all = await makeThings();
     for (let n = 0; n < 5; n += 1) await all.put("a", n);
     await all.store.compact(4);

@@ -208,7 +208,7 @@ describe("the window of a breaker", () => {
     }
   };
 
-  it("of calls contains the latest calls, and none before them", () => {
+  it("a window of calls contains the latest calls, and none before them", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), calls, (windowCalls, all) => {
         // A full count window is judged even below the minimum of calls. With a rate of 1, one success prevents a trip.
@@ -223,7 +223,7 @@ describe("the window of a breaker", () => {
     );
   });
 
-  it("of time contains all calls of that time except for its first part, and none before, also after a pause", () => {
+  it("a window of time contains all calls of that time except for its first part, and none before, also after a pause", () => {
     const windowMs = 1000;
     const config = { ...DEFAULT_CONFIG, ...never, windowMs };
     fc.assert(

@@ -85,7 +85,7 @@ describe("a call through a gate", () => {
   });
 
   it.each([0, -1, Number.NaN, Number.NEGATIVE_INFINITY])(
-    "with a timeout of %d is refused, and takes no permit",
+    "a call with a timeout of %d is refused, and takes no permit",
     async (timeoutMs) => {
       const { gate, ended } = rig();
       const acquire = vi.spyOn(gate, "acquire");

@@ -81,7 +81,7 @@ describe("a condition", () => {
     expect(() => condition(asked)).toThrow(message);
   });
 
-  it("with too much nesting is refused", () => {
+  it("a condition with too much nesting is refused", () => {
     const source = `${"(".repeat(1000)}true${")".repeat(1000)}`;
     try {
       expect(compileCondition(source)({})).toBe(true);
@@ -117,7 +117,7 @@ describe("a condition", () => {
     }
   });
 
-  it("with numbers of any length is refused, or has a program that can be sent to clients", () => {
+  it("a condition with numbers of any length is refused, or has a program that can be sent to clients", () => {
     const digits = fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n });
     const near = fc
       .constantFrom(2n ** 63n, 2n ** 64n, -(2n ** 63n))
@@ -134,7 +134,7 @@ describe("a condition", () => {
     );
   });
 
-  it("of any text is compiled or refused, and evaluates to a bool or throws an error", () => {
+  it("a condition of any text is compiled or refused, and evaluates to a bool or throws an error", () => {
     const word = fc.constantFrom(
       ..."context . symbol attributes n ( ) [ ] { } , : ? == != < && || ! + - * / % in has all exists map x 1 1.0 'a' true null".split(
         " ",

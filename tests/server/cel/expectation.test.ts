@@ -34,13 +34,13 @@ describe("an expectation", () => {
     expect(compileExpectation('error.code == "NO_QUANTITY" && error.fields.least == 1.0')(failed)).toBe(true);
   });
 
-  it("with a syntax error is refused with the place", () => {
+  it("an expectation with a syntax error is refused with the place", () => {
     const attempt = (): unknown => compileExpectation("output.status ==");
     expect(attempt).toThrow(ExpectationError);
     expect(attempt).toThrow(expect.objectContaining({ position: "line 1, column 15" }));
   });
 
-  it("with an unknown name is refused, at any depth", () => {
+  it("an expectation with an unknown name is refused, at any depth", () => {
     const sources = [
       "outptu.status",
       "output.fills.all(fill, fill < limit)",
@@ -78,7 +78,7 @@ describe("an expectation", () => {
     for (const source of sources) expect(compileExpectation(source)(filled)).toBe(true);
   });
 
-  it("with too much nesting to be parsed is refused", () => {
+  it("an expectation with too much nesting to be parsed is refused", () => {
     const source = `${"(".repeat(1500)}true${")".repeat(1500)}`;
     expect(() => compileExpectation(source)).toThrow("it is nested too deeply; expected at most 64 brackets");
   });

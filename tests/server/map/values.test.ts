@@ -70,12 +70,15 @@ describe("free-form JSON in a request", () => {
     expect(PLACES.length).toBeGreaterThan(10);
   });
 
-  it.each(PLACES)("of $name at $at is refused with the place of an invalid or inexact number", (place) => {
-    for (const unfit of [Number.NaN, Infinity, -Infinity, 2 ** 53, -1e20]) {
-      expect(problem(place.input, place.fill(unfit))).toBe(place.at);
-    }
-    for (const fit of [0, -0.5, 2 ** 53 - 1]) expect(problem(place.input, place.fill(fit))).toBeUndefined();
-  });
+  it.each(PLACES)(
+    "free-form JSON in $name at $at is refused with the place of an invalid or inexact number",
+    (place) => {
+      for (const unfit of [Number.NaN, Infinity, -Infinity, 2 ** 53, -1e20]) {
+        expect(problem(place.input, place.fill(unfit))).toBe(place.at);
+      }
+      for (const fit of [0, -0.5, 2 ** 53 - 1]) expect(problem(place.input, place.fill(fit))).toBeUndefined();
+    },
+  );
 
   it("is refused if a value is empty", () => {
     const invoke = SERVICES.flatMap(({ methods }) => methods).find(({ name }) => name === "InvokeModule");

@@ -213,7 +213,7 @@ describe("a request over REST", () => {
       { json: 1, binary: "AA==" },
       /input|binary|json/,
     ],
-  ])("with %s is refused", (_, verb, target, body, expected) => {
+  ])("a request with %s is refused", (_, verb, target, body, expected) => {
     const message = problem(verb, target, body);
     if (typeof expected === "string") expect(message).toBe(expected);
     else expect(message).toMatch(expected);
@@ -289,7 +289,7 @@ describe("a request over REST", () => {
     expect(invoke('{"\\ud800": 1}')).toContain("half a character");
   });
 
-  it("with too much nesting is refused", () => {
+  it("a request with too much nesting is refused", () => {
     const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
     expect(() => read("POST", "/modules/a/invoke/m", `{"json":${deep}}`)).not.toThrow(RangeError);
     const deeper = "[".repeat(2_000_000);

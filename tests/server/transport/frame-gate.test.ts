@@ -145,7 +145,7 @@ describe("the frames of an HTTP/2 connection", () => {
     ["PRIORITY", () => frame(2, 0, 1, Buffer.alloc(5))],
     ["empty DATA", () => frame(0, 0, 1)],
     ["frames of an unknown type", () => frame(200, 0, 0)],
-  ])("without a use for a call have an allowance: %s", async (_, make) => {
+  ])("frames without a use for a call have an allowance: %s", async (_, make) => {
     const { send, refusals, clock } = rig();
     await send(PREFACE, Buffer.concat(Array.from({ length: CONTROL_FRAMES_BURST }, make)));
     await turn();
@@ -157,7 +157,7 @@ describe("the frames of an HTTP/2 connection", () => {
     expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
   });
 
-  it("of headers count the same if they are divided into tiny parts", async () => {
+  it("frames of headers count the same if they are divided into tiny parts", async () => {
     const { send, refusals } = rig();
     const crumbs = Array.from({ length: CONTROL_FRAMES_BURST + 1 }, () => frame(9, 0, 1));
     await send(PREFACE, frame(1, 0, 1), Buffer.concat(crumbs));
@@ -180,7 +180,7 @@ describe("the frames of an HTTP/2 connection", () => {
     expect(unfinished.bytes).toBe(0);
   });
 
-  it("of incomplete headers share a limit over all connections", async () => {
+  it("frames of incomplete headers share a limit over all connections", async () => {
     const unfinished = { bytes: MAX_UNFINISHED_HEADERS_BYTES - 100_000 };
     const [one, other] = [rig(unfinished), rig(unfinished)];
     await one.send(PREFACE, frame(1, 0, 1, literal(3, 9000)));

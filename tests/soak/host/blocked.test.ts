@@ -53,7 +53,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     expect(eventLoopUtilization).toBeLessThan(1);
   });
 
-  it("with a timeout of 0 may block until its caller gives up", async () => {
+  it("an instance with a timeout of 0 may block until its caller gives up", async () => {
     const instance = await hostRig({}, ownHost()).start(isolation, "blocking", { blockTimeoutMs: 0 });
     const looping = errorOf(instance.invoke("loop", { json: null }, { timeoutMs: 1500 }));
     expect((await looping).reason).toBe("MODULE_DEADLINE_EXCEEDED");

@@ -9,7 +9,7 @@ import { type Cell, cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 const isolation = "THREAD" satisfies Isolation;
 
 describe("a store that refuses a write", () => {
-  it("of the commit: the old version serves on, and loses nothing", async () => {
+  it("if the store refuses the commit, the old version serves on, and loses nothing", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
@@ -64,7 +64,7 @@ describe("a store that refuses a write", () => {
     });
   });
 
-  it("of the end of a trial: the new version serves on", async () => {
+  it("if the store refuses the end of a trial, the new version serves on", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({ bakeMs: 20 }, (event) => {
@@ -76,7 +76,7 @@ describe("a store that refuses a write", () => {
     await goesOn(one, "2");
   });
 
-  it("of a swap's end: a restart serves the version of the next swap", async () => {
+  it("if the store refuses the end of a swap, a restart serves the version of the next swap", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store });
     const result = await one.swap({}, (event) => {
@@ -93,7 +93,7 @@ describe("a store that refuses a write", () => {
     expect(next.modules.get("counter").record.lastSwap).toMatchObject({ swapped: true, toVersion: "3" });
   });
 
-  it("of a swap's failure: a repeated request gets the same outcome, and nothing happens again", async () => {
+  it("if the store refuses the failure of a swap, a repeated request gets the same outcome, and nothing happens again", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
     const result = await one.swap({ swapId: "release" }, (event) => {
@@ -106,7 +106,7 @@ describe("a store that refuses a write", () => {
     await goesOn(one, "1");
   });
 
-  it("of a swap's failure: a restart serves the version of the next swap", async () => {
+  it("if the store refuses the failure of a swap, a restart serves the version of the next swap", async () => {
     const { store, refuse, refused } = refusing();
     const one = await cell({ isolation, store, v2: counter(2, { health: MISBEHAVIOURS.throws }) });
     const result = await one.swap({}, (event) => {

@@ -226,7 +226,7 @@ describe("a server", () => {
   let own: OwnServer | undefined;
   afterEach(() => own?.stop());
 
-  it("that is killed and restarted lets every watcher resume where it was", { timeout: 60_000 }, async () => {
+  it("a server that is killed and restarted lets every watcher resume where it was", { timeout: 60_000 }, async () => {
     const flags = ["--data-dir", join(directory, "data"), "--modules-root", MODULES, "--log-level", "silent"];
     own = await startOwnServer(flags);
     proxy = await startProxy(() => Number(new URL(own?.baseUrl ?? "").port));

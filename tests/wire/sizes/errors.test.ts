@@ -92,7 +92,7 @@ describe("an error", () => {
     expect(error.details).toEqual(expect.any(String));
   });
 
-  it("of reflection does not repeat a question of megabytes", async () => {
+  it("an error of reflection does not repeat a question of megabytes", async () => {
     const messageRequest = { case: "fileContainingSymbol" as const, value: "x".repeat(3_000_000) };
     const { status } = await call(ServerReflection.method.serverReflectionInfo, { messageRequest });
     expect(status).toBe(0);

@@ -262,7 +262,7 @@ describe("every answer", () => {
     }
   });
 
-  it("to an operation on all resources has the first of them if not all fit, and their number", async () => {
+  it("the answer to an operation on all resources has the first of them if not all fit, and their number", async () => {
     const { client, sizes } = measured(BreakerService, world.server.url, "Connect with JSON");
     const { breakers, breakersTotal, nextPageToken } = await client.resetAllBreakers({});
     expect(breakersTotal).toBeGreaterThanOrEqual(COUNTS.breakers);
@@ -272,7 +272,7 @@ describe("every answer", () => {
     expect(world.engine.breakers.list().every(({ state }) => state === "CLOSED")).toBe(true);
   });
 
-  it("to a batch has as many flags as fit, and their number", async () => {
+  it("the answer to a batch has as many flags as fit, and their number", async () => {
     const { client, sizes } = measured(FlagService, world.server.url, "gRPC");
     const named = world.engine.flags.list().map(({ name }) => ({ flag: { name, description: "changed together" } }));
     const { flags, flagsTotal } = await client.batchUpdateFlags({ requests: named });

@@ -62,7 +62,7 @@ describe("a report", () => {
     expect(breakers.get("api").counts.failures).toBe(1);
   });
 
-  it("of another epoch counts as late", async () => {
+  it("a report of another epoch counts as late", async () => {
     const setup = await withBreaker();
     const { breakers } = setup;
     fail(setup, "api", 3);
@@ -74,7 +74,7 @@ describe("a report", () => {
     });
   });
 
-  it("of a probe needs its lease", async () => {
+  it("a report of a probe needs its lease", async () => {
     const setup = await withBreaker();
     const { breakers, clock } = setup;
     fail(setup, "api", 3);
@@ -86,7 +86,7 @@ describe("a report", () => {
     expect(breakers.get("api").state).toBe("CLOSED");
   });
 
-  it("of a million million outcomes is counted as quickly as a small one", async () => {
+  it("a report of a million million outcomes is counted as quickly as a small one", async () => {
     const { breakers } = await withBreaker();
     const many = Array.from({ length: 1000 }, () => ["SUCCESS", 1e9] as const);
     breakers.report("client", 1, [{ name: "api", epoch: 1, runs: runs(...many, ["FAILURE", 1e9]) }]);

@@ -26,7 +26,7 @@ const BAD: readonly Outcome[] = Array.from({ length: 30 }, () => "FAILURE");
 const GOOD: readonly Outcome[] = Array.from({ length: 30 }, () => "SUCCESS");
 
 describe("a simulation", () => {
-  it("of the configuration in force repeats the real transitions", async () => {
+  it("a simulation of the configuration in force repeats the real transitions", async () => {
     const setup = await withBreaker();
     live(setup, [...GOOD, ...BAD, ...GOOD]);
     const { actual, simulated } = setup.breakers.simulate("api");
@@ -39,7 +39,7 @@ describe("a simulation", () => {
     expect([simulated.calls, actual.calls]).toEqual([90, 90]);
   });
 
-  it("of a tolerant configuration never opens, and says for how many calls the outcome is unknown", async () => {
+  it("a simulation of a tolerant configuration never opens, and says for how many calls the outcome is unknown", async () => {
     const setup = await withBreaker();
     live(setup, [...GOOD, ...BAD, ...GOOD]);
     const { actual, simulated } = setup.breakers.simulate("api", { failureThreshold: 1000 });
@@ -48,7 +48,7 @@ describe("a simulation", () => {
     expect(actual.openMs).toBeGreaterThan(20_000);
   });
 
-  it("of a strict configuration opens earlier, and rejects calls that really went through", async () => {
+  it("a simulation of a strict configuration opens earlier, and rejects calls that really went through", async () => {
     const setup = await withBreaker({ ...CONFIG, failureThreshold: 1000 });
     live(setup, [...GOOD, ...BAD, ...GOOD]);
     const { actual, simulated } = setup.breakers.simulate("api", { failureThreshold: 2, timeoutMs: 60_000 });
@@ -56,7 +56,7 @@ describe("a simulation", () => {
     expect(simulated).toMatchObject({ openings: 1, openMs: 59_000, rejected: 58, unknown: 0 });
   });
 
-  it("with min_reporters distinguishes the clients", async () => {
+  it("a simulation with min_reporters distinguishes the clients", async () => {
     const setup = await withBreaker({ failureThreshold: 1000 });
     for (let seq = 1; seq <= 20; seq += 1) {
       const runs = [{ outcome: "FAILURE", count: 1 }] as const;

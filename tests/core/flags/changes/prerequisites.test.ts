@@ -101,7 +101,7 @@ describe("a prerequisite", () => {
     expect((await flags.update("middle", { description: "waits for base" })).record.prerequisites).toEqual(["base"]);
   });
 
-  it("in a cycle that two processes have closed does not make the evaluation endless", async () => {
+  it("a prerequisite in a cycle that two processes have closed does not make the evaluation endless", async () => {
     const { flags, store } = await flagsRig();
     await flags.create("b", on);
     await flags.create("a", { ...on, prerequisites: ["b"] });
@@ -113,7 +113,7 @@ describe("a prerequisite", () => {
     expect(flags.evaluate("a")).toMatchObject({ enabled: false });
   });
 
-  it("in a file must exist after the reload and close no cycle, or nothing is changed", async () => {
+  it("a prerequisite in a file must exist after the reload and close no cycle, or nothing is changed", async () => {
     const { flags, feed, write } = await flagsRig();
     await flags.create("old_engine", on);
     const before = feed.revision;
@@ -135,7 +135,7 @@ describe("a prerequisite", () => {
     expect(flags.isEnabled("a")).toBe(true);
   });
 
-  it("in a file is reported together with all other mistakes of the file", async () => {
+  it("a prerequisite in a file is reported together with all other mistakes of the file", async () => {
     const { flags, write } = await flagsRig();
     const needs = (...prerequisites: string[]): object => ({ enabled: true, strategy: "all_on", prerequisites });
     const wrong = { enabled: 1, strategy: "all_on", prerequisites: ["nowhere", "a"] };
@@ -165,7 +165,7 @@ describe("a prerequisite", () => {
     expect(mistakes).toBe("6");
   });
 
-  it("in a file is written before the flag that needs it, so that no watcher sees the flag without it", async () => {
+  it("a prerequisite in a file is written before the flag that needs it, so that no watcher sees the flag without it", async () => {
     const { flags, store, write } = await flagsRig();
     const states: boolean[] = [];
     await store.watch(0, ([change]) => {

@@ -26,7 +26,7 @@ const shareOf = ({ flags, clock }: FlagsRig): number | undefined => {
 };
 
 describe("a schedule", () => {
-  it("that starts in the future has its initial share until then", async () => {
+  it("a schedule that starts in the future has its initial share until then", async () => {
     const made = await scheduled(2 * HOUR);
     made.clock.advance(2 * HOUR);
     expect(onNow(made)).toEqual([]);

@@ -153,7 +153,7 @@ describe("an evaluation at a time", () => {
     expect((await flags.explain("a", sessions[0], { revision, time: endTime })).nowMs).toBe(endTime);
   });
 
-  it("in the future answers with the flags of today at that time", async () => {
+  it("an evaluation at a time in the future answers with the flags of today", async () => {
     const { flags, clock } = await flagsRig();
     const endTime = clock.now() + 10 * HOUR;
     await flags.setGradual("a", { initialPercentage: 0, targetPercentage: 100, endTime, allowMissing: true });

@@ -124,12 +124,12 @@ describe(`a flags file of any content (HELIOS_FUZZ_SEED=${SEED})`, () => {
     ["a damaged valid file", torn],
     ["a valid file with one member replaced", bent],
     ["a valid file", valid],
-  ])("that is %s is loaded as a whole, or refused with place and reason", async (_, texts) => {
+  ])("a file that is %s is loaded as a whole, or refused with place and reason", async (_, texts) => {
     const options = { seed: SEED, numRuns: RUNS };
     await fc.assert(fc.asyncProperty(texts, mode, reload), options);
   });
 
-  it("that is valid is loaded", async () => {
+  it("a file that is valid is loaded", async () => {
     const taken = async (text: string): Promise<void> => {
       const { flags, write } = await started();
       write(text);
@@ -139,7 +139,7 @@ describe(`a flags file of any content (HELIOS_FUZZ_SEED=${SEED})`, () => {
     await fc.assert(fc.asyncProperty(valid, taken), { seed: SEED, numRuns: 300 });
   });
 
-  it("with the deepest nesting or the longest chain of flags is handled like any other", async () => {
+  it("a file with the deepest nesting or the longest chain of flags is handled like any other", async () => {
     await reload('{"a":'.repeat(5000), "MERGE");
     await reload(`{"a": {"enabled": true, "strategy": "all_on", "variants": ${"[".repeat(5000)}`, "MERGE");
     const chain = (closes: boolean): string =>

@@ -64,7 +64,7 @@ describe("reload", () => {
     expect(flags.list().map(({ name, record }) => [name, record.percentage])).toEqual([["a", 5]]);
   });
 
-  it("in mode MERGE sets the flags that the file names, and keeps the rest", async () => {
+  it("a reload in mode MERGE sets the flags that the file names, and keeps the rest", async () => {
     const { flags, feed, write } = await flagsRig({ file: file({ a: entry(5), b: entry(6), c: entry(7) }) });
     const b = flags.get("b");
     write(file({ d: entry(8), b: entry(6), a: entry(9) }));
@@ -89,7 +89,7 @@ describe("reload", () => {
     expect(change?.cause).toEqual({ action: "ReloadFlags", actor: "ana" });
   });
 
-  it("in mode REPLACE deletes the flags that the file does not name", async () => {
+  it("a reload in mode REPLACE deletes the flags that the file does not name", async () => {
     const { flags, write } = await flagsRig({ file: file({ a: entry(5), b: entry(6) }) });
     write(file({ b: entry(6) }));
     const { differences } = await flags.reload({ mode: "REPLACE" });

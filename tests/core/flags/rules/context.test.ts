@@ -14,18 +14,18 @@ describe("an evaluation context", () => {
     ["attributes that are a list", [1], "context.attributes"],
     ["attributes that are a text", "a", "context.attributes"],
     ["attributes that are null", null, "context.attributes"],
-  ])("with %s is refused with the place", (_what, attributes, field) => {
+  ])("a context with %s is refused with the place", (_what, attributes, field) => {
     const attempt = (): void => checkContext({ attributes: attributes as Record<string, unknown> });
     expect(attempt).toThrow(reason("ARGUMENT_INVALID", { field }));
   });
 
-  it("that contains itself is refused", () => {
+  it("a context that contains itself is refused", () => {
     const attributes: Record<string, unknown> = { a: 1 };
     attributes.self = attributes;
     expect(() => checkContext({ attributes })).toThrow(reason("ARGUMENT_INVALID", { field: "context.attributes" }));
   });
 
-  it.each(["sessionId", "userId", "symbol", "system"])("whose %s is not text is refused", (field) => {
+  it.each(["sessionId", "userId", "symbol", "system"])("a context whose %s is not text is refused", (field) => {
     expect(() => checkContext({ [field]: 7 })).toThrow(reason("ARGUMENT_INVALID"));
   });
 

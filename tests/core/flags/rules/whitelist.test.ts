@@ -136,7 +136,7 @@ describe("a whitelist entry", () => {
     expect(feed.revision).toBe(before);
   });
 
-  it("that was stored before this rule stays, moves with the flag, and can be removed", async () => {
+  it("an entry that was stored before this rule stays, moves with the flag, and can be removed", async () => {
     const { flags, store } = await flagsRig();
     await flags.create("a", { enabled: true, strategy: "WHITELIST", whitelist: ["ok"] });
     const record = { ...flags.get("a").record, whitelist: ["ok", " ana "] } satisfies FlagFields;

@@ -90,12 +90,12 @@ describe.each(ISOLATIONS)("a call to a module in a %s", (isolation) => {
 });
 
 describe("a call", () => {
-  it("to an unknown module fails with MODULE_NOT_FOUND", async () => {
+  it("a call to an unknown module fails with MODULE_NOT_FOUND", async () => {
     const { call } = await rig();
     expect(await errorOf(call("a", "echo"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
   });
 
-  it("with an expired deadline does not reach the module", async () => {
+  it("a call with an expired deadline does not reach the module", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1");
     for (const timeoutMs of [0, -5]) {

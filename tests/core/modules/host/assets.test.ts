@@ -294,7 +294,7 @@ describe("an error that the files did not cause", () => {
 });
 
 describe("links below the root", () => {
-  it("to files are read under their own names, and links to directories as the files in the target", async () => {
+  it("links to files are read under their own names, and links to directories as the files in the target", async () => {
     const root = tree({
       "v2/m.mjs": answering(
         '["weights.bin", "data/a"].map((path) => readFileSync(new URL(path, import.meta.url), "utf8"))',
@@ -349,21 +349,24 @@ describe("assets on disk", () => {
     ["changed", (file) => overwrite(file, "Weights"), "is damaged"],
     ["cut off", (file) => overwrite(file, "weig"), "is damaged"],
     ["missing", (file) => rmSync(file), "is not in"],
-  ])("that are %s are not given to a module, and are made again by the next resolve", async (_, damage, problem) => {
-    const { artifactsDir, host, module, kept } = await rig();
-    expect(await answer(host, module)).toBe("weights");
-    damage(kept);
-    rmSync(join(artifactsDir, "trees"), { recursive: true });
-    const error = await errorOf(launch(host, module, "PROCESS"));
-    expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
-    expect(error.metadata.error).toContain(`its asset weights.bin (${digestOf(bytesOf("weights"))}) `);
-    expect(error.metadata.error).toContain(problem);
-    expect(error.metadata.error).toContain("load or swap m to make it anew");
-    expect(await host.resolve("m", ["weights.bin"])).toEqual(module);
-    expect(await answer(host, module)).toBe("weights");
-  });
+  ])(
+    "assets that are %s are not given to a module, and are made again by the next resolve",
+    async (_, damage, problem) => {
+      const { artifactsDir, host, module, kept } = await rig();
+      expect(await answer(host, module)).toBe("weights");
+      damage(kept);
+      rmSync(join(artifactsDir, "trees"), { recursive: true });
+      const error = await errorOf(launch(host, module, "PROCESS"));
+      expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
+      expect(error.metadata.error).toContain(`its asset weights.bin (${digestOf(bytesOf("weights"))}) `);
+      expect(error.metadata.error).toContain(problem);
+      expect(error.metadata.error).toContain("load or swap m to make it anew");
+      expect(await host.resolve("m", ["weights.bin"])).toEqual(module);
+      expect(await answer(host, module)).toBe("weights");
+    },
+  );
 
-  it("that are damaged where a module reads them are repaired", async () => {
+  it("assets that are damaged where a module reads them are repaired", async () => {
     const { artifactsDir, host, module, kept } = await rig();
     const place = join(artifactsDir, "trees", module.artifact, "weights.bin");
     expect(await answer(host, module)).toBe("weights");
@@ -395,7 +398,7 @@ describe("assets on disk", () => {
     expect(readdirSync(join(artifactsDir, "trees"))).toEqual([]);
   });
 
-  it("of a running instance are not deleted", async () => {
+  it("assets of a running instance are not deleted", async () => {
     const { artifactsDir, clock, host, module, kept } = await rig();
     const instance = await launch(host, module, "PROCESS");
     clock.advance(TEN_MINUTES * 10);

@@ -278,7 +278,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     ...(isolation === "PROCESS"
       ? [["eats_memory_at_import", "import", "out of memory"] as [string, string, string]]
       : []),
-  ])("of %s fails at %s with the reason", async (file, step, error) => {
+  ])("an instance of %s fails at %s with the reason", async (file, step, error) => {
     const thrown = await errorOf(start(isolation, `broken/${file}`));
     expect(thrown).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step } });
     expect(thrown.metadata.error).toContain(error);
@@ -288,7 +288,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     ["hangs_at_import", "import"],
     ["hangs_at_start", "start"],
     ["loops_at_start", "start"],
-  ])("of %s is given up at its timeout, in the step %s", async (file, step) => {
+  ])("an instance of %s is given up at its timeout, in the step %s", async (file, step) => {
     const thrown = await errorOf(start(isolation, `broken/${file}`, { startTimeoutMs: 700 }));
     expect(thrown).toMatchObject({
       reason: "MODULE_LOAD_FAILED",
@@ -296,7 +296,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     });
   });
 
-  it.each(["wrong_shape", "no_default", "factory_of_nothing"])("of %s is not a module", async (file) => {
+  it.each(["wrong_shape", "no_default", "factory_of_nothing"])("an instance of %s is not a module", async (file) => {
     expect((await errorOf(start(isolation, `broken/${file}`))).reason).toBe("MODULE_INVALID");
   });
 
@@ -371,7 +371,7 @@ describe("a module path", () => {
     }
   });
 
-  it("without a file is refused with the paths that were tried, and a directory is not a module", async () => {
+  it("a path without a file is refused with the paths that were tried, and a directory is not a module", async () => {
     const thrown = await errorOf(host.resolve("src.no.such"));
     expect(thrown.reason).toBe("MODULE_FILE_NOT_FOUND");
     expect(thrown.metadata.tried).toContain("src/no/such.ts");

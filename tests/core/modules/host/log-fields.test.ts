@@ -56,7 +56,7 @@ describe.each(ISOLATIONS)("a log entry of a module in a %s", (isolation) => {
 });
 
 describe("log fields", () => {
-  it("that are huge are cut, and later ones are logged as far as they fit", () => {
+  it("fields that are huge are cut, and later ones are logged as far as they fit", () => {
     let deep: unknown = 1;
     for (let level = 0; level < 1000; level += 1) deep = { deep };
     const many = Array.from({ length: 100_000 }, (_, index) => index);

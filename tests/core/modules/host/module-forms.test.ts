@@ -177,7 +177,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(shape).toMatchObject({ version: "1.2.3", stateSchema: 4, methods: ["run"] });
   });
 
-  it("in CommonJS includes everything that it requires by literal names", async () => {
+  it("a module in CommonJS includes everything that it requires by literal names", async () => {
     const files = {
       "m.cjs": `
         const { name } = require("./lib");

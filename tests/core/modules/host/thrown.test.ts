@@ -40,7 +40,7 @@ describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => 
     ["callerRange", "INVALID_ARGUMENT"],
     ["callerCode", "INVALID_ARGUMENT"],
     ["callerTruthy", "INTERNAL"],
-  ])("as %s has the code %s, which says whose fault it is", async (name, code) => {
+  ])("an error thrown as %s has the code %s, which says whose fault it is", async (name, code) => {
     const error = await errorOf(call(await start(isolation), "fail", name));
     expect(error).toMatchObject({ reason: "MODULE_METHOD_FAILED", code });
     expect(error.metadata.caller_fault).toBe(code === "INTERNAL" ? undefined : "true");

@@ -150,7 +150,7 @@ describe("the flag hot_reload_modules", () => {
     });
   });
 
-  it("with a percentage freezes by buckets if it buckets by system, and freezes everything if there is no key", async () => {
+  it("the flag with a percentage freezes by buckets if it buckets by system, and freezes everything if there is no key", async () => {
     const { modules, flags } = await two();
     await flags.update(FLAG, { strategy: "PERCENTAGE", percentage: 50, bucketBy: "SYSTEM" }, { rebucket: true }, BY);
     const on = (name: string): boolean => flags.isEnabled(FLAG, { system: name });
@@ -163,7 +163,7 @@ describe("the flag hot_reload_modules", () => {
     expect(await errorOf(modules.swap("a"))).toMatchObject({ metadata: { evaluation: "TARGETING_KEY_MISSING" } });
   });
 
-  it("with a prerequisite that is off names the actor who switched that one off", async () => {
+  it("the flag with a prerequisite that is off names the actor who switched that one off", async () => {
     const { modules, flags } = await two();
     await flags.create("market_closed", { enabled: true });
     await flags.update(FLAG, { prerequisites: ["market_closed"] }, {}, { actor: "bob" });

@@ -30,7 +30,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     ["throws_on_import", "import", "TypeError: no such thing"],
     ["throws_on_start", "start", "the model file is missing"],
     ["sick", "health", "no connection"],
-  ])("that %s is FAILED at %s with a reason, and is not desired", async (path, step, error) => {
+  ])("a module that %s is FAILED at %s with a reason, and is not desired", async (path, step, error) => {
     const { modules, register, state } = await rig();
     await register(path, { isolation });
     const refused = await errorOf(modules.load(path));
@@ -45,7 +45,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
 });
 
 describe("load", () => {
-  it("of a module that hangs ends at its start_timeout", async () => {
+  it("a load of a module that hangs ends at its start_timeout", async () => {
     const { hostClock, log, hangs } = hanging();
     const { modules, register } = await rig({ hostClock, log });
     await register("hangs_on_start", { startTimeoutMs: 300 });
@@ -59,13 +59,13 @@ describe("load", () => {
     expect(modules.get("hangs_on_start").record.lifecycle.state).toBe("FAILED");
   });
 
-  it("of an unknown module fails with MODULE_NOT_FOUND", async () => {
+  it("a load of an unknown module fails with MODULE_NOT_FOUND", async () => {
     const { modules } = await rig();
     expect(await errorOf(modules.load("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND", metadata: { name: "a" } });
     expect(await errorOf(modules.unload("a"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
   });
 
-  it("of an ACTIVE module changes nothing", async () => {
+  it("a load of an ACTIVE module changes nothing", async () => {
     const { modules, load } = await rig();
     await load("echo_v1");
     const before = modules.get("echo_v1");
@@ -73,7 +73,7 @@ describe("load", () => {
     expect(await modules.load("echo_v1", { activate: false })).toEqual(before);
   });
 
-  it("with activate = false starts a module that takes no traffic, until it is loaded again", async () => {
+  it("a load with activate = false starts a module that takes no traffic, until it is loaded again", async () => {
     const { modules, register, call, state } = await rig();
     await register("echo_v1");
     const loaded = await modules.load("echo_v1", { activate: false });
@@ -86,7 +86,7 @@ describe("load", () => {
     expect(state("echo_v1")).toBe("ACTIVE");
   });
 
-  it("of a file without a module fails with MODULE_INVALID", async () => {
+  it("a load of a file without a module fails with MODULE_INVALID", async () => {
     const { modules, register } = await rig();
     await register("not_a_module");
     expect(await errorOf(modules.load("not_a_module"))).toMatchObject({ reason: "MODULE_INVALID" });
@@ -96,7 +96,7 @@ describe("load", () => {
     });
   });
 
-  it("of a module whose pinned file has changed fails with MODULE_DIGEST_MISMATCH", async () => {
+  it("a load of a module whose pinned file has changed fails with MODULE_DIGEST_MISMATCH", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, register, call } = await rig({ root: path });
     await register("a");
@@ -177,7 +177,7 @@ describe("a forced reload", () => {
     expect(record.registration.version).toBe("5");
   });
 
-  it("of a broken file fails with MODULE_LOAD_FAILED, and the old instance serves on", async () => {
+  it("a forced reload of a broken file fails with MODULE_LOAD_FAILED, and the old instance serves on", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, load, call, state } = await rig({ root: path });
     await load("a");
@@ -190,7 +190,7 @@ describe("a forced reload", () => {
     expect(modules.get("a").record.lastSwap).toMatchObject({ swapped: false, failedStep: "start" });
   });
 
-  it("of a LOADED module leaves it LOADED, unless the request activates it", async () => {
+  it("a forced reload of a LOADED module leaves it LOADED, unless the request activates it", async () => {
     const { modules, register } = await rig();
     await register("echo_v1");
     await modules.load("echo_v1", { activate: false });
@@ -200,7 +200,7 @@ describe("a forced reload", () => {
     expect(active.record).toMatchObject({ desired: "ACTIVE", generation: 3, lifecycle: { state: "ACTIVE" } });
   });
 
-  it("of a module that is not hot-reloadable is refused", async () => {
+  it("a forced reload of a module that is not hot-reloadable is refused", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", { hotReloadable: false });
     const refused = await errorOf(modules.load("echo_v1", { forceReload: true }));

@@ -173,11 +173,14 @@ describe("a modules file", () => {
       '"a b" is not allowed',
       "1 to 120 letters, digits and _ . -, a letter or digit first",
     ],
-  ])("with a mistake is refused with line, key and expectation: %s", (text, line, key, problem, expected) => {
-    expect(mistakeIn(text)).toEqual({ file: "modules.json", line, key, problem, expected });
-  });
+  ])(
+    "a modules file with a mistake is refused with line, key and expectation: %s",
+    (text, line, key, problem, expected) => {
+      expect(mistakeIn(text)).toEqual({ file: "modules.json", line, key, problem, expected });
+    },
+  );
 
-  it("with a wrong environment is refused without revealing the value", () => {
+  it("a modules file with a wrong environment is refused without revealing the value", () => {
     const mistake = mistakeIn('{ "m": { "module_path": "a", "env": { "1KEY": "secret" } } }');
     expect(JSON.stringify(mistake)).not.toContain("secret");
   });

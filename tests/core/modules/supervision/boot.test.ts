@@ -138,7 +138,7 @@ describe("a restart of the service", () => {
     expect(await errorOf(engine.modules.startFresh("echo_v1"))).toMatchObject({ reason: "SERVER_DRAINING" });
   });
 
-  it("in the middle of a swap and a load restores both modules as desired", async () => {
+  it("a restart in the middle of a swap and a load restores both modules as desired", async () => {
     const first = await rig();
     await first.load("echo_v1", {}, "swapped");
     await first.register("hangs_on_start", {}, "loading");
@@ -190,7 +190,7 @@ describe("the first start", () => {
     await engine.modules.settled;
   });
 
-  it("without a modules file registers nothing", async () => {
+  it("a first start without a modules file registers nothing", async () => {
     const { modules } = await rig();
     await modules.settled;
     expect(modules.list()).toEqual([]);

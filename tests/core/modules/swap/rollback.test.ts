@@ -92,7 +92,7 @@ describe("a rollback", () => {
 });
 
 describe("a rollback with an id", () => {
-  it("that ends a trial happens once, however often the id is sent, also after a restart", async () => {
+  it("a rollback that ends a trial happens once, however often the id is sent, also after a restart", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
     const { modules, load, call, store, close } = await rig({ root: path });
     await load("v1", {}, "a");

@@ -193,7 +193,7 @@ describe("a swap", () => {
     [{ canary: { percentage: 101 } }, "canary.percentage"],
     [{ canary: { maxLatencyRatio: 0.5 } }, "canary.max_latency_ratio"],
     [{ config: { at: () => {} } }, "config.at"],
-  ])("with %o is refused, and the error names the field", async (options, field) => {
+  ])("a swap with %o is refused, and the error names the field", async (options, field) => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
     const error = await errorOf(modules.swap("echo", options));

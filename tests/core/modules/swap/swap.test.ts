@@ -86,7 +86,7 @@ describe("a swap", () => {
     expect(modules.get("echo")).toEqual(module);
   });
 
-  it("without a path starts the present content of the same file", async () => {
+  it("a swap without a path starts the present content of the same file", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, load, call } = await rig({ root: path });
     await load("a", { version: "1" });

@@ -129,7 +129,7 @@ describe("a change of a followed module", () => {
     expect(changes.some(({ cause }) => cause.action === "SwapModule" && cause.actor === "file")).toBe(true);
   });
 
-  it("in an import, or in a package.json beside it, causes a swap (PROCESS)", async () => {
+  it("a change in an import, or in a package.json beside it, causes a swap (PROCESS)", async () => {
     const files = {
       "a.js": `import { v } from "./lib/v.js"; export default class A { which() { return v; } }`,
       "lib/v.js": `export * from "../deep/er/w.js";`,
@@ -145,7 +145,7 @@ describe("a change of a followed module", () => {
     expect(await one.call("a", "which")).toBe("3");
   });
 
-  it("of an asset, or by a new file among the assets, causes a swap", async () => {
+  it("a change of an asset, or by a new file among the assets, causes a swap", async () => {
     const one = await watched({ "a.js": source("1"), "data/w.json": "1" }, { a: { assets: ["data"] } });
     await one.write("data/w.json", "2");
     await until(() => generation(one) === 2);
@@ -153,7 +153,7 @@ describe("a change of a followed module", () => {
     await until(() => generation(one) === 3);
   });
 
-  it("of the times and modes only, of nothing, or of an unrelated file causes no swap", async () => {
+  it("a change of the times and modes only, of nothing, or of an unrelated file causes no swap", async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("1") }, { a: {}, b: {} });
     const file = join(one.root, "a.js");
     await utimes(file, new Date(), new Date());

@@ -81,7 +81,7 @@ const NOWHERE: Record<string, readonly [(beside: string) => string, RegExp]> = {
 };
 
 describe.skipIf(process.platform !== "linux")("a wrong path", () => {
-  it.each(Object.entries(NOWHERE))("for a backup or a restore is refused: %s", async (_, [make, problem]) => {
+  it.each(Object.entries(NOWHERE))("a path for a backup or a restore is refused: %s", async (_, [make, problem]) => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));
@@ -93,7 +93,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     expect(readdirSync(beside)).toEqual(before);
   });
 
-  it("that cannot be created is refused at once, by every program that creates a directory", async () => {
+  it("a path that cannot be created is refused at once, by every program that creates a directory", async () => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));
@@ -111,7 +111,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     ]);
   });
 
-  it("for a backup is the data directory and everything below it, by any name", async () => {
+  it("a wrong path for a backup is the data directory and everything below it, by any name", async () => {
     const directory = await makeData();
     const link = join(makeDirectory(), "link");
     symlinkSync(directory, link);
@@ -123,7 +123,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     expect([readdirSync(directory), digests(directory)]).toEqual(before);
   });
 
-  it("for a restore is the backup, and everything below it", async () => {
+  it("a wrong path for a restore is the backup, and everything below it", async () => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));
@@ -134,7 +134,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     expect([readdirSync(backup), digests(backup)]).toEqual(before);
   });
 
-  it("whose temporary directory belongs to somebody else is refused, and that directory stays unchanged", async () => {
+  it("a path whose temporary directory belongs to somebody else is refused, and that directory stays unchanged", async () => {
     const parent = makeDirectory();
     const foreign = join(parent, "today.unfinished");
     mkdirSync(foreign);
@@ -150,7 +150,7 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     expect(existsSync(join(directory, "helios.db"))).toBe(true);
   });
 
-  it("on a full disk is refused, nothing is left there, and existing data stay", async () => {
+  it("a path on a full disk is refused, nothing is left there, and existing data stay", async () => {
     const directory = await makeData();
     const backup = join(makeDirectory(), "backup");
     backUp(directory, backup, new Date(0));

@@ -114,7 +114,7 @@ describe("a backup", () => {
     ],
   };
   for (const [what, [damage, problem]] of Object.entries(damages)) {
-    it(`that ${what} is refused, and the data stay unchanged`, async () => {
+    it(`a backup that ${what} is refused, and the data stay unchanged`, async () => {
       const { directory, backup, contents } = await makeBackup();
       damage(backup);
       expect(() => restore(backup, directory, true, newId)).toThrow(problem);
@@ -164,7 +164,7 @@ describe("a restore", () => {
     await store.close();
   });
 
-  it("that is interrupted before the database exists leaves no store that would start empty", async () => {
+  it("a restore that is interrupted before the database exists leaves no store that would start empty", async () => {
     const { backup, contents } = await makeBackup();
     const directory = makeDirectory();
     writeFileSync(join(directory, "helios.db.restoring"), "half");

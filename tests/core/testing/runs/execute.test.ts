@@ -164,7 +164,7 @@ describe("a run", () => {
     expect(record.state).toBe("CANCELLED");
   });
 
-  it("without an instance has a report, whose first test says why", async () => {
+  it("a run without an instance has a report, whose first test says why", async () => {
     const start = (): Promise<never> => Promise.reject(new Error("no such luck"));
     const received: string[] = [];
     const progress: RunProgress = { testEnded: ({ name, outcome }) => void received.push(`${name} ${outcome}`) };

@@ -33,7 +33,7 @@ describe("turns of test runs", () => {
     expect(got).toEqual(["a", "b", "gate 1", "gate 2", "c", "d"]);
   });
 
-  it("that are left twice admit one other run", async () => {
+  it("turns that are left twice admit one other run", async () => {
     const { got, take, leave } = rig(1, 10);
     for (const name of ["a", "b", "c"]) void take(name);
     await turn();

@@ -134,7 +134,7 @@ describe("the stubs of a suite that is a file", () => {
     expect(cycle).toContain("quote of module gateway failed");
   });
 
-  it("that never answer end with the test", async () => {
+  it("stubs that never answer end with the test", async () => {
     const suite = `export const stubs = { gateway: { place_order: (order) => order.from ? {} : new Promise(() => {}) } };
       export default [{ name: "hangs", timeoutMs: 100, run: (module) => module.call("place_order", {}) }, { name: "next", run: () => "well" }];`;
     const { test } = await desk({ "s.js": suite });
@@ -299,7 +299,7 @@ describe("a registration", () => {
     expect(await errorOf(registered)).toMatchObject({ reason: "ARGUMENT_INVALID", metadata: { field } });
   });
 
-  it("with other stubs is a different registration", async () => {
+  it("a registration with other stubs is a different registration", async () => {
     const { modules } = await desk();
     const register = (testStubs: RegistrationFields["testStubs"]) =>
       modules.register("trader", { modulePath: "trader", dependencies: ["gateway"], testStubs });

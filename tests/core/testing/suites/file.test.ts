@@ -123,7 +123,7 @@ describe("a wrong suite file", () => {
       test("description: () => 1"),
       /description is a function, which JSON does not have/,
     ],
-  ])("that %s is refused with the reason, and leaves nothing behind", async (_, text, problem) => {
+  ])("a suite file that %s is refused with the reason, and leaves nothing behind", async (_, text, problem) => {
     const engine = await engineWith({ "wrong.ts": text });
     const error = await thrown(engine.testing.run("counter", "wrong.ts"));
     expect(isReason(error, "SUITE_INVALID") && error.metadata).toMatchObject({ name: "wrong.ts", file: "wrong.ts" });
@@ -134,7 +134,7 @@ describe("a wrong suite file", () => {
     expect(run?.record).toMatchObject({ state: "INTERRUPTED", passed: false, failure: (error as Error).message });
   });
 
-  it("that hangs is given up", async () => {
+  it("a suite file that hangs is given up", async () => {
     const { path } = await ownRoot({ "s.ts": 'console.log("hanging"); await new Promise(() => {});' });
     const { hostClock, log, hangs } = hanging();
     const host = createModuleHost({ root: path, clock: hostClock });
@@ -169,7 +169,7 @@ describe("a wrong suite file", () => {
     expect(endings.map(({ description }) => description)).toEqual(["killed by SIGKILL", "killed by SIGKILL"]);
   });
 
-  it("that is missing, outside the root, or imports such a file is refused before a run begins", async () => {
+  it("a suite file that is missing, outside the root, or imports such a file is refused before a run begins", async () => {
     const engine = await engineWith({ "s.ts": 'import "./nothing.ts"; export default [];' });
     expect(await thrown(engine.testing.run("counter", "s.ts"))).toMatchObject({
       message: "test suite s.ts: s.ts:1 imports ./nothing.ts, which does not exist",

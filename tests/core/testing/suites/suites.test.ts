@@ -119,7 +119,7 @@ describe("a run", () => {
     expect([bad.positions_add_up, bad.concurrent_orders_lose_none]).toEqual(["SKIPPED", "SKIPPED"]);
   });
 
-  it("of a module that does not start says why, and skips the other tests", async () => {
+  it("a run of a module that does not start says why, and skips the other tests", async () => {
     await engine.modules.register("never_starts", { modulePath: "suites/trader", config: { flaw: "starts" } });
     const { record } = await engine.testing.run("never_starts", "trading");
     const [first, ...rest] = record.tests;

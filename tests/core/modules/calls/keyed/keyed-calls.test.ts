@@ -331,7 +331,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a", "b", "c"]);
   });
 
-  it("to a pure method stores nothing before it runs, and is repeated if its module ended during it", async () => {
+  it("a call to a pure method stores nothing before it runs, and is repeated if its module ended during it", async () => {
     const { modules, store, ledger, reaches, clock } = await ordersRig({ pureMethods: ["quote"] });
     const quote = (id: string, ending: string) =>
       modules.invoke("orders", "quote", { json: { id, ending } }, { idempotencyKey: id });
@@ -354,7 +354,7 @@ describe("a call with a key", () => {
     expect(await ledger()).toEqual(["a", "b", "b"]);
   });
 
-  it("that the fallback answered gets that answer again, although the module serves again", async () => {
+  it("a call that the fallback answered gets that answer again, although the module serves again", async () => {
     const spare = await ownLedger();
     const { place, load, breakers, ledger } = await ordersRig({ fallbackModule: "spare" });
     await load("orders", { ...ordersFields(spare.file), version: "spare" }, "spare");
@@ -365,7 +365,7 @@ describe("a call with a key", () => {
     expect([await ledger(), await spare.read()]).toEqual([[], ["a"]]);
   });
 
-  it("that was under way when the service ended has an unknown outcome after the restart", async () => {
+  it("a call that was under way when the service ended has an unknown outcome after the restart", async () => {
     const clock = createManualClock();
     const store = createMemoryStore({ clock, incarnation: "one" });
     const first = await ordersRig({}, { store, clock });

@@ -47,7 +47,7 @@ describe("artifacts on disk", () => {
     ],
     ["cut off", (file) => truncateSync(file, 20), "is damaged"],
     ["emptied", (file) => truncateSync(file, 0), "is damaged"],
-  ])("that were %s are not run, and are built again by the next resolve", async (_, damage, problem) => {
+  ])("artifacts that were %s are not run, and are built again by the next resolve", async (_, damage, problem) => {
     const artifactsDir = tree();
     const host = hostOf(tree({ "entry.ts": answering('"whole"') }), { artifactsDir });
     const module = await host.resolve("entry");
@@ -59,7 +59,7 @@ describe("artifacts on disk", () => {
     expect(await run(await launch(host, module, "PROCESS"))).toBe("whole");
   });
 
-  it("that are missing are reported, and an invalid digest reads no file", async () => {
+  it("artifacts that are missing are reported, and an invalid digest reads no file", async () => {
     const artifactsDir = tree({ secret: "x" });
     const host = hostOf(tree(), { artifactsDir });
     for (const artifact of ["0".repeat(64), "", "../secret", "secret"]) {
@@ -71,7 +71,7 @@ describe("artifacts on disk", () => {
     }
   });
 
-  it("that were half written when the service was killed are removed, and other files are kept", async () => {
+  it("artifacts that were half written when the service was killed are removed, and other files are kept", async () => {
     const half = `${"a".repeat(64)}.1.tmp`;
     const artifactsDir = tree({ [half]: "half", "notes.txt": "mine", "sub/x.tmp": "" });
     const { artifact } = await hostOf(tree({ "entry.ts": answering("1") }), { artifactsDir }).resolve("entry");
@@ -100,7 +100,7 @@ describe("artifacts on disk", () => {
     expect(readdirSync(artifactsDir).sort()).toEqual(there.sort());
   });
 
-  it("that cannot be written are an error of the store, until they can be", async () => {
+  it("artifacts that cannot be written are an error of the store, until they can be", async () => {
     const directory = tree({ file: "in the way" });
     const root = tree({ "entry.ts": answering("1") });
     const host = hostOf(root, { artifactsDir: join(directory, "file/artifacts") });

@@ -25,7 +25,7 @@ describe("the name of a method", () => {
     );
   });
 
-  it("in the spelling of the class means that method, whatever other methods the class has", () => {
+  it("a name in the spelling of the class means that method, whatever other methods the class has", () => {
     const name = fc.stringMatching(/^[\p{L}$][\p{L}\p{N}_$]{0,12}$/u);
     fc.assert(
       fc.property(fc.uniqueArray(name, { maxLength: 20 }), (methods) => {
@@ -85,7 +85,7 @@ describe("the name of a method", () => {
     expect(isSameMethod([], "place_order", "placeOrder")).toBe(false);
   });
 
-  it("in camelCase keeps underscores at its ends", () => {
+  it("a name in camelCase keeps underscores at its ends", () => {
     expect(camelCase("_place_order_")).toBe("_placeOrder_");
   });
 });

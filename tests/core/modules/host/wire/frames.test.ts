@@ -30,7 +30,7 @@ describe("frames", () => {
   it.each<[string, FrameReading, fc.Arbitrary<(ToInstance | FromInstance)[]>]>([
     ["an instance", moduleFrames(AWAITED), fromInstance],
     ["the service", serviceFrames, toInstance],
-  ])("of %s arrive whole and in order, however the stream is divided", (_, reading, messages) => {
+  ])("frames of %s arrive whole and in order, however the stream is divided", (_, reading, messages) => {
     fc.assert(
       fc.property(messages, fc.array(fc.nat(20_000)), (sent, cuts) => {
         const stream = Buffer.concat(sent.map(toFrame));
@@ -70,7 +70,7 @@ describe("frames", () => {
     ["a state that was not requested", [0, 2, 0, 0, 5], "131072 bytes"],
     ["a log entry longer than the limit", [0, 2, 0, 0, 8], "131072 bytes"],
     ["any other long message", [0, 32, 0, 0, 7], "2097152 bytes"],
-  ])("of a module end at %s, which is reported once", (_, bytes, problem) => {
+  ])("frames of a module end at %s, which is reported once", (_, bytes, problem) => {
     const { read, got, wrong } = reader(moduleFrames({ isAwaited: () => true, isStateAwaited: () => false }));
     read(Buffer.concat([toFrame(before), Buffer.from(bytes)]));
     if (problem === "") return expect(wrong).toEqual([]);
@@ -80,14 +80,14 @@ describe("frames", () => {
     expect(wrong).toEqual([expect.stringMatching(problem)]);
   });
 
-  it("of a module that answer no request are not read", () => {
+  it("frames of a module that answer no request are not read", () => {
     const { read, got } = reader(moduleFrames({ isAwaited: (id) => id === 2, isStateAwaited: () => false }));
     const packet: Packet = [OUTPUT, 1, 0, "", "", 0, "{ this is no JSON", ""];
     read(Buffer.concat([packetFrame(packet), toFrame({ type: "output", id: 2, output: { json: 1 } })]));
     expect(got).toEqual([late, { type: "output", id: 2, output: { json: 1 } }]);
   });
 
-  it("of a state are accepted while one is awaited, whatever their size", () => {
+  it("frames of a state are accepted while one is awaited, whatever their size", () => {
     const { read, got, wrong } = reader(moduleFrames(AWAITED));
     const state = new Uint8Array(6 * 1024 * 1024).fill(7);
     read(packetFrame([STATE, 3, 0, "", "", 1, state, ""]));
@@ -100,13 +100,13 @@ describe("frames", () => {
     ["a state with keys", STATE, 2],
     ["a log entry", 8, 1],
     ["another message", 7, 1],
-  ])("of %s in the wrong format are not read", (_, kind, form) => {
+  ])("frames of %s in the wrong format are not read", (_, kind, form) => {
     const { read, got, wrong } = reader(moduleFrames(AWAITED));
     read(packetFrame([kind, 3, 0, "", "", form, "{ this is no JSON", ""]));
     expect([got, wrong]).toEqual([[], [`no form of a message of kind ${kind}: ${form}`]]);
   });
 
-  it("with deep nesting do not reach JSON.parse", () => {
+  it("frames with deep nesting do not reach JSON.parse", () => {
     const { read, wrong } = reader(moduleFrames(AWAITED));
     const deep = "[".repeat(1_000_000);
     read(packetFrame([OUTPUT, 3, 0, "", "", 0, `${deep}${"]".repeat(1_000_000)}`, ""]));

@@ -88,14 +88,14 @@ describe("messages posted by an instance", () => {
     expect(fromPost(posted, AWAITED)).toBeUndefined();
   });
 
-  it("with a large state that no one requested are refused", () => {
+  it("messages with a large state that no one requested are refused", () => {
     const state = new Uint8Array(100_000);
     const message: FromInstance = { type: "state", id: 1, state };
     expect(received(message)).toEqual(message);
     expect(received(message, { isAwaited: () => true, isStateAwaited: () => false })).toBeUndefined();
   });
 
-  it("that answer no request are not read", () => {
+  it("messages that answer no request are not read", () => {
     const nobody = { isAwaited: () => false, isStateAwaited: () => false };
     expect(fromPost([2, 1, 0, "", "", 0, "{ this is no JSON", ""], nobody)).toEqual({ type: "late", id: 1 });
   });

@@ -8,7 +8,7 @@ describe("an answer", () => {
     ["a JSON value", { json: null }],
     ["bytes", { binary: new Uint8Array(2) }],
     ["bytes and a JSON value", { json: 0, binary: new Uint8Array(2) }],
-  ])("of %s is part of the protocol", (_, output) => {
+  ])("an answer of %s is part of the protocol", (_, output) => {
     expect(answer(output)).toEqual({ type: "output", id: 1, output });
   });
 
@@ -19,7 +19,7 @@ describe("an answer", () => {
     ["a length in place of bytes", { json: 0, binary: { length: 2e8 } }],
     ["a number in place of bytes", { json: 0, binary: 5e8 }],
     ["no value in place of bytes", { json: 0, binary: undefined }],
-  ])("of %s is not part of the protocol", (_, output) => {
+  ])("an answer of %s is not part of the protocol", (_, output) => {
     expect(answer(output)).toBeUndefined();
   });
 });
