@@ -4,10 +4,10 @@ import { readSources, type SourceFile } from "./architecture/imports.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** What `vitest --project` and the scripts `test:unit` and `test:soak` know. */
+/** The names that `vitest --project` and the scripts `test:unit` and `test:soak` use. */
 export type Project = "unit" | "process" | "soak";
 
-/** The helper that has a test run once for each kind of instance. */
+/** The helper that makes a test run once for each kind of instance. */
 const ISOLATIONS = "tests/support/isolations.ts";
 
 /** Modules that start processes and threads, or open sockets. */
@@ -18,12 +18,12 @@ const STARTS: readonly (string | RegExp)[] = [
   "src/core/modules/host/index.ts",
   "src/server/server.ts",
 ];
-/** The engine starts modules; the core's index is imported for much else. */
+/** The engine starts modules. The core's index itself does not count, because it is imported for much else. */
 const STARTS_ENGINE = /\bcreateEngine\(/;
 
 /**
- * The project of each test file. `soak`: what is below tests/soak. `process`: what imports, itself or by helpers, something
- * that starts processes and threads or opens sockets. `unit`: all others.
+ * The project of each test file. `soak`: files below tests/soak. `process`: files that import code, directly or indirectly,
+ * that starts processes and threads or opens sockets. `unit`: all other files.
  */
 export function projectsOf(files: readonly SourceFile[], textOf: (path: string) => string): Map<string, Project> {
   const byPath = new Map(files.map((file) => [file.path, file]));
@@ -48,14 +48,14 @@ export function projectsOf(files: readonly SourceFile[], textOf: (path: string) 
   return new Map(tests.map((path) => [path, projectOf(path)]));
 }
 
-/** Those of other tools have a configuration of their own. */
+/** The tests of other clients (tests/foreign) have their own configuration. */
 function isTest(path: string): boolean {
   return path.endsWith(".test.ts") && !path.startsWith("tests/foreign/");
 }
 
 /**
- * The test files of each project, from the repository's root. `threads` are those of `process` that run in each kind of
- * instance: in processes there, and in threads in a soak of their own.
+ * The test files of each project, from the repository's root. `threads` are the files of `process` that run in each kind of
+ * instance: `process` runs them with processes, and a separate soak project with threads.
  */
 export function readProjects(): Record<Project | "threads", string[]> {
   const helpers = ["tests", "scripts", "clients/typescript"].flatMap((directory) => readSources(ROOT, directory));

@@ -4,7 +4,7 @@ export interface Method {
   readonly parameters: readonly string[];
 }
 
-/** A method's name at the begin of a line, with type parameters, up to its parenthesis. */
+/** A method's name at the beginning of a line, with type parameters, up to its parenthesis. */
 const METHOD = /^ +(\w+)(?:<[^()]*>)?\(/gm;
 
 /** The methods of the interfaces in a TypeScript file whose signatures end in a semicolon. */

@@ -6,7 +6,7 @@ import { circlesIn, roomGraph } from "./circles.ts";
 import { filesBelow, readSources } from "./imports.ts";
 import { parametersOf } from "./parameters.ts";
 
-/** The domains that are laid out alike. `noun` is the resource whose record, view and writer they have. */
+/** The domains with the same layout. `noun` is the resource whose record, view and writer they have. */
 const SIBLINGS = [
   { domain: "flags", face: "Flags", noun: "Flag", errors: "FLAG_ERRORS" },
   { domain: "breakers", face: "Breakers", noun: "Breaker", errors: "BREAKER_ERRORS" },

@@ -89,7 +89,7 @@ export async function survives(front: Front, fates: readonly Fate[], survivor: S
     const deadline = performance.now() + ms;
     while (front.left > 0) {
       await survivor.done();
-      if (performance.now() > deadline) throw new Error(`${front.left} fates were not met within ${ms} ms`);
+      if (performance.now() > deadline) throw new Error(`${front.left} disturbances did not happen within ${ms} ms`);
       await pause(10);
     }
     await survivor.works(ms);

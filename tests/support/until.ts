@@ -1,7 +1,7 @@
-/** Short enough that nobody waits for it, long enough that the processor is left to what is waited for. */
+/** Short enough not to delay a test, and long enough to leave the processor to the work that the test waits for. */
 const PAUSE_MS = 3;
 
-/** Resolves when something is so that another process, a thread or the network makes so. The test's timeout ends a wait in vain. */
+/** Resolves when a condition holds that another process, a thread or the network brings about. Only the test's timeout ends the wait otherwise. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }

@@ -18,7 +18,7 @@ const LOST: Connection = { state: "LOST", heardAt: 5 };
 const STOPPED: Connection = { state: "STOPPED", heardAt: 5 };
 
 describe("a connection of a circuit", () => {
-  it("is there while the service's word holds, also while the stream is lost", () => {
+  it("counts as connected while the service's state is valid, also while the stream is lost", () => {
     const all = [UNHEARD, HEARD, CONNECTED, CUT, LOST, STOPPED];
     expect(all.filter(isConnected)).toEqual([CONNECTED, CUT]);
   });
@@ -30,7 +30,7 @@ describe("a connection of a circuit", () => {
     ["CUT", CUT, "CONNECTED"],
     ["LOST", LOST, "HEARD"],
   ] as const)(
-    "a connection that is %s knows after a frame when that came, and has its stream back",
+    "a connection that is %s stores the time of a frame, and has its stream back after it",
     (_, before, state) => {
       expect(afterFrame(before, 7)).toMatchObject({ state, heardAt: 7 });
     },
@@ -60,11 +60,11 @@ describe("a connection of a circuit", () => {
     expect(disconnected(before)).toEqual(after);
   });
 
-  it("a connection that has stopped stays so, whatever happens", () => {
+  it("a connection that has stopped stays stopped, whatever happens", () => {
     for (const after of [afterFrame(STOPPED, 9), afterCut(STOPPED), disconnected(STOPPED)]) expect(after).toBe(STOPPED);
   });
 
-  it("never begins by itself, and its last frame never becomes older", () => {
+  it("never begins by itself, and the time of its last frame never goes back", () => {
     const steps = fc.array(fc.oneof(fc.nat(20), fc.constantFrom("cut" as const, "end" as const)));
     fc.assert(
       fc.property(fc.constantFrom(UNHEARD, HEARD, CONNECTED, CUT, LOST), steps, (first, all) => {

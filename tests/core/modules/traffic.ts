@@ -9,7 +9,7 @@ export interface Traffic {
   stop(): Promise<{ readonly answers: readonly unknown[]; readonly failed: readonly unknown[] }>;
 }
 
-/** Calls a method from so many callers, each again after a pause: they must not keep the processors from what they call. */
+/** Calls a method from several callers. Each pauses before its next call, to leave the processors to the called module. */
 export function startTraffic(call: () => Promise<unknown>, callers: number, pauseMs = 1): Traffic {
   const answers: unknown[] = [];
   const failed: unknown[] = [];
