@@ -61,7 +61,7 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
       const delta = collection.hub.source.decode(change);
       return delta && flagDelta(delta);
     },
-    sizeOf: (told) => ("record" in told ? told.size : (told.resource?.size ?? 0)),
+    sizeOf: (item) => ("record" in item ? item.size : (item.resource?.size ?? 0)),
     isOversize: ({ resource }) => resource !== undefined && isOversize(resource),
   });
 

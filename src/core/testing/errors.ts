@@ -1,6 +1,6 @@
 import { table } from "../errors/row.ts";
 
-/** What a caller can get for a suite, or for a run of tests. */
+/** The errors of suites and of runs. */
 export const TESTING_ERRORS = table({
   SUITE_NOT_FOUND: {
     code: "NOT_FOUND",

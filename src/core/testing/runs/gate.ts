@@ -2,13 +2,14 @@ import type { Subject } from "../../modules/swap/steps/gate.ts";
 import type { Run, RunRecord } from "./record.ts";
 import { isGood } from "./runner.ts";
 
-/** Whether a candidate may take the place of what serves, and why; for people. */
+/** Whether a candidate passes the gate of a swap. */
 export interface Verdict {
   readonly passed: boolean;
+  /** Why; for people. */
   readonly detail: string;
 }
 
-/** By the report of a run on the candidate itself. */
+/** The verdict by a run on the candidate itself. */
 export function judgeReport({ state, passed, tests, totalTests, failure }: RunRecord): Verdict {
   if (state !== "COMPLETED") return { passed: false, detail: `the run was ${state}${because(failure)}` };
   const good = tests.filter(({ outcome }) => outcome === "PASSED").length;
@@ -16,7 +17,7 @@ export function judgeReport({ state, passed, tests, totalTests, failure }: RunRe
   return { passed, detail: `${good} of ${totalTests} passed${bad.join("")}` };
 }
 
-/** By an earlier run: what was tested must be what is to serve. `suite`: which one it must be of; empty: any. */
+/** The verdict by an earlier run, which must have tested the same code with `suite`; empty: with any suite. */
 export function judgeRun(run: Run | undefined, id: string, { name, artifact }: Subject, suite: string): Verdict {
   const refused = (why: string): Verdict => ({ passed: false, detail: `run ${id} ${why}` });
   if (run === undefined) return refused("does not exist");

@@ -7,7 +7,7 @@ import type { TestResult } from "./runner.ts";
  * @limit bytes
  */
 export const MAX_REPORT_BYTES = 1024 * 1024;
-/** Bytes of an output, and characters of a message, that are tried one after the other. */
+/** Limits that are tried one after the other: bytes of an output, and characters of a message. */
 const LEVELS: readonly { readonly output: number; readonly message: number }[] = [
   { output: 1024, message: 1000 },
   { output: 256, message: 500 },
@@ -16,7 +16,7 @@ const LEVELS: readonly { readonly output: number; readonly message: number }[] =
   { output: 0, message: 0 },
 ];
 
-/** The report, and where it is too large the same with shorter outputs and messages, as long as they may be. */
+/** The report; if it is too large, with outputs and messages cut as little as necessary. */
 export function fitReport(record: RunRecord): RunRecord {
   if (knownSize(record) <= MAX_REPORT_BYTES) return record;
   const before = fitted.get(record);

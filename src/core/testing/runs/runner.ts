@@ -12,15 +12,15 @@ import { STARTS, type Test, TestFailure, type TestInstance } from "../suites/sui
 
 export type TestOutcome = "PASSED" | "FAILED" | "TIMED_OUT" | "ERRORED" | "SKIPPED";
 
-/** How one test went. */
+/** The result of one test. */
 export interface TestResult {
   readonly name: string;
   readonly outcome: TestOutcome;
   readonly required: boolean;
   readonly durationMs: number;
-  /** Why, unless it passed. */
+  /** Why it did not pass; empty if it passed. */
   readonly message: string;
-  /** What the module answered, as JSON, if it is short enough to be kept; absent where it did not answer. */
+  /** The module's answer as JSON, cut if it is long. Absent if there was no answer. */
   readonly output?: unknown;
 }
 
@@ -36,9 +36,9 @@ const MAX_OUTPUT_BYTES = 4096;
 export const MAX_MESSAGE = 1000;
 
 /**
- * Runs tests one after the other, in order. When the instance ends, or `signal` is aborted, the test at hand and those
- * after it are not run to their end: ERRORED or SKIPPED. `trial` is what the instance reaches to answer their calls; absent: all
- * that it reaches otherwise, since it serves.
+ * Runs tests one after the other. If the instance ends, or `signal` is aborted, the current test is ERRORED or SKIPPED, and
+ * the later ones are SKIPPED. `trial` limits what the instance calls to answer the tests. Absent: it calls whatever it calls
+ * otherwise, because it serves.
  */
 export async function runTests(
   { instance, generation }: Pick<Candidate, "instance" | "generation">,
@@ -59,7 +59,7 @@ export async function runTests(
     const result = await runTest({ instance, generation }, trial, test, clock, signal);
     if (ending === undefined) return result;
     stopped = "the instance ended before";
-    // The one that serves may be replaced or unloaded at any time.
+    // An instance that serves may be replaced or unloaded at any time. That is no error of the test.
     return ending.expected && result.outcome === "ERRORED"
       ? { ...result, message: "the instance was stopped while it was tested" }
       : result;
@@ -67,7 +67,7 @@ export async function runTests(
   return results.finally(stopListening);
 }
 
-/** The results where no instance could be started. */
+/** The results if no instance could be started. */
 export function notStarted(tests: readonly Test[], error: unknown, progress: Progress = {}) {
   const message = messageOf(error).slice(0, MAX_MESSAGE);
   return inOrder(tests, progress, async (test, index) => {
@@ -76,7 +76,7 @@ export function notStarted(tests: readonly Test[], error: unknown, progress: Pro
   });
 }
 
-/** The results where the run was cancelled before there was an instance. */
+/** The results if the run was cancelled before an instance started. */
 export const notRun = (tests: readonly Test[]): readonly TestResult[] =>
   tests.map((test) => skipped(test, CANCELLATION));
 
@@ -125,7 +125,7 @@ async function runUntil(
   const under = testInstance(tested, trial, test.timeoutMs, clock, over.signal);
   if (method !== undefined && !under.hasMethod(method)) {
     const message = `the module has no method ${method}`;
-    // What a module may lack, no run waits for.
+    // The module may do without the method, so the run can pass without this test.
     if (test.methodOptional) return { ...skipped(test, message), required: false };
     return { ...skipped(test, message), outcome: "FAILED" };
   }
@@ -184,7 +184,7 @@ function testInstance(
       const answer = instance
         .invoke(method, payload, { timeoutMs, signal, origin })
         .then((output) => ("json" in output ? output.json : output.binary));
-      // A test may end without having waited for it.
+      // A test may end before the answer comes; then nobody handles a rejection.
       answer.catch(() => {});
       return answer;
     },

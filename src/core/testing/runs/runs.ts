@@ -10,7 +10,7 @@ import type { TestOutcome, TestResult } from "./runner.ts";
 
 export type RunCounts = Readonly<Record<Lowercase<TestOutcome>, number>>;
 
-/** How many tests ended how. */
+/** The number of tests for each outcome. */
 export function countsOf(tests: readonly TestResult[]): RunCounts {
   const counts = { passed: 0, failed: 0, timed_out: 0, errored: 0, skipped: 0 };
   for (const { outcome } of tests) counts[outcome.toLowerCase() as Lowercase<TestOutcome>] += 1;
@@ -22,26 +22,26 @@ export function countsOf(tests: readonly TestResult[]): RunCounts {
  * @limit runs
  */
 export const KEPT_RUNS = 100;
-/** Runs that are deleted in one write. */
+/** Most runs that one write deletes. */
 const FORGOTTEN_AT_ONCE = 1000;
 
-/** The history of runs: the last of each module, across restarts. */
+/** The stored runs: the last ones of each module. */
 export interface Runs {
   /**
-   * After the feed was started: runs that the service did not end are INTERRUPTED, those of modules that are not there
-   * forgotten.
+   * Call it after the feed was started. Runs in progress when the service ended become INTERRUPTED; runs of modules that do
+   * not exist are deleted.
    */
   start(isThere: (module: string) => boolean): Promise<void>;
-  /** Forgets all runs of a module. */
+  /** Deletes all runs of a module. */
   forget(module: string): Promise<void>;
   find(id: string): Run | undefined;
   /** RUN_NOT_FOUND. */
   get(id: string): Run;
-  /** Of a module, or all; newest first: in the order in which they were accepted, whatever the wall clock says. */
+  /** The runs of one module, or of all, newest first. The order is that of acceptance, not of wall times. */
   list(module?: string): readonly Run[];
-  /** Remembers a run that was accepted, and forgets the oldest of its module. */
+  /** Stores a run that was accepted, and deletes the oldest runs of its module. */
   begin(id: string, record: RunRecord): Promise<Run>;
-  /** Writes how a run ended; what it ended as before stays. */
+  /** Stores the end of a run. A run that has ended already stays as it is. */
   end(id: string, record: RunRecord): Promise<Run>;
 }
 
@@ -89,7 +89,7 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
     async begin(id, record) {
       const written = await collection.change(id, record.cause, () => record);
       for (const { name } of list(record.module).slice(KEPT_RUNS)) {
-        // The run at hand is none the worse for it, and the next one tries again.
+        // This does not concern the new run, and the next run tries again.
         await collection.delete(name, { action: "ForgetRun" }).catch((error: unknown) => {
           log("testing", "warn", "a test run was not forgotten", { id: name, error: messageOf(error) });
         });
@@ -100,5 +100,5 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
   };
 }
 
-/** The revision at which it was. */
+/** The revision at which the run was accepted. */
 const accepted = ({ record, revision }: Run): number => record.createRevision ?? revision;

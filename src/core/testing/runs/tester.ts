@@ -9,12 +9,12 @@ import { countsOf, type RunCounts } from "./runs.ts";
 export interface AddTestOptions {
   /** Default true. */
   readonly required?: boolean;
-  /** Above 0; Infinity: none. Default 10 s. */
+  /** Above 0; Infinity: no timeout. Default 10 s. */
   readonly timeoutMs?: number;
   readonly description?: string;
 }
 
-/** What a run came to, in the shape of the mission's report. */
+/** The result of a run, in snake_case for reports. */
 export interface TestReport {
   readonly module: string;
   readonly total_tests: number;
@@ -23,16 +23,16 @@ export interface TestReport {
   readonly run: Run;
 }
 
-/** A suite of one's own for a module, with tests as functions. */
+/** A suite for one module whose tests are functions. */
 export interface Tester {
   /**
-   * A test passes when `test` returns true, and fails when it returns false or throws. ARGUMENT_INVALID for a `timeoutMs`
-   * that is not a span of time; a TypeError for a name that is too long, or is there already.
+   * Adds a test. It passes if `test` returns true, and fails if it returns false or throws. ARGUMENT_INVALID for a `timeoutMs`
+   * that is not a span of time; TypeError for a name that is too long, or that another test has.
    */
   addTest(name: string, test: (instance: TestInstance) => boolean | Promise<boolean>, options?: AddTestOptions): Tester;
-  /** Runs all tests, on a fresh instance unless one is given; whether every required one passed. */
+  /** Runs all tests on the given instance, or on a fresh one. Resolves to whether every required test passed. */
   runTests(instance?: Candidate): Promise<boolean>;
-  /** Of the last run; undefined before the first. */
+  /** The report of the last run; undefined before the first. */
   getTestReport(): TestReport | undefined;
 }
 
@@ -46,11 +46,11 @@ export function createTester(
   const tester: Tester = {
     addTest(name, test, { required = true, timeoutMs = DEFAULT_TIMEOUT_MS, description = "" } = {}) {
       if (name.length > NAME_LIMIT) throw new TypeError(`a test's name has at most ${NAME_LIMIT} characters`);
-      if (tests.some((other) => other.name === name)) throw new TypeError(`there is a test ${name} already`);
+      if (tests.some((other) => other.name === name)) throw new TypeError(`there is already a test ${name}`);
       checkSpan("timeoutMs", timeoutMs, { isAbove: true, mayBeInfinite: true });
       const judged = async (instance: TestInstance): Promise<void> => {
         const passed = await Promise.try(test, instance).catch((error: unknown) => {
-          // What the instance's calls end in, the run knows to tell apart.
+          // The run distinguishes the errors of calls by their reasons.
           throw error instanceof HeliosError ? error : new TestFailure(messageOf(error));
         });
         if (!passed) throw new TestFailure("it returned false");

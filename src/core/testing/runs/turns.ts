@@ -14,14 +14,14 @@ export const GATES_AT_ONCE = 16;
 /** Test runs that wait for their turn; further ones are refused with `TEST_RUNS_OVERLOADED`. @limit runs */
 export const MOST_WAITING = 64;
 
-/** Gives the place back; to call it twice does nothing. */
+/** Returns the place. A second call does nothing. */
 export type Leave = () => void;
 
-/** Places for few at once, in the order in which they ask. */
+/** A limited number of places, given out in the order of requests. */
 export interface Turns {
   /**
-   * Resolves when there is a place, and rejects with the signal's reason when it is aborted before. Throws
-   * TEST_RUNS_OVERLOADED where too many wait. What is `urgent` goes before the others, and is never refused.
+   * Resolves when there is a place. Rejects with the signal's reason if that is aborted first. Throws TEST_RUNS_OVERLOADED if
+   * too many requests wait. An urgent request goes before the others, and is never refused.
    */
   take(signal: AbortSignal, urgent: boolean): Promise<Leave>;
 }

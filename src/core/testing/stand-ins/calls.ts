@@ -3,7 +3,7 @@ import { encodedSize } from "../../size.ts";
 
 /** A call that a stand-in answered. */
 export interface StubCall {
-  /** As the module wrote it. */
+  /** The method's name as the module spelled it. */
   readonly method: string;
   /** A JSON value, or bytes. */
   readonly input: unknown;
@@ -14,13 +14,13 @@ const MAX_CALLS = 1000;
 /** Size of the remembered inputs of calls to stand-ins in a run; beyond it the oldest are forgotten. @limit bytes */
 const MAX_CALLS_BYTES = 4 * 1024 * 1024;
 
-/** The last calls of a run that stand-ins answered, in order. */
+/** The last calls that the stand-ins of a run answered, in order. */
 export class StubCalls {
   #kept: { readonly dependency: string; readonly call: StubCall; readonly bytes: number }[] = [];
   #forgotten = 0;
   #bytes = 0;
 
-  /** Where the next one comes: `since` tells those from there on. */
+  /** The position of the next call, for `since`. */
   get position(): number {
     return this.#forgotten + this.#kept.length;
   }

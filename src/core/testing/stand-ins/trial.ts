@@ -10,26 +10,27 @@ import { toWire } from "../../modules/host/values/wire-error.ts";
 import type { StandIns } from "../../modules/record/stand-ins.ts";
 import { StubCalls } from "./calls.ts";
 
-/** What one of those says who may: the run, its suite, the module's registration. */
+/** The stand-ins that one party defines: the caller of the run, the suite, or the module's registration. */
 export interface Layer {
-  /** By dependency: the path of a module, or what answers, by method. */
+  /** By dependency: the path of a module, or the stand-in of each method. */
   readonly stubs: ReadonlyMap<string, string | ReadonlyMap<string, StandIn>>;
+  /** Dependencies that may be called for real. */
   readonly allow: ReadonlySet<string>;
 }
 
-/** What is said of the dependencies of one of the instances in a run; of each the first layer decides that speaks of it. */
+/** The layers for one instance of a run. For each dependency the first layer that names it applies. */
 export interface Says {
   readonly dependencies: readonly string[];
   readonly layers: readonly Layer[];
 }
 
-/** The trial of a run of tests: that of the tested instance. */
+/** The trial of a run of tests, and of its tested instance. */
 export interface TestTrial extends Trial {
-  /** Those that were answered by stand-ins, whichever instance made them. */
+  /** The calls that stand-ins answered, from all instances of the run. */
   readonly calls: StubCalls;
-  /** The trials of those that are started beside it, by module. */
+  /** The trials of the peers that are started beside it, by module. */
   readonly peers: ReadonlyMap<string, Trial>;
-  /** Ends the modules that stand in. */
+  /** Kills the modules that stand in. */
   close(): void;
 }
 
@@ -37,8 +38,8 @@ export interface TestTrial extends Trial {
 export const STAND_IN_TIMEOUT_MS = 30_000;
 
 /**
- * Brings to life what stands in for the dependencies of the tested module, and of those that are started beside it.
- * `start` starts a module in the place of one; what that rejects with, this does, and nothing is left running then.
+ * Starts the stand-ins for the dependencies of the tested module and of its peers. `start` starts a module as a stand-in; if
+ * that rejects, this rejects with the same error and kills all stand-ins.
  */
 export async function createTestTrial(
   tested: Says,
@@ -98,7 +99,7 @@ function trialFrom(
   };
 }
 
-/** Stand-ins whose answers are data, or what `standInOf` makes of them. */
+/** The layer of some stand-ins. `standInOf` makes a stand-in of an answer; by default, the answer is data. */
 export function layerOf(
   { stubs = {}, allowDependencies = [] }: StandIns,
   standInOf: (dependency: string, method: string, answer: unknown) => StandIn = (_, __, json) => async () => ({ json }),
@@ -111,12 +112,12 @@ export function layerOf(
   return { stubs: new Map(read), allow: new Set(allowDependencies) };
 }
 
-/** By each name in the spelling that it is given in, and in snake_case. */
+/** Stand-ins by the given spelling of their method, and by its snake_case. */
 function byMethod(standIns: readonly (readonly [string, StandIn])[]): ReadonlyMap<string, StandIn> {
   return new Map([...standIns.map(([method, standIn]) => [snakeCase(method), standIn] as const), ...standIns]);
 }
 
-/** What stands in where answers are values, or functions of the service's own process; what these throw the method does. */
+/** A stand-in that answers with a value, or calls a function in this process. An error of the function is the method's. */
 export function standInIn(clock: Clock, dependency: string, answer: unknown): StandIn {
   if (typeof answer !== "function") return async () => ({ json: toJson(answer, "output") ?? null });
   return async (input, { method, timeoutMs = STAND_IN_TIMEOUT_MS }) => {
@@ -140,6 +141,6 @@ function toPayload(output: unknown): Payload {
 function methodFailed(name: string, method: string, thrown: unknown): HeliosError {
   const error = toWire(thrown);
   const fault = error.callerFault === true ? { caller_fault: "true" } : {};
-  const told = { error: error.message, ...thrownOf(error), ...fault };
-  return HeliosError.of("MODULE_METHOD_FAILED", { name, method, ...told }, { cause: thrown });
+  const details = { error: error.message, ...thrownOf(error), ...fault };
+  return HeliosError.of("MODULE_METHOD_FAILED", { name, method, ...details }, { cause: thrown });
 }

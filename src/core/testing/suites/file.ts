@@ -12,11 +12,11 @@ import { type Layer, layerOf, STAND_IN_TIMEOUT_MS } from "../stand-ins/trial.ts"
 import type { OpenSuite } from "./source.ts";
 import { DEFAULT_TIMEOUT_MS, MAX_TEST_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "./suite.ts";
 
-/** Suites that are files below the modules root. Their code runs in a process of its own, and never in the service. */
+/** Suites that are files below the modules root. Each runs in a process of its own, never in the service. */
 export interface FileSuites {
-  /** Whether there is such a file; nothing of it runs. SUITE_NOT_FOUND; SUITE_INVALID where it is outside of the root. */
+  /** Checks that the file exists, without running it. SUITE_NOT_FOUND; SUITE_INVALID if it is outside the root. */
   check(file: string): Promise<void>;
-  /** Starts it and lists its tests. SUITE_NOT_FOUND; SUITE_INVALID tells what is wrong with it, and nothing runs then. */
+  /** Starts the file and lists its tests. SUITE_NOT_FOUND; SUITE_INVALID says what is wrong, and nothing is left running. */
   open(file: string): Promise<OpenSuite>;
 }
 
@@ -75,7 +75,7 @@ export function createFileSuites(host: Pick<ModuleHost, "resolve" | "start">, lo
   };
 }
 
-/** What a suite asks of the service is asked of the instance that the test at hand is of. */
+/** The services of a suite's process: its calls go to the instance that the current test tests. */
 function servicesOf(file: string, log: Log): InstanceServices {
   return {
     log: (level, message, fields) => log("testing", level, message, { ...fields, suite: file }),
@@ -89,19 +89,19 @@ function servicesOf(file: string, log: Log): InstanceServices {
         await under.checkHealth();
         return { json: null };
       }
-      if (what === "calls") return { json: under.calls(method).map(told) };
+      if (what === "calls") return { json: under.calls(method).map(withoutBytes) };
       const output = await under.call(method, "json" in input ? input.json : input.binary);
       return output instanceof Uint8Array ? { binary: output } : { json: output };
     },
   };
 }
 
-/** Bytes are no JSON: how many there were takes their place. */
-function told({ method, input }: StubCall): StubCall {
+/** Replaces bytes, which JSON cannot carry, by their number. */
+function withoutBytes({ method, input }: StubCall): StubCall {
   return { method, input: input instanceof Uint8Array ? { bytes: input.length } : input };
 }
 
-/** What the file says that stands in. Throws a TypeError that names what is wrong. */
+/** The stand-ins that the file defines. Throws a TypeError that says what is wrong. */
 function toLayer(
   { stubs = {}, allow = [] }: { readonly stubs?: unknown; readonly allow?: unknown },
   suite: Instance,
@@ -117,7 +117,7 @@ function toLayer(
 
 const FIELDS = { stubs: ["stubs"], allow: ["allow"] } as const;
 
-/** A function's place is held by null. */
+/** The answers of a stub, with null in place of functions. */
 function answersOf(stub: unknown): unknown {
   return isPlainObject(stub) ? mapObject(stub, (one) => (one as { answer?: unknown }).answer ?? null) : stub;
 }
@@ -129,26 +129,26 @@ function mapObject(
   return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, map(value)]));
 }
 
-/** A stub of the file that is a function. */
+/** A stand-in that calls a function of the file. */
 function standInBy(suite: Instance, dependency: string, method: string): StandIn {
   return async (input, { method: called, timeoutMs = STAND_IN_TIMEOUT_MS, signal }) => {
     const content = "binary" in input ? { bytes: Buffer.from(input.binary).toString("base64") } : { json: input.json };
     const asked = suite.invoke("stub", { json: { dependency, method, ...content } }, { timeoutMs, signal });
     return asked.catch((error: unknown) => {
-      // It is the dependency's error, as far as the module can see.
-      const told = { name: dependency, method: called };
+      // The module sees it as an error of the dependency.
+      const place = { name: dependency, method: called };
       if (isReason(error, "MODULE_METHOD_FAILED")) {
-        throw HeliosError.of("MODULE_METHOD_FAILED", { error: "", ...error.metadata, ...told }, { cause: error });
+        throw HeliosError.of("MODULE_METHOD_FAILED", { error: "", ...error.metadata, ...place }, { cause: error });
       }
       if (isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
-        throw HeliosError.of("MODULE_DEADLINE_EXCEEDED", { timeout: seconds(timeoutMs), ...told });
+        throw HeliosError.of("MODULE_DEADLINE_EXCEEDED", { timeout: seconds(timeoutMs), ...place });
       }
       throw error;
     });
   };
 }
 
-/** A test of the file, as the service knows it. */
+/** A test of the file, without its code. */
 type Listed = Pick<Test, "name" | "description" | "required" | "timeoutMs">;
 
 function toTests(file: string, list: unknown, suite: Instance): readonly Test[] {
@@ -193,7 +193,7 @@ async function runTest(
   instance: TestInstance,
   signal: AbortSignal,
 ): Promise<unknown> {
-  /** What a test cannot be blamed for: that the module crashed. */
+  /** An error that is not the test's fault: the module crashed, or did not answer in time. */
   let broken: unknown;
   const under: TestInstance = {
     ...instance,
@@ -214,14 +214,14 @@ async function runTest(
   throw broken ?? new TestFailure(String(thrown));
 }
 
-/** SUITE_INVALID, with what went wrong in the module's place. */
+/** SUITE_INVALID for an error of the host. */
 function invalid(file: string, error: unknown): HeliosError {
-  const { error: told, problem, stack } = error instanceof HeliosError ? error.metadata : {};
+  const { error: thrown, problem, stack } = error instanceof HeliosError ? error.metadata : {};
   const step = isReason(error, "MODULE_LOAD_FAILED") ? "it cannot be imported: " : "";
   const more = stack === undefined ? {} : { stack };
   return HeliosError.of(
     "SUITE_INVALID",
-    { name: file, problem: `${step}${told ?? problem ?? messageOf(error)}`, file, ...more },
+    { name: file, problem: `${step}${thrown ?? problem ?? messageOf(error)}`, file, ...more },
     { cause: error },
   );
 }

@@ -41,7 +41,7 @@ const SETTINGS = {
 
 type Config = Values<typeof SETTINGS>;
 
-/** What a data pipeline must be able to do. */
+/** Tests for data pipelines. */
 export const dataSuite: BuiltInSuite = {
   name: "data",
   description: "Data pipelines: every record is processed once, in order, and malformed records are reported.",
@@ -87,7 +87,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
     ),
     test("empty_batch", "An empty batch gets an empty result.", async (instance) => {
       const { ids, rejected } = await send(instance, []);
-      expect(ids.length + rejected.length === 0, `it got ${formatValue({ ids, rejected })}`);
+      expect(ids.length + rejected.length === 0, `the answer had ${formatValue({ ids, rejected })}`);
     }),
     test(
       "malformed_record_is_reported",
@@ -96,7 +96,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         const [first, second] = [records(2), records(2)];
         const malformed = { ...config.malformed, [id_field]: nextId() };
         const { ids, rejected } = await send(instance, [...first, malformed, ...second]);
-        expect(rejected.length === 1, `one record was malformed, rejected were ${formatValue(rejected)}`);
+        expect(rejected.length === 1, `one record was malformed, but these were rejected: ${formatValue(rejected)}`);
         const names = [malformed[id_field], first.length];
         const [entry] = rejected;
         const parts = typeof entry === "object" && entry !== null ? Object.values(entry) : [entry];
@@ -104,7 +104,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
           parts.some((part) => names.includes(part)),
           `what was rejected does not name the malformed record, ${formatValue(names)}: ${formatValue(entry)}`,
         );
-        expect(same(ids, idsOf([...first, ...second])), `the rest got ${formatValue(ids)}`);
+        expect(same(ids, idsOf([...first, ...second])), `the other records got the results ${formatValue(ids)}`);
       },
     ),
     test(
@@ -114,7 +114,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         const batch = records(batch_size);
         const mixed = [...batch.filter((_, index) => index % 2 === 1), ...batch.filter((_, index) => index % 2 === 0)];
         const { ids } = await send(instance, mixed);
-        expect(same(ids, idsOf(mixed)), `they came as ${formatValue(ids)}`);
+        expect(same(ids, idsOf(mixed)), `the results have the order ${formatValue(ids)}`);
       },
     ),
     test(
@@ -125,7 +125,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         await send(instance, batch);
         const fresh = records(1);
         const { ids } = await send(instance, [...batch, ...fresh]);
-        expect(same(ids, idsOf(fresh)), `the replay got ${formatValue(ids)}`);
+        expect(same(ids, idsOf(fresh)), `the replay got the results ${formatValue(ids)}`);
       },
     ),
     test(

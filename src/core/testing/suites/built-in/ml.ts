@@ -53,7 +53,7 @@ const SETTINGS = {
 
 type Config = Values<typeof SETTINGS>;
 
-/** What a model must be able to do. */
+/** Tests for models. */
 export const mlSuite: BuiltInSuite = {
   name: "ml",
   description: "Models: predictions are valid, repeatable and fast, and wrong inputs are clean errors.",
@@ -80,7 +80,7 @@ function predictionTests(config: Config): Test[] {
   const predictTimes = async (instance: TestInstance, count: number): Promise<void> => {
     for (let index = 0; index < count; index += 1) await instance.call(predict, inputs[index % inputs.length]);
   };
-  /** What is refused changes nothing: the predictions after it are those before it. */
+  /** Fails unless a refused input leaves the predictions unchanged. */
   const refused = (wrong: unknown) => async (instance: TestInstance) => {
     const before = await predictAll(instance);
     const message = await expectCleanError(instance, predict, wrong);

@@ -43,24 +43,24 @@ export interface Placed {
   readonly answer: unknown;
 }
 
-/** Places orders as the configuration says, and looks at what came of them. */
+/** Places orders on a trading service, and reads its positions and orders, by the suite's settings. */
 export interface Desk {
-  /** Of the sample order. */
+  /** The quantity of the sample order. */
   readonly quantity: number;
-  /** What that many sample orders add to the position. */
+  /** How much so many sample orders add to the position. */
   signed(orders: number): number;
-  /** The sample order with a client's id of its own. */
+  /** The sample order with a new client's id. */
   order(changes?: object, id?: string): Readonly<Record<string, unknown>>;
-  /** Names an order that was never placed. */
+  /** A reference to an order that was never placed. */
   reference(): Readonly<Record<string, unknown>>;
   /** Places an order, which must be accepted. */
   place(instance: TestInstance, changes?: object, id?: string): Promise<Placed>;
-  /** Of the sample's symbol; 0 where the module does not tell positions. */
+  /** The position in the sample's symbol; 0 if the module has no method for positions. */
   position(instance: TestInstance): Promise<number>;
   expectPosition(instance: TestInstance, expected: number): Promise<void>;
-  /** Each is in the list of orders, once; where the module lists any. */
+  /** Fails unless each order is listed exactly once. Does nothing if the module has no method that lists orders. */
   expectListed(instance: TestInstance, clientOrderIds: readonly string[]): Promise<void>;
-  /** Positions, and the clients' ids of all orders; of each what the module tells. */
+  /** The positions, and the clients' ids of all orders, as far as the module has methods for them. */
   state(instance: TestInstance): Promise<unknown>;
 }
 

@@ -10,7 +10,7 @@ import {
 import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS } from "./checks.ts";
 import { createDesk, type Desk, TRADING_SETTINGS, type TradingConfig } from "./trading-desk.ts";
 
-/** What a trading service must be able to do. */
+/** Tests for trading services. */
 export const tradingSuite: BuiltInSuite = {
   name: "trading",
   description: "Trading services: orders are accepted, refused, filled and counted correctly.",
@@ -32,7 +32,7 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     run,
     ...more,
   });
-  /** What is refused changes nothing: what was known is known, and nothing is held or listed that was not. */
+  /** Fails unless a refused request leaves positions and orders unchanged, and an earlier order known. */
   const refused = (call: (instance: TestInstance) => Promise<string>) => async (instance: TestInstance) => {
     const kept = await desk.place(instance);
     const before = await desk.state(instance);
@@ -40,7 +40,7 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
     const after = await desk.state(instance);
     expect(
       canonicalJson(after) === canonicalJson(before),
-      `the state was ${formatValue(before)}, and is ${formatValue(after)}`,
+      `the state was ${formatValue(before)}, and is now ${formatValue(after)}`,
     );
     const again = await desk.place(instance, {}, kept.client_order_id);
     expect(again.order_id === kept.order_id, `an order from before got a second id, ${formatValue(again.order_id)}`);
@@ -74,7 +74,7 @@ function orderTests(config: TradingConfig, desk: Desk): Test[] {
         const first = await desk.place(instance);
         const second = await desk.place(instance, {}, first.client_order_id);
         const ids = [first.order_id, second.order_id];
-        expect(first.order_id === second.order_id, `it was given the ids ${formatValue(ids)}`);
+        expect(first.order_id === second.order_id, `the order got the ids ${formatValue(ids)}`);
         await desk.expectPosition(instance, before + desk.signed(1));
         await desk.expectListed(instance, [first.client_order_id]);
         return second.answer;
