@@ -46,7 +46,7 @@ export function createTester(
   const tester: Tester = {
     addTest(name, test, { required = true, timeoutMs = DEFAULT_TIMEOUT_MS, description = "" } = {}) {
       if (name.length > NAME_LIMIT) throw new TypeError(`a test's name has at most ${NAME_LIMIT} characters`);
-      if (tests.some((other) => other.name === name)) throw new TypeError(`there is already a test ${name}`);
+      if (tests.some((other) => other.name === name)) throw new TypeError(`there is already a test named ${name}`);
       checkSpan("timeoutMs", timeoutMs, { isAbove: true, mayBeInfinite: true });
       const judged = async (instance: TestInstance): Promise<void> => {
         const passed = await Promise.try(test, instance).catch((error: unknown) => {

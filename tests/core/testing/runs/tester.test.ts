@@ -123,7 +123,7 @@ describe("a tester", () => {
   it("starts with the tests of the named suite, and refuses a duplicate name", () => {
     const begun = engine.testing.createTester("counter", "trading");
     expect(() => begun.addTest("accepts_valid_order", () => true)).toThrow(
-      "there is a test accepts_valid_order already",
+      "there is already a test named accepts_valid_order",
     );
     expect(() => engine.testing.createTester("counter", "nothing")).toThrow(/nothing does not exist/);
   });
