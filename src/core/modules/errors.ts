@@ -1,7 +1,7 @@
 import { METHOD_FAILED_KEYS, METHOD_FAULTS, THROWN_KEYS } from "../errors/method-faults.ts";
 import { table } from "../errors/row.ts";
 
-/** What a caller can get for a module, a call of it, or a swap. */
+/** The errors of modules, of calls to them, and of swaps. */
 export const MODULE_ERRORS = table({
   MODULE_NOT_FOUND: {
     code: "NOT_FOUND",
@@ -190,7 +190,7 @@ export const MODULE_ERRORS = table({
     help: "If delivered is true, the call may have had its effect; otherwise it did not reach the module. retry_after says when a version will probably serve again. Without retry_after, no version is being started, and GetModule says why.",
   },
   IDEMPOTENCY_OUTCOME_UNKNOWN: {
-    // A code that no client retries by itself: to run it again is what must not happen.
+    // Clients do not retry this code by themselves. The call must not run again.
     code: "FAILED_PRECONDITION",
     message: "it is unknown whether {method} of module {name} had its effect under key {key} at {when}: {why}",
     retryable: false,

@@ -50,134 +50,142 @@ import type { FileActions } from "./watching/file-module.ts";
 import { type ModuleWatch, watchModules } from "./watching/watch-modules.ts";
 
 export interface ModulesDeps {
-  /** Not started yet. */
+  /** A feed that was not started yet. */
   readonly feed: Feed;
   readonly clock: Clock;
   readonly newId: () => string;
   readonly log: Log;
-  /** Closed by whoever made it, after the modules. */
+  /** The caller must close it, after the modules. */
   readonly host: ModuleHost;
   readonly breakers: Breakers;
   readonly flags: FlagReader & FlagPasts;
-  /** What is registered and loaded where the store holds no module. */
+  /** The modules that are registered and loaded if the store contains no module. */
   readonly modulesFile: SourceFile;
-  /** Whether what is in the files of modules that run takes their place when it changes. Default false. */
+  /** Whether running modules are swapped when their files change. Default: false. */
   readonly watchFiles?: boolean | undefined;
 }
 
 /**
- * The modules. One operation at a time on each: another is MODULE_BUSY. Mutations resolve when what they changed is
- * durable; all of them can reject with MODULE_NOT_FOUND, ETAG_MISMATCH (where `by.etag` is given), STORE_UNAVAILABLE and,
- * after `close`, SERVER_DRAINING.
+ * The modules. Only one operation at a time runs on each module. A second one rejects with MODULE_BUSY. Mutations resolve when
+ * their change is durable. All of them can reject with MODULE_NOT_FOUND, ETAG_MISMATCH (if `by.etag` is set),
+ * STORE_UNAVAILABLE and, after `close`, SERVER_DRAINING.
  */
 export interface Modules {
   readonly hub: Hub<Delta<ModuleRecord>, Module>;
   /**
-   * After the feed was started: registers what the modules file says where the store is empty, and begins to start what
-   * is to run. MODULES_FILE_INVALID; nothing is registered then.
+   * Must be called after the feed was started. If the store is empty, registers the modules of the modules file. Then begins
+   * to start the modules that are to run. Rejects with MODULES_FILE_INVALID, and registers nothing then.
    */
   start(): Promise<void>;
-  /** Resolves when each module that is to run does, or is known to have failed. */
+  /** Resolves when each module that is to run has started or failed. */
   readonly settled: Promise<void>;
   readonly isSettled: boolean;
   /**
-   * Registers a module; nothing is started. The same content again changes nothing. ARGUMENT_INVALID,
-   * MODULE_ALREADY_EXISTS (`differences` names the fields), MODULE_PATH_OUTSIDE_ROOT, MODULE_FILE_NOT_FOUND,
-   * MODULE_INVALID, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE; with `replace` HOT_RELOAD_DISABLED.
+   * Registers a module, without starting it. Registering the same content again changes nothing. Rejects with
+   * ARGUMENT_INVALID, MODULE_ALREADY_EXISTS (`differences` names the fields), MODULE_PATH_OUTSIDE_ROOT,
+   * MODULE_FILE_NOT_FOUND, MODULE_INVALID, MODULE_DIGEST_MISMATCH, MODULE_DEPENDENCY_CYCLE, and with `replace` also
+   * HOT_RELOAD_DISABLED.
    */
   register(name: string, fields: RegistrationFields, options?: RegisterOptions, by?: By): Promise<Module>;
-  /** MODULE_NOT_FOUND. */
+  /** Throws MODULE_NOT_FOUND. */
   get(name: string): Module;
-  /** By name. */
+  /** All modules, sorted by name. */
   list(): readonly Module[];
-  /** Calls under way. */
+  /** The number of calls of a module that a caller waits for. */
   inFlight(name: string): number;
-  /** Forgets a module that is UNLOADED or FAILED, and its breaker: else MODULE_STATE_CONFLICT. MODULE_HAS_DEPENDENTS. */
+  /**
+   * Deletes a module that is UNLOADED or FAILED, and its breaker. In other states it rejects with MODULE_STATE_CONFLICT. Also
+   * rejects with MODULE_HAS_DEPENDENTS.
+   */
   delete(name: string, by?: By): Promise<{ readonly module: Module; readonly revision: number }>;
   /**
-   * Starts a module and gives it traffic. MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, what is wrong with its file;
-   * with `forceReload` MODULE_NOT_HOT_RELOADABLE and HOT_RELOAD_DISABLED: what ran before serves on then.
+   * Starts a module and sends calls to it. Rejects with MODULE_DEPENDENCY_NOT_LOADED, MODULE_LOAD_FAILED, the errors of the
+   * module's file, and with `forceReload` also MODULE_NOT_HOT_RELOADABLE and HOT_RELOAD_DISABLED. If a forced reload fails,
+   * the version before continues to serve.
    */
   load(name: string, options?: LoadOptions, by?: By): Promise<Module>;
-  /** Stops a module after the calls under way. `unloaded`: all that were, in order. MODULE_HAS_DEPENDENTS. */
+  /**
+   * Stops a module after its calls have ended. `unloaded` has the names of all modules that were unloaded, in order. Rejects
+   * with MODULE_HAS_DEPENDENTS.
+   */
   unload(
     name: string,
     options?: UnloadOptions,
     by?: By,
   ): Promise<{ readonly module: Module; readonly unloaded: readonly string[] }>;
   /**
-   * Replaces the version that serves. What fails before the switch, or while the new version is on trial, is told in the
-   * result, and the old version serves on; rejects with MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE,
-   * HOT_RELOAD_DISABLED, MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED and what is wrong with the path. No call fails by it. It goes on when the
-   * caller stops waiting. `listener` is told of each step as it starts and ends.
+   * Replaces the version that serves, without a failed call. If a step before the switch or the bake fails, the result says
+   * why, and the old version serves. Rejects with MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE, HOT_RELOAD_DISABLED,
+   * MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED, and the errors of the path. The swap continues when the caller stops waiting.
+   * `listener` is called at the start and the end of each step.
    */
   swap(name: string, options?: SwapOptions, by?: By, listener?: SwapListener): Promise<SwapResult>;
-  /** The same for several modules: every new version passes, and all serve from the same moment on, or none does. */
+  /** Swaps several modules together. All new versions begin to serve at the same moment, or no version is replaced. */
   swapAll(
     modules: readonly (ModuleSwapOptions & { readonly name: string })[],
     options?: SwapTermsOptions,
     by?: By,
   ): Promise<GroupSwapResult>;
   /**
-   * Gives up the swap of a module that is under way, of that id where one is given; resolves to what came of it.
-   * SWAP_NOT_FOUND; SWAP_COMMITTED once the new version serves.
+   * Cancels the swap of a module that is in progress, and resolves to its result. If `swapId` is set, the swap must have that
+   * id. Rejects with SWAP_NOT_FOUND, or SWAP_COMMITTED if the new version serves already.
    */
   cancelSwap(name: string, swapId?: string, by?: By): Promise<SwapResult>;
   /**
-   * Goes back to an earlier generation, also while hot reload is off, and also of a module that is FAILED: without a trial
-   * then. GENERATION_NOT_FOUND, and as `swap` rejects.
+   * Returns to an earlier generation, even while hot reload is off. If the module is FAILED, the rollback has no bake. Rejects
+   * with GENERATION_NOT_FOUND and the errors of `swap`.
    */
   rollBack(name: string, options?: RollbackOptions, by?: By): Promise<SwapResult>;
-  /** Newest first: those that live, and the last ones that did. */
+  /** The generations that live, and the last ones that have ended, newest first. */
   generations(name: string): readonly GenerationView[];
-  /** The id of the swap that is under way. */
+  /** The id of the module's swap that is in progress. Undefined: no swap is in progress. */
   swapUnderWay(name: string): string | undefined;
-  /** What the instance that serves used when it was last looked at. */
+  /** The last measured resource usage of the instance that serves. */
   usage(name: string): Usage | undefined;
-  /** What the instance that runs last said of its health; undefined where none runs. */
+  /** The last known health of the instance that runs. Undefined if no instance runs. */
   health(name: string): Health | undefined;
   /**
-   * Calls a method, as the class spells it or in snake_case. MODULE_NOT_LOADED, MODULE_STARTING,
-   * MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED,
+   * Calls a method, as the class spells it or in snake_case. Rejects with MODULE_NOT_LOADED, MODULE_STARTING,
+   * MODULE_METHOD_NOT_FOUND, MODULE_METHOD_FAILED, MODULE_DEADLINE_EXCEEDED, MODULE_CRASHED, MODULE_OVERLOADED or
    * BREAKER_OPEN. While the module is being started, for the first time or after a crash, the error says when to retry.
    *
-   * With `idempotencyKey` it is carried out at most once, and goes on when its caller has left; a repetition gets its
-   * outcome. IDEMPOTENCY_OUTCOME_UNKNOWN, REQUEST_ID_REUSED, ANSWER_NOT_KEPT, IDEMPOTENCY_KEYS_EXHAUSTED, and
-   * STORE_UNAVAILABLE, where nothing was run.
+   * With `idempotencyKey`, the call is carried out at most once, and continues when its caller stops waiting. A repetition
+   * gets its outcome. Also rejects with IDEMPOTENCY_OUTCOME_UNKNOWN, REQUEST_ID_REUSED, ANSWER_NOT_KEPT,
+   * IDEMPOTENCY_KEYS_EXHAUSTED, or STORE_UNAVAILABLE if the method did not run.
    */
   invoke(name: string, method: string, input: Payload, options?: InvokeOptions): Promise<Answer>;
-  /** Resolves when no call with an idempotency key is under way, whether or not somebody waits for it. */
+  /** Resolves when no call with an idempotency key is in progress, even if no caller waits for it. */
   keyedCallsIdle(): Promise<void>;
   /**
-   * Calls `hook` with each new instance that is to take the place of another, before it takes traffic; what it throws
-   * keeps the old one serving. The module may be registered later. What is returned takes the hook off again.
+   * Calls `hook` with each new instance that is to replace another, before the new one takes calls. If the hook throws, the
+   * old instance continues to serve. The module need not be registered yet. The returned function removes the hook.
    */
   addReloadHook(name: string, hook: ReloadHookFunction): () => void;
   /**
-   * Calls `forget` with the name of a module that is about to be deleted; what it rejects with keeps the module. It is
-   * called again when the module is gone.
+   * Calls `forget` with the name of each module that is about to be deleted. If it rejects, the module is kept. It is called
+   * again after the deletion.
    */
   onForget(forget: (name: string) => Promise<void>): void;
-  /** Gives swaps the means to run a suite; without, no suite is run. */
+  /** Sets the function with which swaps run suites. Without it, swaps run no suites. */
   useGate(gate: Gate): void;
-  /** The code that `startFresh` would start. MODULE_NOT_FOUND, and what is wrong with the file. */
+  /** Returns the code that `startFresh` would start. Rejects with MODULE_NOT_FOUND and the errors of the file. */
   resolveFresh(name: string, options?: FreshOptions): Promise<ResolvedModule>;
-  /** Starts an instance apart from the one that serves, as registered; the caller stops it. As `load` rejects. */
+  /** Starts an instance as registered, which takes no calls. The caller must stop it. Rejects with the errors of `load`. */
   startFresh(name: string, options?: FreshOptions): Promise<Candidate>;
-  /** Starts a module apart, to stand in for another of that name: it calls none. The caller ends it. As `load` rejects. */
+  /** Starts a module as a stand-in for `name`. It has no dependencies. The caller must stop it. Rejects with the errors of `load`. */
   startStandIn(name: string, modulePath: string): Promise<Instance>;
-  /** The instance that serves: calls of it pass by limits and breaker. MODULE_NOT_LOADED. */
+  /** The instance that serves. Its calls are not limited by lane or breaker. Throws MODULE_NOT_LOADED. */
   activeInstance(name: string): Candidate;
-  /** Stops every instance, by force after a deadline. What is to run after a restart stays as it is. */
+  /** Stops all instances, and kills them after a timeout. The desired states stay as they are, for the next start. */
   close(): Promise<void>;
 }
 
 export interface FreshOptions {
-  /** The file to start instead of the registered one, by the rules of `module_path`; empty: the registered one. */
+  /** The path of the file to start, by the rules of `module_path`. Undefined or empty: the registered file. */
   readonly modulePath?: string | undefined;
-  /** What it reaches by `ctx.call` of its own accord. Default: methods without effects alone. */
+  /** What the instance may call with `ctx.call`. Default: only methods without effects. */
   readonly trial?: Trial | undefined;
-  /** Its assets; absent or empty: the registered ones. */
+  /** The paths of the assets. Undefined or empty: the registered assets. */
   readonly assets?: readonly string[] | undefined;
 }
 
@@ -308,7 +316,7 @@ export function createModules(deps: ModulesDeps): Modules {
       const { trial = BARE_TEST } = options;
       const { registration } = getModule(context, name).record;
       const module = await freshCode(context, name, options);
-      // The version that is registered is that of the registered file.
+      // The registered version applies only to the registered file.
       const registered = module.modulePath === registration.modulePath ? registration.version : "";
       const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
       return candidateOf(
@@ -336,7 +344,7 @@ export function createModules(deps: ModulesDeps): Modules {
       router.close();
       const idle = Promise.all([operations.close(), unwatched]);
       await generations.close();
-      // What became of them is stored: the store closes later.
+      // The store must stay open until the outcomes of these calls are stored.
       await keyedCalls.idle();
       await idle;
     },

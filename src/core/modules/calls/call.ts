@@ -11,68 +11,68 @@ import type { Generation } from "./generation/generation.ts";
 import type { Trial } from "./generation/trial.ts";
 import type { Lane } from "./lane.ts";
 
-/** What is left of a deadline may be less than nothing: the call is late then, not wrong. */
-export const WHAT_IS_LEFT: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
+/** The remaining time of a call may be negative. Such a call has exceeded its deadline; its argument is valid. */
+export const REMAINING_TIME: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
 
 export interface InvokeOptions {
-  /** Ms until the caller gives up. The module's `call_timeout` holds too, whichever is sooner. */
+  /** Milliseconds until the caller stops waiting. The call ends then, or after the module's `call_timeout` if that is sooner. */
   readonly timeoutMs?: number | undefined;
-  /** Aborting it ends the call with its reason; the module sees it as an aborted `signal`. */
+  /** If it is aborted, the call rejects with its reason, and the `signal` that the module has is aborted too. */
   readonly signal?: AbortSignal | undefined;
-  /** During a canary, callers with the same key are answered by the same version. Default: by the one that serves. */
+  /** During a canary, calls with the same key go to the same version. Default: to the version that serves. */
   readonly routingKey?: string | undefined;
   /**
-   * Makes a repetition safe: calls of the same module with the same key, of at most 128 characters, are one call. Undefined
-   * or empty: each is its own. See `Modules.invoke`.
+   * Makes it safe to repeat the call: all calls of a module with the same key count as one call. At most 128 characters.
+   * Undefined or empty: each call counts on its own. See `Modules.invoke`.
    */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** Is told on which side of its delivery a call is: what was given to a module may have had its effect. */
+/** Callbacks about the delivery of a call to its module. After the delivery, the call may have had its effect. */
 export interface Delivery {
-  /** Before it is given to the module, unless the method is pure; the call waits for it, and fails as it does. */
+  /** Called before the delivery, unless the method is pure. The call waits for it, and fails if it rejects. */
   prepare(budgetMs: number): Promise<void>;
-  /** The module has been given it. */
+  /** Called when the module has received the call. */
   done(): void;
-  /** It failed for its caller, but may run on, or never have begun. */
-  left(aftermath: Promise<Aftermath>): void;
+  /** Called when the call has failed for its caller while the method may still be running, or may not have begun. */
+  unfinished(aftermath: Promise<Aftermath>): void;
 }
 
 export interface RoutedOptions extends Omit<InvokeOptions, "idempotencyKey"> {
-  /** Of a call that a module makes to answer another. */
+  /** The calls that this call helps to answer. Undefined: it comes from outside. */
   readonly chain?: CallChain | undefined;
   readonly delivery?: Delivery | undefined;
-  /** The trial that it is part of. It says nothing of a module that serves; what a candidate calls by it stays within. */
+  /** The trial that the call is part of. Its outcome does not count for the module. Nested calls stay in the same trial. */
   readonly trial?: Trial | undefined;
 }
 
-/** What a call gave. */
+/** The result of a call that succeeded. */
 export interface Answer {
   readonly output: Payload;
-  /** Of the instance that answered. */
+  /** The version of the instance that answered. */
   readonly version: string;
   readonly generation: number;
-  /** Waiting included. */
+  /** From the call to the answer, including the time in the lane's queue. */
   readonly durationMs: number;
   /** The module that was called, or its fallback. */
   readonly answeredBy: string;
 }
 
-/** Sees calls that were answered. It is not waited for. */
+/** Called with each answered call. The caller gets its answer without waiting for it. */
 export type Mirror = (method: string, input: Payload, output: Payload) => void;
 
 /** The parts of the breakers that guard calls. */
 export type CallGuard = Pick<Breakers, "acquire" | "record" | "release" | "getOrCreate">;
 
-/** One call on its way. */
+/** A call that is being routed or delivered. */
 export interface Call {
   readonly module: Module;
-  readonly to: Lane;
+  readonly lane: Lane;
   readonly method: string;
   readonly input: Payload;
   readonly start: number;
   readonly budgetMs: number;
-  /** Whether the caller waits as long as the module may take: else that it gave up says nothing of the module. */
+  /** Whether the caller waits for the whole `call_timeout`. If not, a missed deadline does not count against the module. */
   readonly isPatient: boolean;
   readonly permit: Permit;
   readonly options: RoutedOptions;
@@ -83,22 +83,23 @@ export function breakerOf(module: string): string {
   return `module:${module}`;
 }
 
-/** Whether a method, in any spelling, is one without effects: by the registration, or by the class that runs. */
+/** Whether the registration or the running class declares a method, in either spelling, as free of effects. */
 export function isPureOf(
   { record }: Module,
   { running, instance }: Pick<Generation, "running" | "instance">,
   method: string,
 ): boolean {
   const { pureMethods = [] } = instance.shape;
-  const isIt = (pure: string): boolean => isSameMethod(running.methods, pure, method);
-  return record.registration.pureMethods.some(isIt) || pureMethods.some(isIt);
+  const matches = (pure: string): boolean => isSameMethod(running.methods, pure, method);
+  return record.registration.pureMethods.some(matches) || pureMethods.some(matches);
 }
 
-export function late(name: string, method: string, budgetMs: number): HeliosError {
+/** MODULE_DEADLINE_EXCEEDED. A negative `budgetMs` counts as 0. */
+export function deadlineError(name: string, method: string, budgetMs: number): HeliosError {
   return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(Math.max(0, budgetMs)) });
 }
 
-/** Notes that a call nested in these ended because whoever made the first one gives up. */
-export function cutShort(chain: CallChain | undefined): void {
+/** Notes in each call of the chain that a nested call ended because the first caller stopped waiting. */
+export function markCutShort(chain: CallChain | undefined): void {
   for (let link = chain; link !== undefined; link = link.before) link.cutShort = true;
 }

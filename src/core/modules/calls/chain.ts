@@ -1,21 +1,21 @@
 import type { Generation } from "./generation/generation.ts";
 import type { Trial } from "./generation/trial.ts";
 
-/** The way of a call: the generations that it goes through, the last one first. Calls nested in it continue it. */
+/** A call and the calls that it helps to answer, as a linked list with the innermost call first. */
 export interface CallChain {
-  /** Undefined where a test made the call, and knows no generation of the instance that it tests. */
+  /** The generation that the call went to. Undefined if a test called an instance that has no generation. */
   readonly generation: Generation | undefined;
-  /** Undefined: the call came from outside. */
+  /** The call that made this one. Undefined: this one came from outside. */
   readonly before: CallChain | undefined;
-  /** Monotonic ms at which whoever made the first call gives up. */
+  /** Monotonic ms at which the first caller stops waiting. */
   readonly deadline: number;
-  /** Whether a call nested in it ended because its caller gives up sooner than the modules may take. */
+  /** Whether a nested call ended because the first caller waits for less time than the modules may take. */
   cutShort: boolean;
-  /** What it may reach, where it was made to try something out and answers no real caller. */
+  /** What the call may reach. Undefined: it answers a real caller, and may reach every declared dependency. */
   readonly trial?: Trial | undefined;
 }
 
-/** Whether the call goes through one of these. */
+/** Whether one of the chain's calls went to one of these generations. */
 export function goesThrough(chain: CallChain | undefined, generations: ReadonlySet<Generation>): boolean {
   for (let link = chain; link !== undefined; link = link.before) {
     if (link.generation !== undefined && generations.has(link.generation)) return true;
@@ -23,7 +23,10 @@ export function goesThrough(chain: CallChain | undefined, generations: ReadonlyS
   return false;
 }
 
-/** The generation of a module that a call must stay with: that which was started beside one that it goes through. */
+/**
+ * The generation of `module` that a nested call must go to: the one that was started together with a generation of the
+ * chain. Undefined: the nested call goes to the generation that serves.
+ */
 export function peerOf(chain: CallChain | undefined, module: string): Generation | undefined {
   for (let link = chain; link !== undefined; link = link.before) {
     const peer = link.generation?.peers.get(module);
@@ -32,7 +35,7 @@ export function peerOf(chain: CallChain | undefined, module: string): Generation
   return undefined;
 }
 
-/** The origin of a call that tries an instance out: what the instance calls to answer it stays within the trial. */
+/** The start of a chain for a call that tests an instance. The instance's nested calls stay in the trial. */
 export function trialCall(trial: Trial, deadline: number, generation?: Generation): CallChain {
   return { generation, before: undefined, deadline, cutShort: false, trial };
 }

@@ -13,7 +13,7 @@ import type { Trial } from "./generation/trial.ts";
 import { type Caller, createReach } from "./reach.ts";
 import type { Router } from "./router.ts";
 
-/** Time that a module's own `stop` may take; then the instance is killed. @limit ms */
+/** Time that a module's `stop` method may take; then the instance is killed. @limit ms */
 export const STOP_TIMEOUT_MS = 5000;
 
 export interface FlagReader {
@@ -26,25 +26,25 @@ export interface GenerationsDeps {
   readonly host: ModuleHost;
   readonly flags: FlagReader;
   readonly router: Router;
-  /** Told when an instance that nobody stopped has ended. */
+  /** Called when an instance has ended without being stopped. */
   readonly onCrash: (name: string, generation: Generation) => void;
-  /** Told when an instance becomes unhealthy, and when it is well again; rejects where that is to be told again. */
+  /** Called when an instance becomes unhealthy or healthy again. If it rejects, it is called again after the next answer. */
   readonly onHealth: (name: string, number: number, health: Health) => Promise<void>;
 }
 
-/** What to start. */
+/** How to start an instance. */
 export interface StartRequest {
   readonly registration: Registration;
   readonly module: ResolvedModule;
-  /** The version, given the class's own if it has one. */
+  /** Computes the version from the version that the class declares, if it declares one. */
   readonly version: (ofClass: string | undefined) => string;
-  /** Where its calls go instead of the generations that serve. Default: nowhere. */
+  /** The generations that it calls instead of those that serve. Default: none. */
   readonly peers?: Peers;
-  /** Whether it is started to serve: it may act of its own accord from its start on. */
+  /** Whether it is started to serve, and may therefore act of its own accord from its start. */
   readonly acts: boolean;
-  /** What it reaches before it serves. */
+  /** What it may call before it serves. */
   readonly trial: Trial;
-  /** Aborting it ends the instance while it starts. */
+  /** If it is aborted during the start, the instance is ended. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,29 +52,29 @@ export interface StartRequest {
 export interface Starting {
   readonly number: number;
   readonly code: ResolvedModule;
-  /** Wall time in ms. */
+  /** Wall time in ms at which the start began. */
   readonly startTime: number;
 }
 
-/** Starts instances, and knows all that live. */
+/** Starts instances, and keeps a list of all that live. */
 export interface Generations {
-  /** Starts the next generation of a module; it takes no traffic. `recorded`: the highest number that is stored. */
+  /** Starts the next generation of a module. It takes no calls yet. `recorded`: the highest number that is stored. */
   start(name: string, recorded: number, request: StartRequest): Promise<Generation>;
-  /** Starts an instance for tests: it has no number, takes no traffic and is none of those that live. The caller stops it. */
+  /** Starts an instance for tests. It has the number 0, takes no calls and is not listed. The caller must stop it. */
   startApart(name: string, request: StartRequest): Promise<Generation>;
   find(name: string, number: number): Generation | undefined;
-  /** All of a module that live or are being started. */
+  /** The generations of a module that live or are being started. */
   living(name: string): { readonly starting: readonly Starting[]; readonly started: readonly Generation[] };
-  /** Calls the module's `stop` and ends the instance. */
+  /** Calls the module's `stop` method, and ends the instance. */
   stop(name: string, generation: Generation): Promise<void>;
   /** Ends the instance at once. */
   discard(name: string, generation: Generation): void;
   /**
-   * Ends what may still live of a module that is deleted; its generations are counted anew. The caller has the module to
-   * itself.
+   * Kills the instances of a deleted module that still live. If the module is registered again, its numbers start at 1. No
+   * other operation may run on the module meanwhile.
    */
   forget(name: string): Promise<void>;
-  /** Stops everything and refuses to start more. */
+  /** Stops all instances, and refuses later starts with SERVER_DRAINING. */
   close(): Promise<void>;
 }
 
@@ -95,9 +95,9 @@ export function createGenerations({
   const reach = createReach(router, clock);
   let closed = false;
 
-  const servicesOf = (name: string, standing: Standing, request: StartRequest): InstanceServices => {
+  const servicesOf = (name: string, identity: StartIdentity, request: StartRequest): InstanceServices => {
     const { registration, peers, acts, trial } = request;
-    const { number, fence, generation } = standing;
+    const { number, fence, generation } = identity;
     const { dependencies } = registration;
     const caller: Caller = { name, number, dependencies, generation, fence, peers, acts, trial };
     return {
@@ -107,18 +107,18 @@ export function createGenerations({
     };
   };
 
-  const startInstance = async (name: string, standing: Standing, request: StartRequest): Promise<Instance> => {
+  const startInstance = async (name: string, identity: StartIdentity, request: StartRequest): Promise<Instance> => {
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
     const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs } = registration;
-    const given = joined(request.signal === undefined ? [closing.signal] : [request.signal, closing.signal]);
+    const signals = joined(request.signal === undefined ? [closing.signal] : [request.signal, closing.signal]);
     const starting = host.start(
       {
         name,
-        // Asked with a class that has an empty one, what is left is what was said.
+        // An empty version of the class gives the version that the registration or the request sets.
         version: version(""),
         defaultVersion: version(undefined),
-        generation: standing.number,
+        generation: identity.number,
         module,
         isolation,
         config,
@@ -128,11 +128,11 @@ export function createGenerations({
         startTimeoutMs,
         blockTimeoutMs,
       },
-      servicesOf(name, standing, request),
-      given.signal,
+      servicesOf(name, identity, request),
+      signals.signal,
     );
-    // One that is given up because everything ends has not failed.
-    const instance = await starting.finally(given.release).catch((error: unknown) => {
+    // A start that is aborted because the service stops is not a failure of the module.
+    const instance = await starting.finally(signals.release).catch((error: unknown) => {
       throw closed ? HeliosError.of("SERVER_DRAINING", {}) : error;
     });
     live.add(instance);
@@ -146,7 +146,7 @@ export function createGenerations({
 
   const generationOf = (
     name: string,
-    { number, fence }: Standing,
+    { number, fence }: StartIdentity,
     { registration, module, version, peers = new Map(), acts, trial }: StartRequest,
     instance: Instance,
   ): Generation => {
@@ -162,13 +162,13 @@ export function createGenerations({
     return new Generation(name, ofInstance, module, instance, { health, peers, acts, trial, fence });
   };
 
-  const letGo = (name: string, generation: Generation): void => {
+  const unlist = (name: string, generation: Generation): void => {
     const key = keyOf(name, generation.number);
-    // One of a module that was deleted may have the number of one that lives.
+    // After a module was deleted and registered again, a new generation may have the same number.
     if (byKey.get(key) === generation) byKey.delete(key);
   };
   const discard = (name: string, generation: Generation): void => {
-    letGo(name, generation);
+    unlist(name, generation);
     generation.instance.kill();
   };
 
@@ -178,12 +178,12 @@ export function createGenerations({
       highest.set(name, number);
       const key = keyOf(name, number);
       let generation: Generation | undefined;
-      const standing: Standing = { number, fence: new Fence(name, number), generation: () => generation };
-      const starting = startInstance(name, standing, request).finally(() => beingStarted.delete(key));
+      const identity: StartIdentity = { number, fence: new Fence(name, number), generation: () => generation };
+      const starting = startInstance(name, identity, request).finally(() => beingStarted.delete(key));
       const settled = starting.catch(() => {});
       beingStarted.set(key, { number, code: request.module, startTime: clock.now(), settled });
       const instance = await starting;
-      const started = generationOf(name, standing, request, instance);
+      const started = generationOf(name, identity, request, instance);
       generation = started;
       byKey.set(key, started);
       void instance.ended.then((ending) => {
@@ -195,29 +195,29 @@ export function createGenerations({
 
     async startApart(name, request) {
       let generation: Generation | undefined;
-      const standing: Standing = { number: 0, fence: new Fence(name, 0), generation: () => generation };
-      generation = generationOf(name, standing, request, await startInstance(name, standing, request));
+      const identity: StartIdentity = { number: 0, fence: new Fence(name, 0), generation: () => generation };
+      generation = generationOf(name, identity, request, await startInstance(name, identity, request));
       return generation;
     },
 
     find: (name, number) => byKey.get(keyOf(name, number)),
 
     living: (name) => ({
-      starting: of(beingStarted, name),
-      started: of(byKey, name),
+      starting: valuesOf(beingStarted, name),
+      started: valuesOf(byKey, name),
     }),
 
     async stop(name, generation) {
-      letGo(name, generation);
+      unlist(name, generation);
       await generation.instance.stop(STOP_TIMEOUT_MS);
     },
 
     discard,
 
     async forget(name) {
-      // A start that was given up ends soon, and what it started is discarded by whoever gave it up.
-      await Promise.all(of(beingStarted, name).map(({ settled }) => settled));
-      for (const generation of of(byKey, name)) discard(name, generation);
+      // An aborted start ends soon. The operation that aborted it discards the instance, if there is one.
+      await Promise.all(valuesOf(beingStarted, name).map(({ settled }) => settled));
+      for (const generation of valuesOf(byKey, name)) discard(name, generation);
       highest.delete(name);
     },
 
@@ -229,24 +229,24 @@ export function createGenerations({
   };
 }
 
-/** What an instance that is being started will be. */
-interface Standing {
+/** What is known about a generation before its instance has started. */
+interface StartIdentity {
   readonly number: number;
   readonly fence: Fence;
   /** Undefined until it has started. */
   readonly generation: () => Generation | undefined;
 }
 
-/** No name holds a slash. */
+/** The key is unique, because the name of a module contains no slash. */
 function keyOf(name: string, number: number): string {
   return `${name}/${number}`;
 }
 
-function of<T>(byKey: ReadonlyMap<string, T>, name: string): readonly T[] {
+function valuesOf<T>(byKey: ReadonlyMap<string, T>, name: string): readonly T[] {
   return [...byKey].filter(([key]) => key.startsWith(`${name}/`)).map(([, value]) => value);
 }
 
-/** A module writes the fields of the context in either style. */
+/** A module may write the fields of the context in camelCase or snake_case. */
 function toContext(context: Readonly<Record<string, unknown>>): EvaluationContext {
   const text = (value: unknown): string | undefined => (value === undefined ? undefined : (value as string));
   return {

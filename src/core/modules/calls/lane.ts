@@ -6,31 +6,31 @@ import { type CallChain, goesThrough } from "./chain.ts";
 import type { Generation } from "./generation/generation.ts";
 
 /**
- * Calls of a module that may wait, as a multiple of those that may run; further ones are refused with
+ * Calls of a module that may wait, as a multiple of the calls that may run; further ones are refused with
  * `MODULE_OVERLOADED`. @limit times `concurrency`
  */
 const WAITING_PER_CONCURRENCY = 4;
 /**
- * Calls that may wait while a swap hands state over, as a multiple of those that may otherwise run or wait; further
+ * Calls that may wait while a swap hands over state, as a multiple of the calls that may otherwise run or wait; further
  * ones are refused with `MODULE_OVERLOADED`. @limit times as many
  */
 const HELD_FACTOR = 4;
 
-/** Why calls wait although there may be room. */
+/** Makes all calls of a lane wait, for the hand-over of a swap. */
 export interface Hold {
-  /** Calls that go through one of these must end first: they, and what they call, are let through. */
+  /** Calls that these generations make are let through, because the hand-over waits for them to end. */
   readonly draining: ReadonlySet<Generation>;
-  /** As many wait as may: the hold had better end. */
+  /** Called when the queue has reached its normal length, so that the swap ends the hold soon. */
   readonly overflow: () => void;
 }
 
-/** A generation that answers some of the callers in place of the one that serves. */
+/** Sends some of the callers to a candidate instead of the generation that serves. */
 export interface Canary {
   readonly generation: Generation;
   readonly takes: (key: string) => boolean;
   /**
-   * Told of each call that could have gone to either, when it has ended: where it went, and how it did. Of two that
-   * were made at once the slower one is told later.
+   * Called at the end of each call that has a routing key, with the generation that answered, and whether the call failed.
+   * Calls end in another order than they began.
    */
   readonly saw: (generation: Generation, failed: boolean, durationMs: number) => void;
 }
@@ -46,7 +46,7 @@ export interface EnterOptions {
   readonly timeoutMs: number;
   readonly late: () => HeliosError;
   readonly signal: AbortSignal | undefined;
-  /** Callers with the same key get the same version; empty: none. */
+  /** The routing key. Calls with the same key go to the same version. Empty: the version that serves answers. */
   readonly key: string;
   readonly chain: CallChain | undefined;
 }
@@ -58,21 +58,21 @@ interface Waiter {
   refuse(error: unknown): void;
 }
 
-/** The errors for calls that a lane lets nobody answer. */
+/** The errors of calls that no generation can answer. */
 export interface LaneErrors {
-  /** Before it was first given somewhere to go. */
+  /** The error before the first call of `route`. */
   readonly notServing: () => HeliosError;
-  /** The generation that they were to go to has ended so. */
+  /** The error if the generation has ended. `description` says how it ended. */
   readonly crashed: (description: string) => HeliosError;
 }
 
-/** Where the calls of one module go: to one generation at a time, so many at once, the rest in order. */
+/** The queue of all calls to one module. A limited number of calls run at a time, and the rest wait in order. */
 export class Lane {
   readonly name: string;
   /** The name of the breaker that guards its calls. */
   readonly breaker: string;
   readonly #clock: Clock;
-  /** In order of arrival. */
+  /** In the order of their arrival. */
   readonly #waiting = new Set<Waiter>();
   #route: Route | undefined;
   readonly #crashed: (description: string) => HeliosError;
@@ -87,63 +87,66 @@ export class Lane {
     this.#refusal = errors.notServing;
   }
 
-  /** Calls that somebody waits for, in whichever generation. */
+  /** The number of calls that a caller waits for, in all generations. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
+  /** The number of calls in the queue. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Where calls go now. */
+  /** The generation that calls go to. Undefined: the lane is closed, or was never routed. */
   get generation(): Generation | undefined {
     return this.#route?.generation;
   }
 
-  /** Which of the callers somebody else answers now. */
+  /** The canary in progress. Undefined: the generation that serves answers all calls. */
   get canary(): Canary | undefined {
     return this.#route?.canary;
   }
 
+  /** Whether a swap makes the calls wait. */
   get held(): boolean {
     return this.#route?.hold !== undefined;
   }
 
-  /** From now on calls go there, those that wait too. A new generation ends a hold and a canary. */
+  /** Sends calls to a generation from now on, including those that wait. A new generation ends a hold and a canary. */
   route(generation: Generation, concurrency: number): void {
     const same = this.#route?.generation === generation ? this.#route : undefined;
     this.#route = { generation, concurrency, hold: same?.hold, canary: same?.canary };
     this.#admit();
   }
 
-  /** From now on calls are refused, those that wait too. */
+  /** Refuses calls from now on, including those that wait. */
   close(refusal: () => HeliosError): void {
     this.#route = undefined;
     this.#refusal = refusal;
     for (const waiter of [...this.#waiting]) waiter.refuse(refusal());
   }
 
-  /** From now on calls wait; those under way go on. */
+  /** Makes calls wait from now on. Calls that run continue. */
   hold(hold: Hold): void {
     if (this.#route !== undefined) this.#route = { ...this.#route, hold };
   }
 
+  /** Ends a hold. */
   release(): void {
     if (this.#route !== undefined) this.#route = { ...this.#route, hold: undefined };
     this.#admit();
   }
 
-  /** Undefined: everybody goes to the generation that serves. */
+  /** Starts a canary. Undefined: ends it, and all calls go to the generation that serves. */
   divert(canary: Canary | undefined): void {
     if (this.#route !== undefined) this.#route = { ...this.#route, canary };
     this.#admit();
   }
 
   /**
-   * Begins a call; whoever begins one ends it with `leave`. It waits where as many as may be are under way.
-   * MODULE_OVERLOADED where too many wait already; MODULE_CRASHED where the generation has ended; `late()` after
-   * `timeoutMs`; the signal's reason.
+   * Begins a call, and returns the generation that must answer it. If too many calls run, the call waits in the queue. The
+   * caller must end the call with `leave`. Throws or rejects with MODULE_OVERLOADED if the queue is full, MODULE_CRASHED if
+   * the generation has ended, `late()` after `timeoutMs`, the error given to `close`, or the signal's reason.
    */
   enter(options: EnterOptions): Generation | Promise<Generation> {
     const route = this.#route;
@@ -151,16 +154,17 @@ export class Lane {
     const { hold, generation } = route;
     if (hold === undefined) return this.#enterFree(route, options);
     if (goesThrough(options.chain, hold.draining)) return this.#begin(generation);
-    // Those that were under way when it began come back: they had room, and have it now.
+    // Callers whose calls ran when the hold began may call again. They had places before, so that the queue gets as many.
     const most = route.concurrency * (1 + WAITING_PER_CONCURRENCY);
     if (this.#waiting.size >= most) {
       hold.overflow();
-      // Who made the last one wait too many waits all the same: nobody is to fail because of the hold.
+      // The hold is about to end, and no call may fail because of it. A second, higher limit bounds the queue until then.
       if (this.#waiting.size >= most * HELD_FACTOR) throw this.#overloaded(route);
     }
     return this.#wait(options);
   }
 
+  /** Ends a call, so that the next one can begin. */
   leave(generation: Generation): void {
     this.#inFlight -= 1;
     generation.leave();
@@ -168,9 +172,9 @@ export class Lane {
   }
 
   /**
-   * Before `leave`, of a call whose caller leaves while its method runs on: it keeps its room until the method has
-   * ended, and for `mostMs` at most. So no more methods run at once than may, however impatient their callers are; and
-   * one that never ends takes as much room for as long as it does with a patient caller. `overdue` is called then.
+   * Keeps the place of a call whose caller has stopped waiting, until its method has ended, for `mostMs` at most. Must be
+   * called before `leave`. So callers with short timeouts cannot make more methods run than may. Calls `overdue` if the
+   * method has not ended after `mostMs`. Its place is freed then, as it is when a caller has waited for that long.
    */
   linger(generation: Generation, ended: Promise<unknown>, mostMs: number, overdue: () => void): void {
     const free = generation.linger();
@@ -193,9 +197,9 @@ export class Lane {
   }
 
   #wait({ timeoutMs, late, signal, key, chain }: EnterOptions): Promise<Generation> {
-    // An aborted one tells nobody any more.
+    // An aborted signal sends no more events.
     signal?.throwIfAborted();
-    // Not a race: who is admitted has a place from that moment on, and nothing may end its wait after it.
+    // This is no `race`, because an admitted call has a place at once. A timeout must not end its wait after that.
     return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(waiter);
@@ -226,7 +230,7 @@ export class Lane {
       if (route === undefined) return;
       if (route.hold !== undefined && !goesThrough(waiter.chain, route.hold.draining)) continue;
       const target = targetOf(route, waiter.key);
-      // It is over; who was not sent to it in time must not be sent there now.
+      // The generation ended while the call waited for it.
       if (target.ending !== undefined) waiter.refuse(this.#crashed(target.ending.description));
       else if (target.occupied >= route.concurrency) return;
       else waiter.admit(this.#begin(target));

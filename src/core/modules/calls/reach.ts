@@ -7,27 +7,27 @@ import type { Generation, Peers } from "./generation/generation.ts";
 import type { Trial } from "./generation/trial.ts";
 import type { Router } from "./router.ts";
 
-/** An instance that calls others. */
+/** An instance that calls other modules. */
 export interface Caller {
   /** The module's name. */
   readonly name: string;
-  /** Which start of its code; 0 for tests. */
+  /** The number of the generation; 0 for an instance of a test. */
   readonly number: number;
-  /** All that it may call. */
+  /** The modules that it may call, as registered. */
   readonly dependencies: readonly string[];
   /** Undefined while it starts. */
   generation(): Generation | undefined;
-  /** From its start to its end. */
+  /** The fence that its own calls must pass, from its start to its end. */
   readonly fence: Fence;
-  /** Whether it may act of its own accord while it starts: it is started to serve. */
+  /** Whether it is started to serve, and may therefore make calls of its own accord while it starts. */
   readonly acts: boolean;
-  /** Those that are started with it, to be called instead of what serves. */
+  /** The generations that are started with it. It calls them instead of those that serve. */
   readonly peers: Peers | undefined;
-  /** What it reaches while it may not act. */
+  /** What it may call until it is allowed to act of its own accord. */
   readonly trial: Trial;
 }
 
-/** Makes a call for an instance: `ctx.call`. */
+/** Makes a call for an instance that used `ctx.call`. */
 export type Reach = (
   caller: Caller,
   dependency: string,
@@ -37,13 +37,14 @@ export type Reach = (
 ) => Promise<Payload>;
 
 /**
- * Only the version that serves acts. A call goes to what it depends on as it serves now
- * - if it is made to answer a real caller, whichever version the instance is: a canary answers some;
- * - if the instance makes it of its own accord (a timer, `start`, `health`), and serves or is started to serve.
+ * Creates the function behind `ctx.call`. It lets only the version that serves act. A call goes to the serving version of
+ * a dependency in two cases:
+ * - It helps to answer a real caller. The calling instance may be a candidate, because a canary answers some callers.
+ * - The instance makes it of its own accord (in a timer, `start` or `health`), and serves or is started to serve.
  *
- * Every other call is on trial: it goes to a stand-in, to a candidate of the same swap, to a method without effects or to a
- * dependency that is allowed by name, and is refused otherwise, at once. A version that serves no more is told so by its
- * fence.
+ * Every other call is part of a trial. It may go to a stand-in, to a candidate of the same swap, to a method without effects,
+ * or to a dependency that is allowed by name. Any other call of a trial is refused at once. If the instance no longer
+ * serves, its fence rejects the calls that it makes of its own accord with MODULE_FENCED.
  */
 export function createReach(router: Router, clock: Clock): Reach {
   return async (caller, dependency, method, input, { signal, origin }) => {
@@ -55,7 +56,7 @@ export function createReach(router: Router, clock: Clock): Reach {
     const chain = nested ?? ownChain(generation, trial);
     const standIn = trial?.standIn(dependency, method);
     const leftMs = chain && chain.deadline - clock.monotonic();
-    // Nobody waits for a call of its own: what stands in has its own time for that.
+    // A call that the instance makes of its own accord has no deadline. The stand-in then uses its own timeout.
     const timeoutMs = leftMs === Number.POSITIVE_INFINITY ? undefined : leftMs;
     if (standIn !== undefined) return standIn(input, { method, timeoutMs, signal });
     const options = { signal, timeoutMs, chain, trial };
@@ -69,28 +70,31 @@ export function createReach(router: Router, clock: Clock): Reach {
   };
 }
 
-/** What it calls of its own accord goes through it, too: who waits until it has nothing under way lets that through. */
+/**
+ * The chain of a call that the instance makes of its own accord. It contains the instance's generation, because a hand-over
+ * waits for such calls and must therefore let them pass.
+ */
 function ownChain(generation: Generation | undefined, trial: Trial | undefined): CallChain | undefined {
   if (generation === undefined) return undefined;
   return { generation, before: undefined, deadline: Number.POSITIVE_INFINITY, cutShort: false, trial };
 }
 
 /**
- * The trial that a call of the instance is part of now; undefined: it may have effects. What does not serve has its own;
- * what serves and is called on trial stays within that of who calls it.
+ * The trial that a call of the instance is part of now. Undefined: the call may have effects. An instance that does not
+ * serve uses its own trial. An instance that serves, and answers a call of a trial, stays in that trial.
  */
 function trialOf(caller: Caller, chain: CallChain | undefined): Trial | undefined {
   if (chain !== undefined && chain.trial === undefined) return undefined;
   return (caller.generation()?.acts ?? caller.acts) ? chain?.trial : caller.trial;
 }
 
-/** What serves in its place is another version: to go on with that would try out what never serves together. */
+/** A peer has ended. The version that serves in its place must not replace it, because the two will never serve together. */
 function endedPeer(name: string, error: string): HeliosError {
   return HeliosError.of("MODULE_CRASHED", { name, error, delivered: "false" });
 }
 
 function checkDeclared({ name, dependencies }: Caller, dependency: string): void {
   if (dependencies.includes(dependency)) return;
-  const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "none"}`;
+  const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "no dependencies"}`;
   throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });
 }

@@ -11,12 +11,12 @@ import {
   type Answer,
   breakerOf,
   type CallGuard,
-  cutShort,
+  deadlineError,
   isPureOf,
-  late,
   type Mirror,
+  markCutShort,
+  REMAINING_TIME,
   type RoutedOptions,
-  WHAT_IS_LEFT,
 } from "./call.ts";
 import type { CallChain } from "./chain.ts";
 import { createDelivery } from "./delivery.ts";
@@ -26,31 +26,32 @@ import type { Upcoming } from "./upcoming.ts";
 
 export interface Router {
   lane(name: string): Lane;
-  /** Where its calls go now. */
+  /** The generation that the module's calls go to now. Undefined: the module takes no calls. */
   serving(name: string): Generation | undefined;
-  /** Calls that somebody waits for. */
+  /** The number of the module's calls that a caller waits for. */
   inFlight(name: string): number;
+  /** Deletes the lane and the mirror of a deleted module. */
   forget(name: string): void;
-  /** Whether a method, in either spelling, has no effects: by the registration, or by the class that serves. */
+  /** Whether the registration or the serving class declares a method, in either spelling, as free of effects. */
   isPure(name: string, method: string): boolean;
-  /** From now on calls of pure methods are shown to `mirror` once they are answered; undefined: to nobody. */
+  /** Passes each answered call of a pure method to `mirror` from now on. Undefined: stops mirroring. */
   mirror(name: string, mirror: Mirror | undefined): void;
-  /** The error for a call of a module that takes no traffic: MODULE_STARTING or MODULE_CRASHED where it soon will. */
+  /** The error for a call of a module that takes no calls. MODULE_STARTING or MODULE_CRASHED if a start is expected. */
   notServing(module: Module): HeliosError;
-  /** MODULE_CRASHED for a call that did not reach a generation which ended so. */
+  /** MODULE_CRASHED for a call that did not reach the module. `description` says how the generation ended. */
   crashed(name: string, description: string): HeliosError;
   /**
-   * Calls a method. MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_STARTING, MODULE_OVERLOADED, BREAKER_OPEN, what the
-   * instance rejects with, or the signal's reason.
+   * Calls a method of the generation that serves. Rejects with MODULE_NOT_FOUND, MODULE_NOT_LOADED, MODULE_STARTING,
+   * MODULE_OVERLOADED, BREAKER_OPEN, SERVER_DRAINING, the errors of `Instance.invoke`, or the signal's reason.
    */
   invoke(name: string, method: string, input: Payload, options?: RoutedOptions): Promise<Answer>;
-  /** Calls a method of one generation, whether or not it serves, past limits and breaker. */
+  /** Calls a method of the given generation, even if it does not serve. Neither the lane nor the breaker limits the call. */
   invokeIn(generation: Generation, method: string, input: Payload, options: RoutedOptions): Promise<Payload>;
-  /** Refuses every call with SERVER_DRAINING from now on; those under way go on. */
+  /** Refuses new and waiting calls with SERVER_DRAINING from now on. Calls that run continue. */
   close(): void;
 }
 
-/** The error for a call of a module that takes no traffic. */
+/** MODULE_NOT_LOADED, with the module's state. */
 export function notLoaded({ name, record }: Module): HeliosError {
   return HeliosError.of("MODULE_NOT_LOADED", { name, state: record.lifecycle.state });
 }
@@ -63,7 +64,7 @@ const draining = (): HeliosError => HeliosError.of("SERVER_DRAINING", {});
  */
 const RETRY_ELSEWHERE_MS = 10;
 
-/** Brings each call to the generation that serves its module now, guarded by the module's breaker. */
+/** Creates the router, which sends each call to the generation that serves, if the module's breaker permits it. */
 export function createRouter(
   collection: Collection<ModuleRecord>,
   breakers: CallGuard,
@@ -95,9 +96,9 @@ export function createRouter(
 
   const crashed = (name: string, error: string, delivered: boolean, cause?: unknown): HeliosError => {
     const { generation, held = false } = lanes.get(name) ?? {};
-    // Where calls are held another version is about to serve.
-    const elsewhere = held || (generation !== undefined && generation.ending === undefined);
-    const retryAfterMs = elsewhere ? RETRY_ELSEWHERE_MS : upcoming.retryAfterMs(name);
+    // While a swap holds calls, a version is about to serve, whether or not this one has ended.
+    const willServe = held || (generation !== undefined && generation.ending === undefined);
+    const retryAfterMs = willServe ? RETRY_ELSEWHERE_MS : upcoming.retryAfterMs(name);
     const metadata = { name, error, delivered: String(delivered) };
     if (retryAfterMs === undefined) return HeliosError.of("MODULE_CRASHED", metadata, { cause });
     return HeliosError.of(
@@ -122,7 +123,7 @@ export function createRouter(
       return breakers.acquire(breaker);
     } catch (error) {
       if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
-      // Somebody deleted it; a module is never without.
+      // The breaker was deleted. A module always has one, so that it is created again.
       return breakers
         .getOrCreate(breaker, collection.get(name)?.record.registration.breaker)
         .then(() => breakers.acquire(breaker));
@@ -136,7 +137,7 @@ export function createRouter(
 
   const deliver = createDelivery({ breakers, clock, mirrorOf: (name) => mirrors.get(name), crashed });
 
-  // Every call comes through here: no promise is made that is not needed.
+  // Every call runs this code, so that it creates no promise that it can avoid.
   const invoke = (
     name: string,
     method: string,
@@ -145,27 +146,27 @@ export function createRouter(
     mayFallBack: boolean,
   ): Promise<Answer> => {
     const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
-    checkSpan("timeoutMs", timeoutMs, WHAT_IS_LEFT);
+    checkSpan("timeoutMs", timeoutMs, REMAINING_TIME);
     if (closed) throw draining();
     const module = collection.get(name);
     if (module === undefined) throw moduleNotFound(name);
     signal?.throwIfAborted();
-    const to = lane(name);
-    if (to.generation === undefined) throw notServing(module);
+    const route = lane(name);
+    if (route.generation === undefined) throw notServing(module);
     const start = clock.monotonic();
-    const goOn = (permit: Permit): Promise<Answer> => {
+    const proceed = (permit: Permit): Promise<Answer> => {
       if (permit.allowed) {
         const { callTimeoutMs } = module.record.registration;
         const isPatient = timeoutMs >= callTimeoutMs;
         const budgetMs = isPatient ? callTimeoutMs : timeoutMs;
-        return deliver({ module, to, method, input, start, budgetMs, isPatient, permit, options });
+        return deliver({ module, lane: route, method, input, start, budgetMs, isPatient, permit, options });
       }
       const fallback = mayFallBack ? fallbackOf(module) : undefined;
-      if (fallback === undefined) throw openError(to.breaker, permit);
+      if (fallback === undefined) throw openError(route.breaker, permit);
       return invoke(fallback, method, input, options, false);
     };
-    const acquired = acquire(to);
-    return acquired instanceof Promise ? acquired.then(goOn) : goOn(acquired);
+    const acquired = acquire(route);
+    return acquired instanceof Promise ? acquired.then(proceed) : proceed(acquired);
   };
 
   return {
@@ -197,15 +198,15 @@ export function createRouter(
     async invokeIn(generation, method, input, { timeoutMs, signal, chain, trial }) {
       const { callTimeoutMs } = collection.get(generation.name)?.record.registration ?? { callTimeoutMs: 0 };
       const budgetMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, callTimeoutMs);
-      // Its caller has left: what it would do now, nobody waits for.
-      if (budgetMs <= 0) throw late(generation.name, method, budgetMs);
+      // The caller has stopped waiting, so that the module need not run the method.
+      if (budgetMs <= 0) throw deadlineError(generation.name, method, budgetMs);
       const deadline = clock.monotonic() + budgetMs;
       const origin: CallChain = { generation, before: chain, deadline, cutShort: false, trial };
       generation.enter();
       try {
         return await generation.instance.invoke(method, input, { timeoutMs: budgetMs, signal, origin });
       } catch (error) {
-        if (budgetMs < callTimeoutMs && isReason(error, "MODULE_DEADLINE_EXCEEDED")) cutShort(chain);
+        if (budgetMs < callTimeoutMs && isReason(error, "MODULE_DEADLINE_EXCEEDED")) markCutShort(chain);
         throw error;
       } finally {
         generation.leave();

@@ -10,15 +10,15 @@ const SHORTEST_RETRY_MS = 50;
  */
 const LONGEST_RETRY_MS = 5000;
 
-/** The modules that are about to serve: calls of them are refused for now alone, with the time to wait. */
+/** The modules that are about to serve. Calls of them are refused with a `retry_after`. */
 export interface Upcoming {
-  /** The module is to be started in so many ms, and will take traffic then. */
+  /** Notes that the module will be started in `inMs` milliseconds, and will take calls after that. */
   expect(name: string, inMs: number): void;
-  /** It serves; its start took so long. */
+  /** Notes that the module serves, and how long its start took, in ms. */
   arrived(name: string, startMs: number): void;
-  /** It is not to be started any more. */
+  /** Notes that no start of the module is expected any more. */
   forget(name: string): void;
-  /** When a call is worth another try, in ms from now; undefined: nothing says that the module will serve. */
+  /** Milliseconds until a call should be retried. Undefined: no start of the module is expected. */
   retryAfterMs(name: string): number | undefined;
 }
 

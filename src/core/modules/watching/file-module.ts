@@ -10,10 +10,10 @@ import { type Module, type ModuleRecord, versionOf } from "../record/record.ts";
 import type { SwapResult } from "../swap/report.ts";
 import { withPlace } from "../swap/state/steps.ts";
 
-/** What can be done with a module whose files have changed. */
+/** The operations on a module whose files have changed. */
 export interface FileActions {
   swap(name: string, by: By): Promise<SwapResult>;
-  /** Starts it where it does not run, or puts a new start in the place of one that takes no traffic. */
+  /** Starts a module that does not run, or replaces an instance that takes no calls. */
   load(name: string, activate: boolean, by: By): Promise<Module>;
 }
 
@@ -30,80 +30,82 @@ const BROKEN_INTERVAL_MS = 1000;
 /** Changed files that the `reason` of a swap by the actor `file` names; the others are counted. @limit files */
 const MOST_NAMED = 3;
 /** Length of a log text about the files of a followed module; the rest is cut. @limit characters */
-const MAX_TOLD = 1000;
+const MAX_LOGGED = 1000;
 
-/** The actor of what is done because files have changed. */
+/** The actor of operations that begin because files have changed. */
 const FILE_ACTOR = "file";
 
-/** Keeps one module at what is in its files. */
+/** Swaps or starts one module when its files have changed. */
 export class FileModule {
   readonly #name: string;
   readonly #context: OperationContext;
   readonly #actions: FileActions;
-  /** Asks for another `act`. */
-  readonly #again: () => void;
-  /** The code that was in the files when it was last acted on. */
-  #seen: string | undefined;
-  /** Whether what was in the files then came to nothing. */
+  /** Requests another `act`. */
+  readonly #requestAct: () => void;
+  /** The artifact in the files when they were last handled. */
+  #handled: string | undefined;
+  /** Whether that code could not be read, started or swapped. */
   #failed = false;
-  /** Whether that is to be tried again, though it is the same. */
+  /** Whether to try again even if the code is the same. */
   #retry = false;
   #changed = new Set<string>();
-  /** At which path the module's file was then. */
+  /** The path of the module's file when it was last handled. */
   #path: string | undefined;
-  /** What is to be told if the files stay as they are. */
+  /** The problem to log if the files stay unchanged. */
   #pending: string | undefined;
+  /** The problem of the last reading. It is logged if the next reading fails in the same way. */
   #suspect: string | undefined;
-  #told: string | undefined;
+  /** The text that was logged last, so that it is not logged twice. */
+  #logged: string | undefined;
   #timer: Timer | undefined;
 
   constructor(name: string, context: OperationContext, actions: FileActions, again: () => void) {
     this.#name = name;
     this.#context = context;
     this.#actions = actions;
-    this.#again = again;
+    this.#requestAct = again;
   }
 
-  /** The code in the files, as far as it is known. */
+  /** The code in the files. Undefined until it was read. */
   found: ResolvedModule | undefined;
 
-  /** These have changed: what was about to be told of them may be wrong by now. */
+  /** Notes that files have changed. A problem that was not logged yet may be repaired by that. */
   changed(files: readonly string[]): void {
     for (const file of files) this.#changed.add(file);
-    // Saved once more: it may have been for another reason. A directory changes with whatever comes and goes in it.
-    this.#retry = this.#failed && files.some(isCode);
+    // A file that was saved again is tried again, even if its content is the same. A directory changes too often for that.
+    this.#retry = this.#failed && files.some(hasExtension);
     this.#suspect = undefined;
-    if (this.#pending !== undefined) this.#tellLater(this.#pending);
+    if (this.#pending !== undefined) this.#logIfStable(this.#pending);
   }
 
   close(): void {
     this.#timer?.cancel();
   }
 
-  /** Puts what is in the files in the place of what serves, where it is something else. Never rejects. */
+  /** Swaps or starts the module if its files contain other code than the version that runs. Never rejects. */
   async act(): Promise<void> {
     const record = this.#record();
     if (record === undefined) return;
     const { modulePath } = record.registration;
-    // Somebody has swapped to another file, or gone back to one.
-    if (modulePath !== this.#path) this.#begin(modulePath);
+    // A swap or rollback has changed the path of the file.
+    if (modulePath !== this.#path) this.#beginPath(modulePath);
     try {
       this.found = await this.#context.host.resolve(modulePath, record.registration.assets);
     } catch (error) {
-      this.#seen = undefined;
+      this.#handled = undefined;
       this.#pending = undefined;
-      await this.#broken(error);
+      await this.#reportUnreadable(error);
       return;
     }
     const { artifact } = this.found;
-    const isFirst = this.#seen === undefined && this.#changed.size === 0;
-    if (artifact === this.#seen && !this.#retry) return;
+    const isFirst = this.#handled === undefined && this.#changed.size === 0;
+    if (artifact === this.#handled && !this.#retry) return;
     this.#retry = false;
     this.#pending = undefined;
-    this.#seen = artifact;
-    // What was rolled back from is still in the files.
+    this.#handled = artifact;
+    // After a rollback, the files still contain the code that was replaced.
     if ((isFirst && isKnown(record, artifact)) || (isRunning(record.lifecycle) && artifact === record.code.artifact)) {
-      return this.#forgive();
+      return this.#reset();
     }
     await this.#replace(record);
   }
@@ -116,15 +118,15 @@ export class FileModule {
   async #replace(record: ModuleRecord): Promise<void> {
     const { lifecycle, registration, desired } = record;
     const name = this.#name;
-    if (lifecycle.state === "LOADING") return this.#later(BROKEN_INTERVAL_MS);
+    if (lifecycle.state === "LOADING") return this.#actLater(BROKEN_INTERVAL_MS);
     const by = { actor: FILE_ACTOR, reason: this.#reason() };
     if (!registration.hotReloadable && isRunning(lifecycle)) {
-      this.#tell("warn", `module ${name} is registered as not hot reloadable: what is in its files waits for a load`);
+      this.#log("warn", `module ${name} is registered as not hot reloadable: load it to use the changed files`);
       this.#failed = true;
       return;
     }
     try {
-      // Whatever else would load a module, a freeze keeps changes of files away.
+      // A freeze stops changed files even from loading a module that does not run.
       await this.#context.hotReload.check([name]);
       if (lifecycle.state === "ACTIVE") {
         const result = await this.#actions.swap(name, by);
@@ -132,66 +134,66 @@ export class FileModule {
       } else {
         await this.#actions.load(name, lifecycle.state === "LOADED" ? false : desired === "ACTIVE", by);
       }
-      this.#forgive();
+      this.#reset();
       const what = isRunning(lifecycle) ? "swapped" : "started";
       const version = versionOf(getModule(this.#context, name).record);
       this.#context.log("modules", "info", `module ${name} was ${what}: ${by.reason}; version ${version} serves`);
     } catch (error) {
-      await this.#refused(error);
+      await this.#handleError(error);
     }
   }
 
-  async #refused(error: unknown): Promise<void> {
+  async #handleError(error: unknown): Promise<void> {
     if (this.#context.isClosing() || isReason(error, "SERVER_DRAINING") || isReason(error, "MODULE_NOT_FOUND")) return;
     const name = this.#name;
     if (isReason(error, "MODULE_BUSY") || faultIn(error) !== undefined) {
-      // The same once more: after the operation at hand, or when the machine can again.
-      this.#seen = undefined;
+      // The same code is tried again: after the other operation, or when the fault of the machine is over.
+      this.#handled = undefined;
       this.#retry = true;
-      if (faultIn(error) !== undefined) this.#tell("warn", `module ${name} was not swapped: ${messageOf(error)}`);
-      this.#later(BROKEN_INTERVAL_MS);
+      if (faultIn(error) !== undefined) this.#log("warn", `module ${name} was not swapped: ${messageOf(error)}`);
+      this.#actLater(BROKEN_INTERVAL_MS);
     } else if (isReason(error, "HOT_RELOAD_DISABLED")) {
       this.#failed = true;
-      this.#tell("warn", `module ${name} was not swapped: ${messageOf(error)}; the next change tries again`);
+      this.#log("warn", `module ${name} was not swapped: ${messageOf(error)}; the next change tries again`);
     } else this.#fail(this.#problemOf(error));
   }
 
-  /** The files cannot be read as a module: that is told when they still cannot a while later, in the same way. */
-  async #broken(error: unknown): Promise<void> {
+  /** Handles files that cannot be read as a module. The problem is logged only if it is the same a second later. */
+  async #reportUnreadable(error: unknown): Promise<void> {
     const problem = this.#problemOf(error);
     const isStable = this.#suspect === problem;
     this.#suspect = problem;
     this.#failed = true;
     if (!isStable)
       this.#context.log("modules", "debug", `the files of module ${this.#name} cannot be read yet`, { problem });
-    else if (this.#tell("error", this.#sentence(problem))) await this.#note(problem);
-    // What is missing may come to be in a directory that is not there yet.
-    this.#later(BROKEN_INTERVAL_MS);
+    else if (this.#log("error", this.#describe(problem))) await this.#storeFailure(problem);
+    // A missing import may appear in a directory that does not exist yet, and is therefore not watched.
+    this.#actLater(BROKEN_INTERVAL_MS);
   }
 
-  /** What was tried came to nothing: that is told when the files stay as they are. */
+  /** Handles a failed start or swap. The problem is logged if the files stay unchanged. */
   #fail(problem: string): void {
     this.#failed = true;
-    this.#tellLater(problem);
+    this.#logIfStable(problem);
   }
 
-  #tellLater(problem: string): void {
+  #logIfStable(problem: string): void {
     this.#pending = problem;
     this.#timer?.cancel();
     this.#timer = this.#context.clock.setTimer(STABLE_MS, () => {
       this.#pending = undefined;
-      this.#tell("error", this.#sentence(problem));
+      this.#log("error", this.#describe(problem));
     });
   }
 
-  /** Its files are those of another path from now on. */
-  #begin(modulePath: string): void {
+  /** Follows the file at another path from now on. */
+  #beginPath(modulePath: string): void {
     this.#path = modulePath;
-    this.#seen = undefined;
-    this.#forgive();
+    this.#handled = undefined;
+    this.#reset();
   }
 
-  #sentence(problem: string): string {
+  #describe(problem: string): string {
     const record = this.#record();
     return record !== undefined && isRunning(record.lifecycle)
       ? `module ${this.#name} was not swapped: ${problem}; version ${versionOf(record)} serves on`
@@ -209,8 +211,8 @@ export class FileModule {
     return withPlace(text ?? messageOf(error), place);
   }
 
-  /** As though a swap had come to that: `last_swap` tells it, too. */
-  async #note(problem: string): Promise<void> {
+  /** Stores the problem in `last_swap`, as if a swap had failed at `verify`. */
+  async #storeFailure(problem: string): Promise<void> {
     const { clock, collection } = this.#context;
     const time = clock.now();
     const cause = { action: "SwapModule", actor: FILE_ACTOR, reason: this.#reason() };
@@ -233,58 +235,60 @@ export class FileModule {
         return { ...current.record, lastSwap: { ...how, failedStep: "verify", failure } };
       })
       .catch((error: unknown) =>
-        this.#context.log("modules", "warn", "what is wrong with a file was not stored", { error: messageOf(error) }),
+        this.#context.log("modules", "warn", "a problem in the files of a module was not stored", {
+          error: messageOf(error),
+        }),
       );
   }
 
-  /** Tells each thing once; whether it was not told yet. */
-  #tell(level: "warn" | "error", text: string): boolean {
-    if (this.#told === text) return false;
-    this.#told = text;
-    this.#context.log("modules", level, oneLine(cut(text, MAX_TOLD)), { module: this.#name });
+  /** Logs a text unless it is the same as the last one. Returns whether it was logged. */
+  #log(level: "warn" | "error", text: string): boolean {
+    if (this.#logged === text) return false;
+    this.#logged = text;
+    this.#context.log("modules", level, oneLine(cut(text, MAX_LOGGED)), { module: this.#name });
     return true;
   }
 
-  #forgive(): void {
+  #reset(): void {
     this.#suspect = undefined;
     this.#pending = undefined;
-    this.#told = undefined;
+    this.#logged = undefined;
     this.#failed = false;
     this.#changed.clear();
     this.#timer?.cancel();
   }
 
-  #later(ms: number): void {
+  #actLater(ms: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#context.clock.setTimer(ms, this.#again);
+    this.#timer = this.#context.clock.setTimer(ms, this.#requestAct);
   }
 
   #reason(): string {
     const files = [...this.#changed].map((file) => file.split("/").at(-1) ?? file).sort();
     if (files.length === 0) return "its files have changed";
     const more = files.length > MOST_NAMED ? ` and ${files.length - MOST_NAMED} more` : "";
-    return cut(`${files.slice(0, MOST_NAMED).join(", ")}${more} changed`, MAX_TOLD);
+    return cut(`${files.slice(0, MOST_NAMED).join(", ")}${more} changed`, MAX_LOGGED);
   }
 }
 
-/** Whether it is a file of code or data, by its name: directories have no dot in theirs, as a rule. */
-function isCode(file: string): boolean {
+/** Whether a path is a file and not a directory, judging by its extension. */
+function hasExtension(file: string): boolean {
   return /\.\w+$/.test(file);
 }
 
-/** The line names the module already. */
+/** Removes the start of a failure that repeats the module's name, because the log line has it already. */
 function withoutName(failure: string, name: string): string {
   const prefix = `module ${name} failed at `;
   return failure.startsWith(prefix) ? failure.slice(failure.indexOf(": ") + 2) : failure;
 }
 
-/** Whether changes of its files are of interest: it runs, or is to run. */
+/** Whether the files of a module are followed, because it runs or is to run. */
 export function isFollowed({ lifecycle, desired }: ModuleRecord): boolean {
   const { state } = lifecycle;
   return isRunning(lifecycle) || (desired !== "UNLOADED" && (state === "FAILED" || state === "LOADING"));
 }
 
-/** Whether a generation that has ended ran it. */
+/** Whether an earlier generation ran this artifact. */
 function isKnown({ generations }: ModuleRecord, artifact: string): boolean {
   return generations.some(({ code }) => code.artifact === artifact);
 }

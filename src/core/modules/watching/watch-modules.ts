@@ -6,51 +6,53 @@ import { dependenciesOf, type OperationContext } from "../operations/context.ts"
 import { loadOrder } from "../record/dependencies.ts";
 import { type FileActions, FileModule, isFollowed } from "./file-module.ts";
 
-/** Modules whose changed files are handled at once; the others wait. @limit modules */
+/** Modules whose changed files are handled at the same time; the others wait. @limit modules */
 const MOST_AT_ONCE = 4;
 /** Time until another attempt to follow the files of a module that could not be followed. @limit ms */
 const RETRY_MS = 1000;
 
 interface Followed {
   readonly module: FileModule;
-  /** Of which code the files are looked at. */
+  /** The artifacts and paths of the code whose files are followed. */
   artifacts: string;
-  /** Why they could not be followed. */
+  /** Why the files could not be followed. */
   problem: string | undefined;
   retry: Timer | undefined;
+  /** Whether its files must be compared with the version that runs. */
   isDue: boolean;
+  /** Whether a change of its files is being handled. */
   isAtWork: boolean;
-  /** Whether what is in its files has been compared with what serves. */
+  /** Whether its files have been compared with the version that runs. */
   isKnown: boolean;
-  /** For the operation on it that is under way. */
+  /** Whether it waits for another operation on the module to end. */
   isWaiting: boolean;
 }
 
-/** Keeps modules at what is in their files. */
+/** Follows the files of modules. */
 export interface ModuleWatch {
-  /** Resolves when nothing is under way any more. */
+  /** Stops following, and resolves when no change is being handled any more. */
   close(): Promise<void>;
 }
 
 /**
- * Puts what is in the files of the modules that run in their place, whenever it is something else: as a swap does, each
- * module by itself, after those that it calls. What came of it is logged.
+ * Follows the files of the modules that run or are to run. When they change, swaps or starts each module by itself, after the
+ * modules that it depends on. Logs the result.
  */
 export function watchModules(context: OperationContext, actions: FileActions): ModuleWatch {
   const { host, log, collection, operations, clock } = context;
   const followed = new Map<string, Followed>();
   const working = new Set<Promise<void>>();
-  /** One after the other: the last says what is looked at. */
+  /** Runs the calls of `refresh` one at a time, so that the last one decides which files are followed. */
   const turns = new Serial();
   let closed = false;
 
-  const notFollowed = (name: string, error: unknown): void =>
+  const logNotFollowed = (name: string, error: unknown): void =>
     log("modules", "error", `the files of module ${name} could not be followed`, { error: messageOf(error) });
 
-  /** Told once, and tried again until it can be. */
+  /** Logs each problem once, and tries again later. */
   const followLater = (name: string, error: unknown): void => {
     const one = followed.get(name);
-    if (one?.problem !== messageOf(error)) notFollowed(name, error);
+    if (one?.problem !== messageOf(error)) logNotFollowed(name, error);
     if (one === undefined || closed) return;
     one.problem = messageOf(error);
     one.retry?.cancel();
@@ -66,7 +68,9 @@ export function watchModules(context: OperationContext, actions: FileActions): M
       pump();
     },
     unwatched: (problem) =>
-      log("modules", "warn", "the system watches no more directories: files are polled", { problem }),
+      log("modules", "warn", "the operating system refuses to watch more directories; files are polled instead", {
+        problem,
+      }),
   });
 
   const due = (name: string): void => {
@@ -105,7 +109,7 @@ export function watchModules(context: OperationContext, actions: FileActions): M
     }
   };
 
-  /** It may take an hour, which others need not wait for. */
+  /** Waits for another operation on the module, without delaying other modules: the operation may take an hour. */
   const wait = (name: string, one: Followed): void => {
     if (one.isWaiting) return;
     one.isWaiting = true;
@@ -119,14 +123,14 @@ export function watchModules(context: OperationContext, actions: FileActions): M
     try {
       await one.module.act();
     } catch (error) {
-      notFollowed(name, error);
+      logNotFollowed(name, error);
     }
     await inTurn(name);
     if (!one.isKnown) log("modules", "debug", `the files of module ${name} are watched`);
     one.isKnown = true;
   };
 
-  /** Looks at the files that make it what it is now. */
+  /** Follows the files that the module's code consists of now. */
   const refresh = async (name: string): Promise<void> => {
     const record = collection.get(name)?.record;
     const one = followed.get(name);
@@ -146,7 +150,7 @@ export function watchModules(context: OperationContext, actions: FileActions): M
     kept.artifacts = artifacts;
     kept.problem = undefined;
     kept.retry?.cancel();
-    // What became of new ones before they were looked at, nobody told.
+    // New files may have changed before they were followed.
     if (hasNew) dueNow(name);
   };
 
@@ -171,7 +175,7 @@ export function watchModules(context: OperationContext, actions: FileActions): M
       }
     });
   const refreshLater = (name: string): void => {
-    // What is at work looks when it is done.
+    // A module that is being handled is refreshed at the end of `act`.
     if (!closed && followed.get(name)?.isAtWork !== true) void inTurn(name);
   };
   collection.onChange(({ name }) => refreshLater(name));

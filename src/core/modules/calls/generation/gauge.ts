@@ -1,7 +1,7 @@
 import type { Sample } from "../../record/report.ts";
 import { addLatency, type Latencies, latenciesSince, noLatencies, quantile } from "./latency.ts";
 
-/** A reading of a gauge, to compare later ones with. */
+/** The counts of a gauge at one moment. A later reading minus this one gives the calls in between. */
 export interface Reading {
   readonly calls: number;
   readonly failures: number;
@@ -10,15 +10,15 @@ export interface Reading {
 
 const NO_CALLS: Reading = { calls: 0, failures: 0, latencies: noLatencies() };
 
-/** Counts how the calls of one generation go. */
+/** Counts the calls of one generation, their failures and their latencies. */
 export class Gauge {
   #calls = 0;
   #failures = 0;
   readonly #latencies = noLatencies();
-  /** Told of each call, whether the module has to answer for its failure. */
+  /** Called after each call. `failed`: the call counts as a failure of the module. */
   listener: ((failed: boolean) => void) | undefined;
 
-  /** `failed`: the module has to answer for it. */
+  /** `failed`: the call counts as a failure of the module. */
   record(failed: boolean, durationMs: number): void {
     this.#calls += 1;
     if (failed) this.#failures += 1;
@@ -30,7 +30,7 @@ export class Gauge {
     return this.#calls;
   }
 
-  /** Those that the module has to answer for. */
+  /** The calls that count as failures of the module. */
   get failures(): number {
     return this.#failures;
   }
@@ -39,11 +39,12 @@ export class Gauge {
     return { calls: this.#calls, failures: this.#failures, latencies: this.#latencies.slice() };
   }
 
-  /** Of all calls. */
+  /** The counts since the start of the generation. */
   sample(): Sample {
     return this.since(NO_CALLS);
   }
 
+  /** The counts since an earlier reading. */
   since(before: Reading): Sample {
     return {
       calls: this.#calls - before.calls,

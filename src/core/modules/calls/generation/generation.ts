@@ -6,13 +6,13 @@ import { Gauge } from "./gauge.ts";
 import type { HealthWatch } from "./health.ts";
 import type { Trial } from "./trial.ts";
 
-/** What a generation does now. */
+/** CANDIDATE: does not serve yet. CURRENT: serves. STANDBY: replaced, and can serve again. DRAINING: ends after its calls. */
 export type GenerationPhase = "CANDIDATE" | "CURRENT" | "STANDBY" | "DRAINING";
 
-/** The generations that a generation's calls go to instead of those that serve, by module. */
+/** By module name: the generations that are called instead of those that serve. */
 export type Peers = Map<string, Generation>;
 
-/** One start of a module's code, as long as it lives: its instance, and the calls under way in it. */
+/** One start of a module's code: its instance, and the calls that it runs. */
 export class Generation {
   readonly name: string;
   readonly running: Running;
@@ -22,15 +22,15 @@ export class Generation {
   readonly gauge = new Gauge();
   readonly health: HealthWatch;
   phase: GenerationPhase = "CANDIDATE";
-  /** Of a candidate those that were started with it; of one that was replaced with others, those. */
+  /** For a candidate: the others that were started with it. For a replaced generation: those that were replaced with it. */
   peers: Peers;
-  /** Wall time in ms at which it ended. */
+  /** Wall time in ms at which it ended. Undefined while it lives. */
   endTime: number | undefined;
-  /** Told instead of the supervisor when it ends by itself. */
+  /** Called, instead of the supervisor, when the instance ends without being stopped. */
   guard: ((ending: Ending) => void) | undefined;
-  /** Whether it may act of its own accord, as far as its fence lets it: it serves, or did, or was started to serve. */
+  /** Whether it serves, has served, or was started to serve. Then its fence alone decides whether it may act. */
   acts: boolean;
-  /** What it reaches until then. */
+  /** What it may call until `acts` is true. */
   readonly trial: Trial;
   #serves = false;
   #inFlight = 0;
@@ -64,22 +64,22 @@ export class Generation {
     return this.running.generation;
   }
 
-  /** Calls that somebody waits for. */
+  /** The number of calls that a caller waits for. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Calls that take the room of one: those in flight, and those that go on though their callers have left. */
+  /** The number of calls that count towards the concurrency: those in flight, and those that run on without a caller. */
   get occupied(): number {
     return this.#inFlight + this.#lingering;
   }
 
-  /** How it ended; undefined while it lives. */
+  /** How it ended. Undefined while it lives. */
   get ending(): Ending | undefined {
     return this.#ending;
   }
 
-  /** Whether another has taken its place. */
+  /** Whether another generation has replaced it. */
   get isRetired(): boolean {
     return this.phase === "STANDBY" || this.phase === "DRAINING";
   }
@@ -91,35 +91,35 @@ export class Generation {
   leave(): void {
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#whenIdle.wake();
-    this.#lookFree();
+    this.#wakeIfFree();
   }
 
-  /** A call whose caller leaves takes its room on. What is returned, called once, gives it free. */
+  /** Keeps the place of a call whose caller has stopped waiting. The returned function frees it, and is called once. */
   linger(): () => void {
     this.#lingering += 1;
     return () => {
       this.#lingering -= 1;
-      this.#lookFree();
+      this.#wakeIfFree();
     };
   }
 
-  /** Resolves when nobody waits for a call any more. */
+  /** Resolves when no call is in flight. */
   idle(): Promise<void> {
     return this.#inFlight === 0 ? Promise.resolve() : this.#whenIdle.wait();
   }
 
   /**
-   * Resolves when nothing is under way in it: no call, no method whose caller has left, unless it has run for longer than
-   * any call may, and none of the calls that it makes of its own accord by now.
+   * Resolves when `occupied` is 0, and the calls that the instance is making by then are answered. A method that has run for
+   * longer than `call_timeout` is not waited for.
    */
   async settled(): Promise<void> {
     if (this.occupied > 0) await this.#whenFree.wait();
     await this.instance.callsAnswered();
   }
 
-  /** It is the one that serves from now on, and may act. */
+  /** Makes it the generation that serves, and opens its fence. */
   serve(): void {
-    if (this.isRetired) this.health.tellAnew();
+    if (this.isRetired) this.health.publishNext();
     this.phase = "CURRENT";
     this.acts = true;
     if (this.#serves) return;
@@ -128,7 +128,7 @@ export class Generation {
     this.instance.serve();
   }
 
-  /** It serves no more, and must not act any more. It learns so in this very turn. */
+  /** Ends its service, and shuts its fence in the same turn of the event loop, so that it cannot act any more. */
   retire(phase: "STANDBY" | "DRAINING"): void {
     this.phase = phase;
     this.#serves = false;
@@ -136,13 +136,13 @@ export class Generation {
     this.instance.retire();
   }
 
-  /** It goes on as though its state had never been asked for. */
+  /** Resumes a generation whose state was exported for a hand-over that failed. */
   resume(): void {
     this.fence.open();
     this.instance.resume();
   }
 
-  #lookFree(): void {
+  #wakeIfFree(): void {
     if (this.occupied === 0) this.#whenFree.wake();
   }
 }

@@ -4,19 +4,19 @@ import { isReason, messageOf } from "../../../errors/error.ts";
 import { cut } from "../../../size.ts";
 import type { Instance } from "../../host/types/host.ts";
 
-/** UNKNOWN: the module has no `health` method, or was not asked yet. */
+/** UNKNOWN: the module has no `health` method, or has not answered yet. */
 export type HealthState = "UNKNOWN" | "HEALTHY" | "UNHEALTHY";
 
-/** What a module's `health` method said last. */
+/** The last result of a module's `health` method. */
 export interface Health {
   readonly state: HealthState;
-  /** Why it is UNHEALTHY; else empty. */
+  /** Why it is UNHEALTHY. Empty in the other states. */
   readonly message: string;
-  /** Wall time in ms since which it is in this state. */
+  /** Wall time in ms at which this state began. */
   readonly since: number;
-  /** Wall time in ms of the last answer, or of the last time that none had come. */
+  /** Wall time in ms of the last answer or timeout. */
   readonly checkTime: number;
-  /** Answers in a row that were UNHEALTHY. */
+  /** Number of consecutive answers and timeouts that were UNHEALTHY. */
   readonly failures: number;
 }
 
@@ -35,22 +35,22 @@ const MAX_ANSWER_MS = 5000;
 /** Length of an unhealthy module's explanation; the rest is cut. @limit characters */
 const MAX_MESSAGE = 1024;
 /** Least time between two changes of a module's health that are stored and published. @limit ms */
-const MIN_TOLD_MS = 1000;
+const MIN_PUBLISH_MS = 1000;
 
 export interface HealthWatchOptions {
   readonly clock: Clock;
-  /** Between an answer and the next question; 0: it is asked once, by `check`. */
+  /** Milliseconds from an answer to the next check. 0: the module is asked only once, by `check`. */
   readonly intervalMs: number;
   /**
-   * Told when it becomes unhealthy, and when it is well again. Rejects where that was not stored: the next answer tells it
-   * again.
+   * Called when the module becomes unhealthy, and when it is healthy again. If it rejects, the change was not stored, and it
+   * is called again after the next answer.
    */
   readonly onChange: (health: Health) => Promise<void>;
 }
 
 /**
- * Asks an instance for its health, from the first check that passes until it ends. It is never asked twice at once: one
- * that has not answered is unhealthy until it does.
+ * Checks the health of an instance, from the first check that succeeds until the instance ends. Starts a check only after
+ * the previous answer has arrived. An instance that does not answer in time is unhealthy until it answers.
  */
 export class HealthWatch {
   readonly #instance: Pick<Instance, "shape" | "checkHealth" | "ended">;
@@ -58,12 +58,12 @@ export class HealthWatch {
   readonly #intervalMs: number;
   readonly #onChange: HealthWatchOptions["onChange"];
   #health: Health = { state: "UNKNOWN", message: "", since: 0, checkTime: 0, failures: 0 };
-  /** Undefined: the next answer is told, whatever it is. */
-  #told: HealthState | undefined = "HEALTHY";
-  #toldAt = Number.NEGATIVE_INFINITY;
+  /** The state that was published last. Undefined: the next answer is published in any case. */
+  #published: HealthState | undefined = "HEALTHY";
+  #publishedAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #ended = false;
-  /** Told of each answer. */
+  /** Called after each answer and each timeout. */
   listener: (() => void) | undefined;
 
   constructor(
@@ -84,22 +84,25 @@ export class HealthWatch {
     return this.#health;
   }
 
-  /** Why a version is given up that is being tried; undefined: it is not. */
+  /** Why a version fails its bake, canary or shadow. Undefined: it does not fail because of its health. */
   get verdict(): string | undefined {
     const { failures, message } = this.#health;
     return failures >= UNHEALTHY_IN_A_ROW ? `it is unhealthy: ${message}` : undefined;
   }
 
-  /** It serves again: what was told of it before may have been put aside for what was told of another. */
-  tellAnew(): void {
-    this.#told = undefined;
+  /**
+   * Makes the next answer be published in any case. Called when the instance serves again, because the health of another
+   * version may have been published meanwhile.
+   */
+  publishNext(): void {
+    this.#published = undefined;
   }
 
-  /** Asks once, and from then on again and again. Rejects where the module is unhealthy, or does not answer in time. */
+  /** Checks the health once, and then regularly. Rejects if the module is unhealthy or does not answer in time. */
   async check(timeoutMs: number): Promise<void> {
     await this.#instance.checkHealth(timeoutMs);
     if (!this.#instance.shape.hasHealth) return;
-    this.#learn("");
+    this.#update("");
     if (this.#intervalMs > 0) this.#arm(this.#intervalMs, () => this.#ask());
   }
 
@@ -107,21 +110,21 @@ export class HealthWatch {
     const answerMs = Math.min(MAX_ANSWER_MS, Math.max(MIN_ANSWER_MS, this.#intervalMs));
     let isWaiting = true;
     const late = (): void => {
-      // After what has arrived by now was taken: a service that stood still suspects nobody for it.
+      // If the service itself was blocked, an answer may have arrived. It is read before this callback runs.
       setImmediate(() => {
         if (this.#ended || !isWaiting) return;
-        this.#learn(`health() did not answer within ${seconds(answerMs)}`);
+        this.#update(`health() did not answer within ${seconds(answerMs)}`);
         this.#arm(Math.max(answerMs, this.#intervalMs), late);
       });
     };
     const answered = (message: string): void => {
       isWaiting = false;
       if (this.#ended) return;
-      this.#learn(message);
+      this.#update(message);
       this.#arm(this.#intervalMs, () => this.#ask());
     };
     this.#arm(answerMs, late);
-    // Whatever time it takes: what comes late tells that it is well again.
+    // The check itself has no timeout, because a late answer shows that the module is healthy again.
     this.#instance.checkHealth(Number.POSITIVE_INFINITY).then(
       () => answered(""),
       (error: unknown) => {
@@ -135,8 +138,8 @@ export class HealthWatch {
     if (!this.#ended) this.#timer = this.#clock.setTimer(delayMs, run);
   }
 
-  /** Empty: it is well. */
-  #learn(message: string): void {
+  /** `message`: why the module is unhealthy. Empty: it is healthy. */
+  #update(message: string): void {
     const now = this.#clock.now();
     const state = message === "" ? "HEALTHY" : "UNHEALTHY";
     const { state: before, since, failures } = this.#health;
@@ -147,25 +150,25 @@ export class HealthWatch {
       checkTime: now,
       failures: state === "HEALTHY" ? 0 : failures + 1,
     };
-    this.#tell();
+    this.#publish();
     this.listener?.();
   }
 
-  #tell(): void {
+  #publish(): void {
     const { state } = this.#health;
     const now = this.#clock.monotonic();
-    // What goes to and fro is told with a later answer, if it still is so.
-    if (state === this.#told || now - this.#toldAt < MIN_TOLD_MS) return;
-    const before = this.#told;
-    this.#told = state;
-    this.#toldAt = now;
+    // A state that changes often is published only after a later answer, if it still differs then.
+    if (state === this.#published || now - this.#publishedAt < MIN_PUBLISH_MS) return;
+    const before = this.#published;
+    this.#published = state;
+    this.#publishedAt = now;
     this.#onChange(this.#health).catch(() => {
-      this.#told = before;
+      this.#published = before;
     });
   }
 }
 
-/** In the module's own words, where it has some. */
+/** The message of the module's own error, if there is one. */
 function problemOf(error: unknown): string {
   const own = isReason(error, "MODULE_METHOD_FAILED") ? error.metadata.error : undefined;
   return own || messageOf(error) || "health() failed";

@@ -1,9 +1,9 @@
-/** Buckets in each doubling: a percentile is told at most 9 % too high. */
+/** Buckets from a duration to its double. A quantile is at most 9 % too high. */
 const PER_DOUBLING = 8;
-/** From a microsecond to over an hour. */
+/** Enough buckets for durations from 1 µs to more than an hour. */
 const BUCKETS = 33 * PER_DOUBLING;
 
-/** Counts of durations, in buckets whose bounds grow by a constant factor (as HdrHistogram and Prometheus' native ones). */
+/** Counts of durations, in buckets whose bounds grow by a constant factor, as in Prometheus' native histograms. */
 export type Latencies = Uint32Array;
 
 export function noLatencies(): Latencies {
@@ -15,7 +15,7 @@ export function addLatency(latencies: Latencies, durationMs: number): void {
   latencies[index] = (latencies[index] ?? 0) + 1;
 }
 
-/** The upper bound of the bucket in which the quantile (0 to 1) lies, in ms; 0 where nothing was counted. */
+/** The upper bound, in ms, of the bucket that contains the quantile. `share` is from 0 to 1. Returns 0 without counts. */
 export function quantile(latencies: Latencies, share: number): number {
   let total = 0;
   for (const count of latencies) total += count;
@@ -28,7 +28,7 @@ export function quantile(latencies: Latencies, share: number): number {
   return 2 ** ((BUCKETS - 1) / PER_DOUBLING) / 1000;
 }
 
-/** What was counted in `now` and not in `before`. */
+/** The counts that were added between two readings. */
 export function latenciesSince(now: Latencies, before: Latencies): Latencies {
   return now.map((count, index) => count - (before[index] ?? 0));
 }

@@ -6,22 +6,23 @@ import type { Registration } from "../../record/record.ts";
 export type StandIn = (input: Payload, options: StandInOptions) => Promise<Payload>;
 
 export interface StandInOptions {
-  /** As the caller wrote it; for messages. */
+  /** The method in the caller's spelling, for error messages. */
   readonly method: string;
-  /** Ms until the caller gives up; undefined: it has no deadline of its own. */
+  /** Milliseconds until the caller stops waiting. Undefined: the caller has no deadline. */
   readonly timeoutMs: number | undefined;
-  /** Aborted when the caller has ended. */
+  /** Aborted when the calling instance has ended. */
   readonly signal: AbortSignal;
 }
 
 /**
- * What an instance reaches that does not serve: the new version of a swap before the switch, or one that tests are run
- * on. Whatever it reaches for real, it must not have effects there. Methods without effects it may always call.
+ * The rules for what an instance may call while it does not serve: the new version of a swap before the switch, or an
+ * instance that is tested. Such an instance must not have effects in other modules, unless they are allowed by name. It
+ * may always call methods without effects.
  */
 export interface Trial {
-  /** What answers in the place of a method; undefined: nothing does. */
+  /** The stand-in that answers in place of a method. Undefined: the method has no stand-in. */
   standIn(dependency: string, method: string): StandIn | undefined;
-  /** Whether the methods of a dependency may be called for real, with whatever effects they have. */
+  /** Whether all methods of a dependency may be called, including those with effects. */
   allows(dependency: string): boolean;
   /** The error of a call that is neither answered by a stand-in nor allowed. */
   refusal(call: RefusedCall): HeliosError;
@@ -29,29 +30,29 @@ export interface Trial {
 
 /** A call that a trial refuses. */
 export interface RefusedCall {
-  /** The module that made it, and which start of its code. */
+  /** The name and generation of the module that made the call. */
   readonly name: string;
   readonly generation: number;
   readonly dependency: string;
   readonly method: string;
 }
 
-/** The trial of a swap's new version: nothing stands in for what it depends on, since it is to serve with what it learns. */
+/** The trial of a swap's new version. It has no stand-ins, because the version will serve with the data that it loads now. */
 export function swapTrial({ testAllowDependencies = [] }: Pick<Registration, "testAllowDependencies">): Trial {
   return {
     standIn: () => undefined,
     allows: (dependency) => testAllowDependencies.includes(dependency),
     refusal({ name, generation, dependency, method }) {
-      const problem = `until it does, it may call methods without effects alone, and what test_allow_dependencies names: ${method} of ${dependency} is neither`;
+      const problem = `until it serves, it may only call methods without effects and the modules in test_allow_dependencies; ${method} of ${dependency} has effects, and ${dependency} is not in the list`;
       return HeliosError.of("MODULE_FENCED", { name, generation, problem });
     },
   };
 }
 
-/** The error of a test's call that reaches nothing. */
+/** DEPENDENCY_NOT_STUBBED: a test called a method that has no stand-in and is not allowed. */
 export function notStubbed({ name, dependency, method }: RefusedCall): HeliosError {
   return HeliosError.of("DEPENDENCY_NOT_STUBBED", { name, dependency, method });
 }
 
-/** The trial of a test in which nothing was said of the dependencies. */
+/** The trial of a test without stubs and without allowed dependencies. */
 export const BARE_TEST: Trial = { standIn: () => undefined, allows: () => false, refusal: notStubbed };

@@ -4,28 +4,28 @@ import { printTime } from "../../../text/rfc3339.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { Answer } from "../call.ts";
 
-/** Who made a call with a key, and when. */
+/** A call with an idempotency key. */
 export interface KeyedCall {
   readonly name: string;
   readonly method: string;
   readonly key: string;
-  /** Tells its method and input from others. */
+  /** A hash of the method and the input. Calls with different content have different digests. */
   readonly digest: string;
-  /** Wall time in ms at which it was, or is to be, given to the module. */
+  /** Wall time in ms at which the call is given to the module. */
   readonly time: number;
 }
 
-/** What came of a call that was given to its module. */
+/** The outcome of a call that was given to its module. */
 export type CallOutcome =
-  /** It may run now, or have run: nothing more is known. */
+  /** The method may be running, or may have ended. */
   | { readonly kind: "BEGUN" }
   | { readonly kind: "ANSWERED"; readonly answer: Answer }
   /** The method ran and failed. */
   | { readonly kind: "FAILED"; readonly error: HeliosError }
-  /** Nobody knows whether it had its effect. */
+  /** It is not known whether the method had its effect. */
   | { readonly kind: "UNKNOWN"; readonly why: string };
 
-/** What is written beside an answer, in JSON. */
+/** The JSON that is stored next to an answer. */
 interface Note {
   readonly outcome: CallOutcome["kind"];
   readonly method: string;
@@ -33,19 +33,20 @@ interface Note {
   readonly why?: string;
 }
 
-/** The call and what came of it, as the store keeps them. */
+/** Converts a call and its outcome into the form that the store keeps. */
 export function toStored({ digest, method, time }: KeyedCall, outcome: CallOutcome): NewAnswer {
   const note: Note = { outcome: outcome.kind, method, time, ...(outcome.kind === "UNKNOWN" && { why: outcome.why }) };
   return { digest, answer: bytesOf(outcome), note: JSON.stringify(note) };
 }
 
 /**
- * What the store knows of an earlier call of that key, given as the answer to its repetition. Throws REQUEST_ID_REUSED
- * where that was another call, the method's own failure, IDEMPOTENCY_OUTCOME_UNKNOWN, or ANSWER_NOT_KEPT.
+ * Returns the stored answer of an earlier call with the same key. Throws the stored failure of the method,
+ * IDEMPOTENCY_OUTCOME_UNKNOWN, ANSWER_NOT_KEPT if the answer was too large to be kept, or REQUEST_ID_REUSED if the earlier
+ * call had another method or input.
  */
 export function replay({ name, method, key, digest }: Omit<KeyedCall, "time">, stored: StoredAnswer): Answer {
   const requestId = idOf(name, key);
-  // Of an answer that a version without notes has left it is known that the call was carried out.
+  // An answer without a note was stored by an older version of Helios. It shows only that the call was carried out.
   if (stored.note === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: requestId });
   if (stored.digest !== digest) throw HeliosError.of("REQUEST_ID_REUSED", { request_id: requestId });
   const note = JSON.parse(stored.note) as Note;
@@ -63,7 +64,7 @@ export function replay({ name, method, key, digest }: Omit<KeyedCall, "time">, s
   return toAnswer(stored.answer);
 }
 
-/** By which the store knows a call: no name of a module holds a colon. */
+/** The store's id of a call. It is unique, because the name of a module contains no colon. */
 export function idOf(name: string, key: string): string {
   return `${name}:${key}`;
 }
@@ -77,7 +78,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const LINE_FEED = 10;
 
-/** A line of JSON, and then the output: JSON, or its bytes as they are. */
+/** Encodes an answer as a line of JSON, followed by the output: as JSON, or its bytes without change. */
 function fromAnswer({ output, ...rest }: Answer): Uint8Array {
   const isBinary = "binary" in output;
   const head = encoder.encode(`${JSON.stringify({ ...rest, isBinary })}\n`);

@@ -1,5 +1,4 @@
 import type { Clock } from "../../../../kernel/clock.ts";
-import { seconds } from "../../../async/deadline.ts";
 import { Waiters } from "../../../async/waiters.ts";
 import { checkSpan } from "../../../errors/check-span.ts";
 import { HeliosError, isReason } from "../../../errors/error.ts";
@@ -10,12 +9,12 @@ import type { Answers } from "../../../store/answers.ts";
 import { REPLAY_WINDOW_MS } from "../../../store/requests.ts";
 import type { Aftermath, Payload } from "../../host/types/host.ts";
 import { snakeCase, spellingsOf } from "../../host/values/names.ts";
-import { type Answer, type Delivery, type InvokeOptions, WHAT_IS_LEFT } from "../call.ts";
+import { type Answer, type Delivery, deadlineError, type InvokeOptions, REMAINING_TIME } from "../call.ts";
 import type { Router } from "../router.ts";
 import { type CallOutcome, idOf, type KeyedCall, replay, toStored } from "./call-outcome.ts";
 import { KeyedRun } from "./keyed-run.ts";
 
-/** Length of an idempotency key in the library; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
+/** Length of an idempotency key in the library. A longer key is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_KEY_CHARS = 128;
 
 export interface KeyedCallsDeps {
@@ -25,18 +24,20 @@ export interface KeyedCallsDeps {
 }
 
 /**
- * Calls that are carried out at most once, by a key of their caller.
+ * Calls that are carried out at most once for each key that a caller chose.
  *
- * A call goes on when nobody waits for it any more, up to the module's `call_timeout`, and its repetition waits for it
- * or gets its outcome for ten minutes: the answer, or the failure of the method itself. That it is about to run is
- * durable before the module is given it; what cannot be told for sure afterwards is IDEMPOTENCY_OUTCOME_UNKNOWN, and is not
- * run again. What was refused before the module was given it has not run: its key stays free.
+ * A call continues when its caller stops waiting, for up to the module's `call_timeout`. A repetition waits for the first
+ * call, or gets its outcome for ten minutes: the answer, or the error of the method.
  *
- * Each call under way has a place in its module's lane, which bounds them.
+ * Before the module gets the call, the store durably notes that the call begins. If its outcome cannot be determined later,
+ * repetitions are refused with IDEMPOTENCY_OUTCOME_UNKNOWN, and the method does not run again. If a call is refused before
+ * the module gets it, its key stays free.
+ *
+ * Each of these calls has a place in its module's lane, which limits their number.
  */
 export interface KeyedCalls {
   invoke(name: string, method: string, input: Payload, key: string, options: InvokeOptions): Promise<Answer>;
-  /** Resolves when none is under way. */
+  /** Resolves when no keyed call is in progress. */
   idle(): Promise<void>;
 }
 
@@ -64,13 +65,13 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
         begun = next;
       },
       done: () => run.markDelivered(),
-      left: (what) => {
-        aftermath = what;
+      unfinished: (ended) => {
+        aftermath = ended;
       },
     };
     const settle = async (outcome: CallOutcome): Promise<string | undefined> => {
       const stored = toStored(begun ?? { ...call, time: clock.now() }, outcome);
-      // What is done is done: its caller is told. A repetition is told that the outcome is not known.
+      // If the outcome cannot be stored, this caller still gets it. A repetition gets IDEMPOTENCY_OUTCOME_UNKNOWN.
       await answers.put(id, stored, clock.now() + REPLAY_WINDOW_MS).catch(() => {});
       return stored.note;
     };
@@ -80,8 +81,8 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
       if (!run.delivered || isDropped) return await answers.forget(id).catch(() => {});
       const note = await settle(outcomeOf(error));
       void aftermath
-        // The module may tell later that it dropped the call without having begun it: the key is free then.
-        ?.then((what) => (what === "DROPPED" && answers.find(id)?.note === note ? answers.forget(id) : undefined))
+        // If the module reports later that it dropped the call before the method began, the key is free.
+        ?.then((ended) => (ended === "DROPPED" && answers.find(id)?.note === note ? answers.forget(id) : undefined))
         .catch(() => {});
     };
     try {
@@ -97,7 +98,7 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
   const begin = (call: Omit<KeyedCall, "time">, input: Payload, routingKey: string | undefined): KeyedRun => {
     const id = idOf(call.name, call.key);
     const run = new KeyedRun(call.digest, clock, async (own) => {
-      // A run is known before it ends.
+      // Starts after `running.set` below, so that a run is in the map before it can end.
       await Promise.resolve();
       try {
         return await carryOut(own, call, input, routingKey);
@@ -113,14 +114,13 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
   return {
     async invoke(name, method, input, key, { timeoutMs = Number.POSITIVE_INFINITY, signal, routingKey }) {
       refuse(textViolation(["idempotency_key"], key, MAX_KEY_CHARS));
-      checkSpan("timeoutMs", timeoutMs, WHAT_IS_LEFT);
+      checkSpan("timeoutMs", timeoutMs, REMAINING_TIME);
       signal?.throwIfAborted();
       const start = clock.monotonic();
       const digest = await digestOf(spellingOf(router.serving(name)?.running.methods ?? [], method), input);
       const call = { name, method, key, digest };
       const id = idOf(name, key);
-      const late = (): HeliosError =>
-        HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(Math.max(0, timeoutMs)) });
+      const late = (): HeliosError => deadlineError(name, method, timeoutMs);
       for (;;) {
         const leftMs = timeoutMs - (clock.monotonic() - start);
         const now = running.get(id);
@@ -133,7 +133,7 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
         }
         if (now.digest !== digest) throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
         if (!now.abandoned) return now.wait({ timeoutMs: leftMs, signal, late });
-        // Unless it was given to the module all the same, it is begun anew.
+        // The run ends soon. If the module did not get the call, the next round begins it again.
         await now.over({ timeoutMs: leftMs, signal, late });
       }
     },
@@ -143,20 +143,20 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
   };
 }
 
-/** What came of a call that was given to the module and failed: what is not the method's own failure tells nothing of it. */
+/** The outcome of a delivered call that failed. It is unknown unless the method itself failed. */
 function outcomeOf(error: unknown): CallOutcome {
   if (isReason(error, "MODULE_METHOD_FAILED")) return { kind: "FAILED", error };
-  return { kind: "UNKNOWN", why: error instanceof HeliosError ? error.message : "the call was given up" };
+  return { kind: "UNKNOWN", why: error instanceof HeliosError ? error.message : "the call was cancelled" };
 }
 
-/** The same for every name of a method: in snake_case, unless the class has another method with that name in snake_case. */
+/** The same text for both spellings of a method: snake_case, unless two methods of the class have the same snake_case name. */
 function spellingOf(methods: readonly string[], method: string): string {
   const snake = snakeCase(method);
   const isAlone = methods.filter((other) => snakeCase(other) === snake).length <= 1;
   return isAlone ? snake : (spellingsOf(methods).get(method) ?? method);
 }
 
-/** Of the method, and of what the input says, in whatever order. */
+/** Hashes the method and the input. The order of the members of JSON objects does not matter. */
 async function digestOf(method: string, input: Payload): Promise<string> {
   if ("json" in input) refuse(jsonViolation(["input"], input.json));
   const encoder = new TextEncoder();

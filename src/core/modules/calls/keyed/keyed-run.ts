@@ -6,16 +6,16 @@ import type { Answer } from "../call.ts";
 
 /** How long one caller waits. */
 export interface Patience {
-  /** Ms; Infinity: until it ends. */
+  /** Milliseconds. Infinity: until the run ends. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** What a caller is told whose time is over. */
+  /** Creates the error for a caller that has waited for `timeoutMs`. */
   readonly late: () => HeliosError;
 }
 
 /**
- * One call that several callers wait for. Until it is given to the module it is given up with the last of them; from then
- * on it goes on, whoever waits.
+ * One call that several callers may wait for. If the last of them stops waiting before the module gets the call, the call
+ * is cancelled. After that it continues without callers.
  */
 export class KeyedRun {
   readonly digest: string;
@@ -29,16 +29,16 @@ export class KeyedRun {
     this.digest = digest;
     this.#clock = clock;
     this.#answer = work(this);
-    // Each caller gets the failure; there may be none left.
+    // Each waiting caller gets the failure. There may be none left.
     this.#answer.catch(() => {});
   }
 
-  /** Aborted when nobody waits for what the module has not been given yet. */
+  /** Aborted when the last caller stops waiting before the module gets the call. */
   get signal(): AbortSignal {
     return this.#cancel.signal;
   }
 
-  /** Whether the module has been given it. */
+  /** Whether the module has received the call. */
   get delivered(): boolean {
     return this.#delivered;
   }
@@ -48,25 +48,25 @@ export class KeyedRun {
   }
 
   /**
-   * It is about to be given to the module, whatever came of it so far: that it was given to before had no effects, and
-   * ended under it.
+   * Called before the module gets the call, and before a pure method is repeated because its generation ended. Until the
+   * next `markDelivered`, the call can be cancelled.
    */
   prepare(): void {
     this.#delivered = false;
     this.#cancelIfLeft();
   }
 
-  /** Whether everybody has gone before the module was given it. */
+  /** Whether the call was cancelled because its last caller stopped waiting. */
   get abandoned(): boolean {
     return this.#cancel.signal.aborted;
   }
 
-  /** Resolves when it is over, whatever came of it. Rejects where the caller's patience ends first. */
+  /** Resolves when the run has ended, even if it failed. Rejects if the caller's time or signal ends first. */
   over(patience: Patience): Promise<void> {
     return race(settled(this.#answer), this.#limits(patience));
   }
 
-  /** What came of it, unless the caller's patience ends first. */
+  /** Settles as the run does. Rejects earlier if the caller's time or signal ends first. */
   wait(patience: Patience): Promise<Answer> {
     this.#waiting += 1;
     let isWaiting = true;
@@ -83,7 +83,7 @@ export class KeyedRun {
 
   #cancelIfLeft(): void {
     if (this.#waiting > 0 || this.#delivered) return;
-    this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "nobody waits for it any more" }));
+    this.#cancel.abort(HeliosError.of("CALL_CANCELLED", { problem: "no caller waits for the call any more" }));
   }
 
   #limits({ timeoutMs, signal, late }: Patience): readonly Limit[] {

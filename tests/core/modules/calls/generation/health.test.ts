@@ -165,9 +165,9 @@ describe("the health check of a module", () => {
   it("reports again when the module serves again, whatever was reported before", async () => {
     const { ill, well, next, watch } = await watched();
     await next(() => ill("no"));
-    watch.tellAnew();
+    watch.publishNext();
     await next(() => ill("still no"));
-    watch.tellAnew();
+    watch.publishNext();
     await next(well);
     await next(well);
     expect(reported).toEqual(["UNHEALTHY no", "UNHEALTHY still no", "HEALTHY"]);
