@@ -1,4 +1,4 @@
-// What all platforms of clients have. The kernel is checked without the types of any platform.
+// Declares the globals that every platform of a client provides. The kernel is checked without the types of any platform.
 interface PlatformTimer {
   unref(): void;
 }
@@ -16,9 +16,9 @@ export interface Timer {
  * (or a simulation) decides what time it is.
  */
 export interface Clock {
-  /** Wall time in milliseconds since the Unix epoch: for display and for what must be comparable after a restart. */
+  /** Wall time in ms since the Unix epoch. It is for display, and for times that are compared after a restart. */
   now(): number;
-  /** Milliseconds that only ever grow, from an arbitrary start: for every duration and timeout. */
+  /** A time in ms that never decreases, from an arbitrary start. It is for all durations and timeouts. */
   monotonic(): number;
   /**
    * Runs `run` once, `delayMs` of monotonic time from now: at the next turn if that is 0 or less, never if it is infinite. The
@@ -83,7 +83,7 @@ function refuseNaN(delayMs: number): void {
 export interface ManualClock extends Clock {
   /** Moves both times forward and runs the timers that fall due, in the order in which they are due. */
   advance(ms: number): void;
-  /** Moves the wall time alone, as an operator or NTP does. */
+  /** Changes only the wall time, as an operator or NTP does. */
   stepWall(ms: number): void;
 }
 

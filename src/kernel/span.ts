@@ -17,8 +17,8 @@ export interface SpanRange {
 }
 
 /**
- * What is wrong with a value that somebody gave as a span of time in ms. Undefined: nothing. All options and requests are
- * checked by this; the caller adds the name of the option or field.
+ * Checks a span of time in ms. Returns what is wrong with it, or undefined if it is valid. Used for all options and requests.
+ * The caller adds the name of the option or field to the text.
  */
 export function spanProblem(value: unknown, range: SpanRange = {}): string | undefined {
   const { least = 0, isAbove = false, most = LONGEST_SPAN_MS, mayBeInfinite = false } = range;

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { onAbort, type Signal } from "./signal.ts";
 
-/** Resolves after `ms`; rejects with the reason of the signal if that is aborted before. `isAwaited`: as the clock has it. */
+/** Resolves after `ms`. Rejects with the signal's reason if it is aborted first. `isAwaited`: see `Clock.setTimer`. */
 export function pause(clock: Clock, ms: number, signal?: Signal, isAwaited?: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const over = (): void => {

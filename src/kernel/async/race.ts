@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { onAbort, type Signal } from "./signal.ts";
 
-/** Ends a wait: calls `end` with an error when the time for that has come, which may be now. Returns what stops it. */
+/** A condition that ends a wait. It calls `end` with an error, now or later. The returned function disarms it. */
 export type Limit = (end: (error: unknown) => void) => () => void;
 
-/** Ends a wait after `ms`, with the error that `late` makes then; Infinity: never. `isAwaited`: as the clock has it. */
+/** Ends a wait after `ms`, with the error that `late` creates. Infinity: never. `isAwaited`: see `Clock.setTimer`. */
 export function timeLimit(clock: Clock, ms: number, late: () => unknown, isAwaited?: boolean): Limit {
   if (ms === Number.POSITIVE_INFINITY) return () => () => {};
   return (end) => {
@@ -13,23 +13,24 @@ export function timeLimit(clock: Clock, ms: number, late: () => unknown, isAwait
   };
 }
 
-/** Ends a wait when the signal is aborted, with its reason; undefined: never. */
+/** Ends a wait with the signal's reason when the signal is aborted. Undefined: never. */
 export function signalLimit(signal: Signal | undefined): Limit {
   return (end) => onAbort(signal, () => end(signal?.reason));
 }
 
 /**
- * Settles as `work` does, unless one of the limits comes first: then it rejects with its error, and drops whatever comes of
- * `work`. Nothing of the limits is left when it is over.
+ * Settles as `work` does. If a limit ends the wait first, rejects with the limit's error and ignores the result of `work`.
+ * Disarms all limits at the end.
  *
- * @param ended called in the very turn in which a limit ends the wait, with its error.
+ * @param ended called with the error when a limit ends the wait, in the same turn of the event loop.
  */
 export function race<T>(work: Promise<T>, limits: readonly Limit[], ended?: (error: unknown) => void): Promise<T> {
   return startWithin(() => work, limits, ended);
 }
 
 /**
- * As `race`, of work that starts, in any case, when the limits hold already. What `start` throws at once is a rejection, too.
+ * Like `race`, but starts the work after the limits. The work starts even if a limit has ended the wait already. If `start`
+ * throws, the returned promise rejects.
  */
 export function startWithin<T>(
   start: () => T | Promise<T>,
@@ -63,7 +64,7 @@ export function startWithin<T>(
       const stop = limit(end);
       stops.push(stop);
       if (!isOver) continue;
-      // It ended the wait before it had returned what stops it.
+      // This limit ended the wait before it returned its function, so that it must be disarmed here.
       stop();
       break;
     }

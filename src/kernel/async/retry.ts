@@ -1,7 +1,8 @@
 /**
- * Tries until an attempt succeeds. After each failure it waits for `again`, which rejects with what to give up with.
+ * Repeats `attempt` until it succeeds.
  *
- * @param again the error of the last attempt, and how many have failed so far.
+ * @param again called after each failure with its error and the number of failures so far. The next attempt starts when the
+ * returned promise resolves. If it rejects, `retry` rejects with the same error.
  */
 export async function retry<T>(
   attempt: () => Promise<T>,
@@ -17,20 +18,20 @@ export async function retry<T>(
 }
 
 export interface Backoff {
-  /** The longest wait after the first failure, ms; each further one doubles it. */
+  /** The longest wait after the first failure, in ms. Each further failure doubles it. */
   readonly minMs: number;
-  /** The longest wait after any failure, ms. */
+  /** The longest wait after any failure, in ms. */
   readonly maxMs: number;
 }
 
-/** Enough for every longest wait; without a bound 0 ms would be doubled to no number. */
+/** Bounds the exponent. Without it, 0 ms times an infinite factor would be NaN. The bound exceeds every useful wait. */
 const MOST_DOUBLINGS = 40;
 
 /**
- * How long to wait after so many failures in a row, ms: exponential backoff with full jitter, so that clients that failed
- * together do not come back together (M. Brooker, AWS Architecture Blog, 2015).
+ * Returns how many ms to wait after a number of consecutive failures. Uses exponential backoff with full jitter, so that
+ * clients that failed together do not retry together (M. Brooker, AWS Architecture Blog, 2015).
  *
- * @param random 0 to 1.
+ * @param random a random number from 0 to 1.
  */
 export function backoffMs(failures: number, { minMs, maxMs }: Backoff, random: () => number): number {
   return Math.min(maxMs, minMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS)) * random();

@@ -1,4 +1,4 @@
-// What all platforms of clients have. The kernel is checked without the types of any platform.
+// Declares the globals that every platform of a client provides. The kernel is checked without the types of any platform.
 
 /** The part of an AbortSignal that the kernel needs. */
 interface MinimalSignal {
@@ -9,7 +9,7 @@ interface MinimalSignal {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** The platform's AbortSignal, where its types are known. */
+/** The platform's AbortSignal if its types are known, else the part that the kernel needs. */
 export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer S } } ? S : MinimalSignal;
 
 export interface Controller {
@@ -24,8 +24,8 @@ export function createController(): Controller {
 }
 
 /**
- * Calls `run` once the signal is aborted: now if it is, never where there is no signal. What is returned takes the listener
- * off: a signal may live for ever, and so would what listens to it.
+ * Calls `run` when the signal is aborted, or now if it already is. Never calls it without a signal. The returned function
+ * removes the listener. Call it, because a signal that lives for ever would keep its listeners for ever.
  */
 export function onAbort(signal: Signal | undefined, run: () => void): () => void {
   if (signal === undefined) return () => {};
@@ -41,13 +41,13 @@ export function onAbort(signal: Signal | undefined, run: () => void): () => void
 export interface Joined {
   readonly signal: Signal;
   abort(reason?: unknown): void;
-  /** From now on the others do nothing to it, and keep nothing of it. */
+  /** Stops following the other signals, and removes all listeners from them. */
   release(): void;
 }
 
 /**
- * A signal that is aborted with the first of these, for its reason. Unlike what `AbortSignal.any` makes, it leaves nothing
- * with a signal that lives for ever.
+ * Returns a signal that is aborted with the first of these signals, for the same reason. Unlike `AbortSignal.any`, it leaves
+ * no listener on a signal that lives for ever, once it was released.
  */
 export function joined(signals: readonly (Signal | undefined)[]): Joined {
   const controller = createController();

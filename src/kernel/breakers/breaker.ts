@@ -21,12 +21,12 @@ import { addCall, callsToTrip, trips } from "./policy/trip.ts";
 
 const NONE: Step["transitions"] = [];
 
-/** The machine after an event. What was due before the event happens first. */
+/** Returns the machine after an event. Transitions that were due before the event happen first. */
 export function step(before: Machine, event: Event, config: BreakerConfig, moment: Moment): Step {
   const ticked = tick(before, config, moment);
   if (event.type === "tick") return ticked;
   const next = happen(ticked.machine, event, config, moment);
-  // Nothing was due, as in most cases.
+  // In most cases no transition is due.
   return ticked.machine === before
     ? next
     : {
@@ -85,7 +85,7 @@ function happen(
   }
 }
 
-/** The probes that run lose their vote. */
+/** Ends the leases of all probes, so that their outcomes decide nothing. */
 function held(action: Transition, { automatic, ...machine }: Machine, holds: readonly Hold[]): Step {
   const frozen: Automatic = automatic.state === "HALF_OPEN" ? { ...automatic, leases: [] } : automatic;
   return transition(action, { ...machine, epoch: machine.epoch + 1, automatic: frozen, holds });
@@ -106,14 +106,14 @@ function acquire(
   const reject = (retryAt: number): Step => {
     const retryAfterMs = Math.max(0, retryAt - now);
     const rejection: Permit = { allowed: false, epoch, state: automatic.state, retryAfterMs };
-    // A call that would be rejected passes where a human wants it to. It has no vote.
+    // The automatic state would reject the call, but an override lets it pass. Its outcome decides nothing.
     return { ...unchanged(machine), permit: override === undefined ? rejection : pass };
   };
   if (automatic.state === "CLOSED" || override === "DISABLED") return { ...unchanged(machine), permit: pass };
   if (automatic.state === "OPEN") return reject(automatic.until);
   const { successes, leases } = automatic;
-  // More probes than it takes to close would put more calls at risk. At least one is needed, even where the threshold was
-  // lowered to what has been reached.
+  // More probes than are needed to close would put more calls at risk. One probe is needed even if the threshold was lowered
+  // and is reached already.
   const slots = Math.max(1, Math.min(config.probeConcurrency, config.successThreshold - successes));
   if (leases.length >= slots) return reject(Math.min(...leases.map(({ expiresAt }) => expiresAt)));
   const lease = { id: leaseId, expiresAt: now + config.probeTimeoutMs, clientId };
@@ -139,10 +139,10 @@ function count(
     return outcome === "IGNORED" ? unchanged(machine) : observe(machine, automatic, event, config, moment);
   }
   const freed = automatic.state === "HALF_OPEN" ? withoutLease(automatic, leaseId) : undefined;
-  // A call without a lease was let through by a human, or not at all.
+  // A call without a lease was let through by an override. Without an override its outcome comes too late.
   if (freed === undefined)
     return { ...unchanged(machine), late: override === undefined || leaseId !== undefined ? times : 0 };
-  // A lease belongs to one call: all others that are reported with it are late.
+  // A lease belongs to one call. Other calls that are reported with it count as late.
   const late = times - 1;
   const unhurt = outcome === "SUCCESS" && !(event.slow && config.slowCallRate !== null);
   if (outcome === "IGNORED") return { ...unchanged({ ...machine, automatic: freed }), late };
@@ -152,7 +152,7 @@ function count(
   return { ...unchanged({ ...machine, automatic: { ...freed, successes } }), late };
 }
 
-/** Calls of a closed breaker. */
+/** Counts calls of a closed breaker. */
 function observe(
   machine: Machine,
   automatic: Extract<Automatic, { state: "CLOSED" }>,
@@ -165,18 +165,18 @@ function observe(
   const evidence = addCall(automatic, call, times, config, now);
   if (evidence === automatic) return unchanged(machine);
   if (isWarm(machine, now)) {
-    // A run counts as single calls: those after the one that trips are late.
+    // The calls of a run are counted one by one. Calls after the one that trips are late.
     const alone = times === 1 && trips(evidence, call, config) ? 1 : undefined;
     const needed = times === 1 ? alone : callsToTrip(automatic, call, times, config, now);
     if (needed !== undefined) return { ...trip(machine, config, moment), late: times - needed };
   }
-  // Written out for speed: with a configured rate, every call of a healthy dependency comes here.
+  // Written out for speed, because every call runs this code if a rate is configured.
   const { failures, reporters, window } = evidence;
   const { epoch, holds, warmUntil } = machine;
   return unchanged({ epoch, automatic: { state: "CLOSED", failures, reporters, window }, holds, warmUntil });
 }
 
-/** How many calls of this outcome it takes to trip. Undefined where all of them do not. */
+/** After how many of these equal calls the breaker trips. Undefined if all of them together do not trip it. */
 export function callsUntilTrip(
   { automatic, epoch, ...machine }: Machine,
   { outcome, slow, clientId, times, epoch: epochOfCall, leaseId }: Extract<Event, { type: "outcome" }>,
@@ -204,7 +204,7 @@ function release(machine: Machine, { epoch, leaseId }: Extract<Event, { type: "r
 
 type HalfOpen = Extract<Automatic, { state: "HALF_OPEN" }>;
 
-/** Ends leases that will not report. Each counts as a failure. */
+/** Ends leases of probes that will not report an outcome. Each counts as a failure. */
 function lose(
   machine: Machine,
   action: "LeaseExpired" | "ClientLost",
@@ -220,7 +220,7 @@ function lose(
   return { ...fail(machine, { ...automatic, leases }, expired, action, config, moment), expired };
 }
 
-/** Probes failed: it opens again, unless that many may fail. */
+/** Counts failed probes. The breaker opens again if more have failed than may. */
 function fail(
   machine: Machine,
   automatic: HalfOpen,
@@ -236,7 +236,7 @@ function fail(
   return transition(action, opened(machine, automatic.reopenings + 1, config, moment));
 }
 
-/** Undefined where nobody has that lease. */
+/** The probe with that lease. Undefined if no probe has it. */
 function withoutLease(automatic: HalfOpen, leaseId: string | undefined): HalfOpen | undefined {
   const leases = automatic.leases.filter(({ id }) => id !== leaseId);
   return leases.length === automatic.leases.length ? undefined : { ...automatic, leases };

@@ -1,5 +1,5 @@
 export interface BreakerConfig {
-  /** So many failures in a row open it. */
+  /** The number of consecutive failures that opens it. */
   readonly failureThreshold: number;
   /** How long it stays open before it lets probes through. */
   readonly timeoutMs: number;
@@ -15,13 +15,13 @@ export interface BreakerConfig {
   readonly slowCallRate: number | null;
   /** A call that takes longer is slow. */
   readonly slowCallDurationMs: number;
-  /** The window holds the last calls, so many of them. */
+  /** The number of calls in the window, if it is a window of calls. */
   readonly windowCalls: number;
-  /** The window holds the calls of the last so many ms. 0: it holds `windowCalls` calls. */
+  /** The length of the window in ms, if it is a window of time. 0: the window holds the last `windowCalls` calls. */
   readonly windowMs: number;
-  /** With fewer calls in the window, no rate opens it. */
+  /** The least number of calls in the window for a rate to open it. */
   readonly minimumCalls: number;
-  /** Each opening after failed probes lasts so many times as long as the one before. From 1. */
+  /** The factor by which each opening after failed probes is longer than the one before. From 1. */
   readonly timeoutMultiplier: number;
   /** The longest that such an opening lasts, but at least `timeoutMs`. */
   readonly maxTimeoutMs: number;
@@ -29,11 +29,11 @@ export interface BreakerConfig {
   readonly jitter: number;
   /** The share of `successThreshold` that may fail as probes before it opens again. From 0 to 1. */
   readonly probeFailureRate: number;
-  /** It trips only when so many clients have seen the reason. A client that sees it alone is isolated. */
+  /** The number of clients that must see a reason to open. If fewer see one, only they are isolated. */
   readonly minReporters: number;
   /** How long after its creation it does not trip. 0: it may trip at once. */
   readonly warmUpMs: number;
 }
 
-/** Some fields of a configuration. What is absent has its default. */
+/** Some fields of a configuration. Absent fields have their defaults. */
 export type BreakerConfigFields = { readonly [Key in keyof BreakerConfig]?: BreakerConfig[Key] | undefined };

@@ -5,12 +5,15 @@ import { type Evidence, NO_EVIDENCE } from "./policy/trip.ts";
 // The states of a circuit breaker, and the events that change them. Many clients share one breaker. Times are monotonic
 // milliseconds.
 
-/** How a call went. IGNORED says nothing about the dependency: the caller left, the input was wrong, it was never sent. */
+/**
+ * The outcome of a call. IGNORED is for a call that shows nothing about the dependency: its caller stopped waiting, its input
+ * was wrong, or it was never sent.
+ */
 export type Outcome = "SUCCESS" | "FAILURE" | "IGNORED";
 
 export type BreakerState = "CLOSED" | "OPEN" | "HALF_OPEN";
 
-/** A probe that runs. */
+/** A probe in progress. */
 export interface Lease {
   readonly id: string;
   readonly expiresAt: number;
@@ -37,7 +40,7 @@ export interface Machine {
   /** Each transition raises it. An outcome of a call from another epoch changes nothing. */
   readonly epoch: number;
   readonly automatic: Automatic;
-  /** What humans decided. The automatic state goes on beneath. */
+  /** The holds. The automatic state continues to change under them. */
   readonly holds: readonly Hold[];
   /** Before this time it does not trip. */
   readonly warmUntil?: number | undefined;
@@ -46,7 +49,7 @@ export interface Machine {
 export type Event =
   /** A call asks to go ahead. It gets the lease of that id if it becomes a probe. */
   | { readonly type: "acquire"; readonly leaseId: string; readonly clientId: string }
-  /** `times` calls of one epoch, one after the other, went so. A lease belongs to one call. */
+  /** `times` consecutive calls of one epoch had this outcome. With a lease, `times` is 1. */
   | {
       readonly type: "outcome";
       readonly epoch: number;
@@ -58,21 +61,21 @@ export type Event =
     }
   /** A call that had a permit was never started. */
   | { readonly type: "release"; readonly epoch: number; readonly leaseId?: string | undefined }
-  /** A client is gone: none of its probes will report. */
+  /** A client is gone. Its probes will not report an outcome. */
   | { readonly type: "lost"; readonly clientId: string }
   /** Time has passed. */
   | { readonly type: "tick" }
-  /** Humans have decided this; it replaces all that they decided before. */
+  /** The holds were changed. These replace all earlier ones. */
   | { readonly type: "hold"; readonly holds: readonly Hold[] }
-  /** What was counted so far does not count any more. */
+  /** Forgets all counts. */
   | { readonly type: "forget" }
-  /** It is to open for another reason than its own counts. */
+  /** Opens the breaker for another reason than its own counts. */
   | { readonly type: "trip" }
   | { readonly type: "reset" };
 
 export type Transition =
   | "Trip"
-  /** A trip under METRICS_ONLY: calls go on. */
+  /** The breaker tripped under METRICS_ONLY. Calls still go ahead. */
   | "WouldTrip"
   | "HalfOpen"
   | "Close"
@@ -89,15 +92,15 @@ export type Permit =
       readonly allowed: false;
       readonly epoch: number;
       readonly state: BreakerState;
-      /** What a human decided, where that is why calls are rejected. */
+      /** The override, if it is the reason why calls are rejected. */
       readonly override?: OverrideKind;
       /** Only this client is rejected. */
       readonly isolated?: true;
-      /** Absent where only a human can let calls through again. */
+      /** Absent if only a person can let calls through again. */
       readonly retryAfterMs?: number;
     };
 
-/** The time at which something happens, and its source of chance. */
+/** The time of an event, and its source of random numbers. */
 export interface Moment {
   readonly now: number;
   /** From 0 up to 1. */
@@ -145,7 +148,7 @@ export function passesAll(machine: Machine): boolean {
   return machine.automatic.state === "CLOSED" && override !== "FORCED_OPEN";
 }
 
-/** Whether such an outcome leaves the machine as it is, however often it comes. Those of a healthy dependency do. */
+/** Whether the outcome leaves the machine unchanged, however often it comes. A success of a healthy dependency does. */
 export function leavesAsIs(
   { automatic, epoch, holds }: Machine,
   epochOfCall: number,

@@ -9,8 +9,8 @@ const TIMEOUT_RANGE: SpanRange = { isAbove: true, mayBeInfinite: true };
 /**
  * Calls `fn` if the gate lets it through, and reports how it went.
  *
- * A call that is rejected, fails or takes too long gives the fallback's answer, else rejects: with the gate's error, that
- * of `fn`, or a TimeoutError. A call whose caller leaves rejects with the reason of the caller's signal.
+ * If the call is rejected, fails or takes too long, the fallback answers. Without a fallback, this rejects with the gate's
+ * error, the error of `fn` or a TimeoutError. If the caller's signal is aborted, this rejects with its reason.
  */
 export async function call<T>(gate: Gate, fn: BreakerCall<T>, options: BreakerCallOptions<T> = {}): Promise<T> {
   const { fallback = gate.fallback as BreakerFallback<T> | undefined, signal, timeoutMs } = options;
@@ -35,7 +35,7 @@ export async function call<T>(gate: Gate, fn: BreakerCall<T>, options: BreakerCa
   } catch (thrown) {
     const isLate = thrown instanceof Overtime;
     const error = isLate ? thrown.error : thrown;
-    // Should `isFailure` itself throw, the call failed.
+    // If `isFailure` itself throws, the call counts as failed.
     let outcome: Outcome = "FAILURE";
     try {
       if (!isLate) outcome = outcomeOf(error, options);
@@ -49,7 +49,7 @@ export async function call<T>(gate: Gate, fn: BreakerCall<T>, options: BreakerCa
   return answer;
 }
 
-/** What a call counts as that threw this error. */
+/** The outcome of a call that threw this error. */
 function outcomeOf<T>(error: unknown, { signal, isFailure, notFailureAs = "IGNORED" }: BreakerCallOptions<T>): Outcome {
   if (signal?.aborted) return "IGNORED";
   return isFailure?.(error) === false ? notFailureAs : "FAILURE";

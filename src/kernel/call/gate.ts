@@ -3,17 +3,17 @@ import type { Outcome } from "../breakers/machine.ts";
 import type { Clock } from "../clock.ts";
 import type { BreakerFallback } from "./options.ts";
 
-/** A call that may go ahead. One of the two is called, once. */
+/** A call that may go ahead. Exactly one of its two methods must be called, once. */
 export interface CallPermit {
-  /** Reports how the call went. */
+  /** Reports the outcome of the call. */
   settle(outcome: Outcome): void;
-  /** Gives the permit back: the call never started, and counts as nothing. */
+  /** Gives the permit back, because the call never started. It is not counted. */
   release(): void;
 }
 
 /** The answer to a call that must not go ahead. */
 export class Rejection {
-  /** What the call rejects with, where it has no fallback. */
+  /** The error of the call if it has no fallback. */
   readonly error: Error;
 
   constructor(error: Error) {
@@ -21,20 +21,20 @@ export class Rejection {
   }
 }
 
-/** What a breaker answers to a call that asks to go ahead. */
+/** The gate's answer to a call that asks whether it may go ahead. */
 export type Admission = CallPermit | Rejection;
 
 /** A breaker, as calls through it see it. */
 export interface Gate {
   readonly clock: Clock;
-  /** Whether a call that may time out keeps the process alive. The engine's process lives by what it serves. */
+  /** Whether a call with a timeout keeps the process alive. False in the engine, whose server keeps the process alive. */
   readonly keepsAlive: boolean;
-  /** For calls that bring none of their own. */
+  /** The fallback of calls that have none of their own. */
   readonly fallback?: BreakerFallback<unknown> | undefined;
   /**
-   * Asks whether a call may go ahead. Where that takes long, a gate may reject as soon as the caller's signal is aborted.
+   * Asks whether a call may go ahead. A gate that has to wait may reject as soon as the caller's signal is aborted.
    */
   acquire(signal: Signal | undefined): Admission | Promise<Admission>;
-  /** The error for an option that is wrong. */
+  /** Creates the error for an invalid option. */
   invalid(option: string, problem: string): Error;
 }

@@ -1,6 +1,6 @@
 import type { Signal } from "../async/signal.ts";
 
-/** What is called through a breaker. Its signal is aborted when nobody waits for the answer any more. */
+/** The function that is called through a breaker. Its signal is aborted when the caller no longer waits for the answer. */
 export type BreakerCall<T> = (signal: Signal) => T | Promise<T>;
 
 /** Answers instead of a call that was rejected, or that failed with `cause`. */
@@ -9,14 +9,14 @@ export type BreakerFallback<T> = (cause: unknown) => T | Promise<T>;
 export interface BreakerCallOptions<T> {
   readonly fallback?: BreakerFallback<T>;
   /**
-   * Whether a call that threw this error failed. Default: it did. Other errors are thrown on, without the fallback. A call
-   * that took too long failed, whatever this says.
+   * Whether an error of `fn` counts as a failure. Default: every error does. Other errors are rethrown, without the fallback.
+   * A call that took too long always counts as a failure.
    */
   readonly isFailure?: (error: unknown) => boolean;
-  /** What a call counts as whose error is not a failure by `isFailure`. Default: IGNORED. */
+  /** The outcome of a call whose error is no failure by `isFailure`. Default: IGNORED. */
   readonly notFailureAs?: "IGNORED" | "SUCCESS";
-  /** Aborting it rejects the call with its reason; the call counts as IGNORED, and the fallback is not asked. */
+  /** If it is aborted, the call rejects with its reason and counts as IGNORED. The fallback is not called. */
   readonly signal?: Signal;
-  /** A call that takes longer has failed, once, whatever becomes of it. Above 0. Absent or Infinity: no limit. */
+  /** The timeout in ms, above 0. A longer call counts as one failure, and its later result is ignored. Absent or Infinity: no timeout. */
   readonly timeoutMs?: number;
 }

@@ -4,7 +4,7 @@ import type { Gate } from "./gate.ts";
 import type { BreakerCall, BreakerCallOptions } from "./options.ts";
 import { idleSignalFor, timeoutError } from "./signal.ts";
 
-/** A call took longer than it may. */
+/** A call took longer than its timeout. */
 export class Overtime {
   readonly error: Error;
 
@@ -16,8 +16,8 @@ export class Overtime {
 type Limits = Pick<BreakerCallOptions<never>, "signal" | "timeoutMs">;
 
 /**
- * Runs `fn` until it settles, its caller leaves or its time is over. Rejects with the error of `fn`, with the reason of the
- * caller's signal or with Overtime.
+ * Runs `fn` until it settles, the caller's signal is aborted or the timeout passes. Rejects with the error of `fn`, with the
+ * signal's reason or with Overtime.
  */
 export function run<T>(fn: BreakerCall<T>, limits: Limits, gate: Gate): T | Promise<T> {
   const isFree = limits.signal === undefined && limits.timeoutMs === undefined;

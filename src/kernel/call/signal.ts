@@ -2,7 +2,7 @@ import { createController, type Signal } from "../async/signal.ts";
 
 declare const DOMException: new (message: string, name: string) => Error;
 
-/** The error that the platform's own timeouts give as their reason. */
+/** Creates the same error as `AbortSignal.timeout` has as its reason. */
 export function timeoutError(message: string): Error {
   return new DOMException(message, "TimeoutError");
 }
@@ -10,8 +10,8 @@ export function timeoutError(message: string): Error {
 const NEVER_ABORTED = createController().signal;
 
 /**
- * A signal that is never aborted, for `fn`. A signal costs more than all the rest of a call, so that a function without
- * parameters, which cannot look at it, shares one with all others.
+ * A signal that is never aborted. Creating a signal costs more than the rest of a call. All functions without parameters get
+ * this one, because they cannot use it.
  */
 export function idleSignalFor({ length }: { readonly length: number }): Signal {
   return length === 0 ? NEVER_ABORTED : createController().signal;

@@ -1,9 +1,9 @@
-// The bucketing of version 1. It must never change: a bucket that moves switches somebody's feature.
+// The bucketing of version 1. It must never change, because a user whose bucket changes would see a feature go on or off.
 
 /** Buckets are 0 to 99,999: one for each thousandth of a per cent. */
 export const BUCKETS = 100_000;
 
-/** Hashes texts that begin with a certain prefix, of which it takes the rest. */
+/** Hashes a text that begins with a fixed prefix, given the rest of the text. */
 export type PrefixedHash = (rest: string) => number;
 
 /**
@@ -27,7 +27,7 @@ export function prefixedMurmur3(prefix: string, seed = 0): PrefixedHash {
   };
 }
 
-/** The same hash of a long text that comes in parts, between which no surrogate pair is split. */
+/** The same hash of a long text that is given in parts. No surrogate pair may be split between two parts. */
 export function murmur3InParts(seed: number): { add(part: string): void; sum(): number } {
   const state = { hash: seed | 0, pending: 0, bits: 0, length: 0 };
   return { add: (part) => absorb(part, state), sum: () => finish(state) };

@@ -13,9 +13,9 @@ import { answerOn, type EvaluateOn } from "./variants.ts";
  */
 export const MAX_CLOSURE = 256;
 
-/** What an evaluation needs besides the flag's rule. */
+/** The input of an evaluation besides the flag's rule. */
 export interface FlagParts {
-  /** Where this is absent and the rule has a condition, the flag answers CONDITION_FAILED. */
+  /** The compiled condition. If it is absent although the rule has a condition, the flag answers CONDITION_FAILED. */
   readonly condition?: Condition | undefined;
   /**
    * Every flag that this one needs, directly or not, each once and in the order of need. Undefined stands for a flag that is
@@ -28,7 +28,7 @@ export interface FlagParts {
 export interface CompiledFlag {
   readonly name: string;
   readonly revision: number;
-  /** Whether it uses up a budget: it is enabled, and has a condition. */
+  /** Whether evaluating it uses the shared budget, because it is enabled and has a condition. */
   readonly takesSteps: boolean;
   /**
    * `nowMs` is wall time. Pure. The conditions of the flag and of all flags that it needs share one budget. Without
@@ -83,7 +83,7 @@ function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, 
   if (needed.length > MAX_CLOSURE) return always(answer(rule, false, "ERROR", "TOO_MANY_PREREQUISITES"));
   const flags = needed.filter((flag) => flag !== undefined);
   if (flags.length < needed.length) return always(answer(rule, false, "ERROR", "PREREQUISITE_MISSING"));
-  // A budget has to be shared only where one of them uses it.
+  // A budget is created only if one of the flags uses it.
   const isShared = flags.some(({ takesSteps }) => takesSteps);
   return (context, nowMs) => {
     const shared = isShared ? freshBudget() : undefined;
@@ -94,13 +94,13 @@ function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, 
   };
 }
 
-/** What the strategy decides, and then the variant. */
+/** Decides by the strategy whether the flag is on, and then chooses the variant. */
 function strategic(rule: FlagRule): Evaluate {
   const onFor = answerOn(rule);
   switch (rule.strategy) {
     case "ALL_ON": {
       const on = onFor(fixedReason(rule));
-      // An evaluation has more arguments, of which the third is not a bucket.
+      // Passing the function directly would pass all arguments of an evaluation, and the third one is not a bucket.
       return (context, nowMs) => on(context, nowMs);
     }
     case "ALL_OFF":
@@ -134,7 +134,7 @@ function listed(rule: FlagRule, on: EvaluateOn, others: Evaluate): Evaluate {
   return (context, nowMs) => (isListed(context) ? on(context, nowMs) : others(context, nowMs));
 }
 
-/** The flag is on for those who are listed, whatever their bucket. The share decides for the others. */
+/** The flag is on for contexts that are listed, whatever their buckets. For the others, the share decides. */
 function listedFirst(rule: FlagRule, onFor: ReturnType<typeof answerOn>, others: Evaluate): Evaluate {
   if (!rule.whitelistFirst || rule.whitelist.length === 0) return others;
   return listed(rule, onFor("TARGETING_MATCH"), others);

@@ -12,7 +12,7 @@ export interface EvaluationContext {
 /** Why an evaluation has its answer. The names are OpenFeature's. */
 export type EvaluationReason = "DISABLED" | "STATIC" | "SPLIT" | "TARGETING_MATCH" | "DEFAULT" | "ERROR";
 
-/** Why a flag could not be evaluated. The names are OpenFeature's, where it has one. */
+/** Why a flag could not be evaluated. The names are those of OpenFeature, if it has one for the case. */
 export type EvaluationErrorCode =
   | "TARGETING_KEY_MISSING"
   | "FLAG_NOT_FOUND"
@@ -24,20 +24,20 @@ export type EvaluationErrorCode =
 export interface Evaluation {
   readonly name: string;
   readonly enabled: boolean;
-  /** `off` where the flag is off. Where it is on, the name of its variant, or `on` if it has no variants. */
+  /** `off` if the flag is off. If it is on, the name of its variant, or `on` if it has no variants. */
   readonly variant: string;
   /** The value of the variant. That of `off` is false, that of `on` is true. */
   readonly value: Json;
   readonly reason: EvaluationReason;
-  /** Set exactly where the reason is ERROR. */
+  /** Set if, and only if, the reason is ERROR. */
   readonly errorCode: EvaluationErrorCode | undefined;
-  /** 0 to 99,999. Set where the context has a key and the strategy uses its bucket. */
+  /** 0 to 99,999. Set if the context has a key and the strategy uses its bucket. */
   readonly bucket: number | undefined;
-  /** 0 to 99,999. Set where it chose the variant. */
+  /** 0 to 99,999. Set if a bucket chose the variant. */
   readonly variantBucket: number | undefined;
-  /** Whether the flag was killed: nobody may keep such an answer. */
+  /** Whether the flag is killed. A client must not keep such an answer. */
   readonly killed: boolean;
-  /** The revision of the flag; 0 where there is no such flag. */
+  /** The revision of the flag. 0 if there is no such flag. */
   readonly revision: number;
 }
 

@@ -8,12 +8,12 @@ const KEYS: Readonly<Record<BucketBy, (context: EvaluationContext) => string | u
   SYSTEM: ({ system }) => system,
 };
 
-/** The value that chooses the bucket. Undefined or empty where the context has no such value. */
+/** The value that chooses the bucket. Undefined or empty if the context has no such value. */
 export function bucketingKey(bucketBy: BucketBy, context: EvaluationContext): string | undefined {
   return keyOf(bucketBy)(context);
 }
 
-/** Reads that value from each context. */
+/** Returns a function that reads this value from a context. */
 export function keyOf(bucketBy: BucketBy): (context: EvaluationContext) => string | undefined {
   return KEYS[bucketBy];
 }

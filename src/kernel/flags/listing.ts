@@ -1,6 +1,6 @@
-// The entries of whitelists, and whom they list.
+// Matches contexts against the entries of whitelists.
 
-/** The fields of a context that a whitelist looks at. */
+/** The fields of a context that are compared with the entries of a whitelist. */
 interface Listable {
   readonly sessionId?: string | undefined;
   readonly userId?: string | undefined;
@@ -25,7 +25,7 @@ export function qualified(entry: string): { readonly field: keyof Listable; read
 
 /**
  * Whether a context is listed: one of its four fields is an entry, or the field that an entry names has that value.
- * Exact and case-sensitive; asking allocates nothing.
+ * The comparison is exact and case-sensitive. It allocates no memory.
  */
 export function listing(entries: readonly string[]): (context: Listable) => boolean {
   const any = new Set<string>();
@@ -63,7 +63,7 @@ export function listedBy(
   return undefined;
 }
 
-/** The fields of a context that a whitelist looks at and that have a value, by the contract's names. */
+/** The fields of a context that are compared and have a value, by the contract's names. */
 export function listableFields(context: Listable): readonly (readonly [field: string, value: string])[] {
   return Object.entries(FIELDS).flatMap(([field, key]) => {
     const value = context[key];

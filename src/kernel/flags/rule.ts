@@ -1,7 +1,7 @@
-/** How it is decided for whom an enabled flag is on. */
+/** The rule by which an enabled flag is on for some contexts. */
 export type Strategy = "ALL_ON" | "ALL_OFF" | "PERCENTAGE" | "WHITELIST" | "GRADUAL";
 
-/** The field of the context whose value chooses the bucket. `SESSION_ID` falls back to the user id where it is empty. */
+/** The field of the context whose value chooses the bucket. `SESSION_ID` uses the user id if the session id is empty. */
 export type BucketBy = "SESSION_ID" | "USER_ID" | "SYMBOL" | "SYSTEM";
 
 /** What a client does with a flag once its copy is older than `maxStalenessMs`. */
@@ -29,11 +29,11 @@ export interface Gradual {
   readonly startTime?: number;
   /** Wall time in ms, after `startTime`. */
   readonly endTime?: number;
-  /** Wall time in ms at which the schedule was paused: the share stays where it was then. Only where there are times. */
+  /** Wall time in ms at which the schedule was paused. The share stays as it was then. Set only together with the times. */
   readonly pausedAt?: number;
 }
 
-/** What an evaluation needs to know of a flag. */
+/** The part of a flag that decides its answers. */
 export interface FlagRule {
   readonly name: string;
   readonly revision: number;
@@ -41,18 +41,18 @@ export interface FlagRule {
   readonly strategy: Strategy;
   /** 0 to 100, at most three decimals. */
   readonly percentage: number;
-  /** Values that any field of a context may have, or one field alone, such as `user_id:alice`. */
+  /** Entries: a value that any field of a context may have, or a field with its value, such as `user_id:alice`. */
   readonly whitelist: readonly string[];
-  /** With PERCENTAGE and GRADUAL: the flag is on for whoever is on the whitelist, whatever the bucket. */
+  /** With PERCENTAGE and GRADUAL: whether the flag is on for listed contexts, whatever their buckets. */
   readonly whitelistFirst?: true;
   readonly gradual?: Gradual;
   readonly bucketBy: BucketBy;
   readonly salt: string;
   /** The version of the algorithm that turns a key into a bucket. */
   readonly bucketingVersion: 1;
-  /** Those for whom the flag is on get one of these. The sum of the weights is above 0. Absent: they get `on`. */
+  /** A context for which the flag is on gets one of these. The sum of the weights is above 0. Absent: it gets `on`. */
   readonly variants?: readonly Variant[];
-  /** An expression that must hold for the context. Absent: every context will do. */
+  /** An expression that must hold for the context. Absent: the flag has no condition. */
   readonly condition?: string;
   /** Names of the flags that must be on for the same context. */
   readonly prerequisites?: readonly string[];

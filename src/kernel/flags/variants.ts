@@ -16,10 +16,10 @@ export function variantLimits(variants: readonly Variant[]): readonly number[] {
   });
 }
 
-/** Answers where the flag is on. `bucket` is the one that decided so, if one did. */
+/** Makes the answer of a flag that is on. `bucket`: the bucket that decided that it is on, if one did. */
 export type EvaluateOn = (context: EvaluationContext, nowMs: number, bucket?: number) => Evaluation;
 
-/** Makes the answers of a flag where it is on, for each reason. */
+/** Prepares the answers of a flag that is on, for each reason. */
 export function answerOn(rule: FlagRule): (reason: EvaluationReason) => EvaluateOn {
   const { bucketBy, salt, variants = [] } = rule;
   const weighty = variants.filter(({ weight }) => weight > 0);
@@ -50,7 +50,7 @@ export function answerOn(rule: FlagRule): (reason: EvaluationReason) => Evaluate
   };
 }
 
-/** Freezes the value in depth, because it is given to many callers. */
+/** Freezes the value and everything in it, because many callers get the same value. */
 function frozen(value: Json): Json {
   if (typeof value !== "object" || value === null) return value;
   for (const part of Object.values(value)) frozen(part);

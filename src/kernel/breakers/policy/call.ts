@@ -1,11 +1,11 @@
 import type { BreakerConfig } from "../config.ts";
 
-/** An outcome that says something about the dependency. */
+/** An outcome that shows something about the dependency. */
 export interface Call {
   readonly failed: boolean;
   /** Whether it took longer than `slowCallDurationMs`. */
   readonly slow: boolean;
-  /** The client that saw it. Empty: the service itself, whose word counts for all clients. */
+  /** The client that made the call. Empty: the service itself, whose outcomes count for all clients. */
   readonly clientId: string;
 }
 
@@ -31,7 +31,7 @@ export function isBad({ failed, slow }: Call, { failureRate, slowCallRate }: Bre
   return (failed && failureRate !== null) || (slow && slowCallRate !== null);
 }
 
-/** The clients that saw a reason to open, the latest first; at most as many as it takes to trip. */
+/** The clients that saw a reason to open, the latest first. At most as many as are needed to trip. */
 export function seenBy(
   reporters: readonly Reporter[],
   clientId: string,
@@ -42,7 +42,7 @@ export function seenBy(
   return [{ clientId, at }, ...reporters.filter((reporter) => reporter.clientId !== clientId)].slice(0, minReporters);
 }
 
-/** Whether as many clients as it takes saw a reason to open after `after`. What the service itself sees counts for all. */
+/** Whether enough clients saw a reason to open after `after`. A reason that the service itself saw is enough. */
 export function isSeenByEnough(
   reporters: readonly Reporter[],
   { clientId, failed, slow }: Call,

@@ -14,11 +14,11 @@ interface Run {
 export interface CountWindow {
   readonly kind: "COUNT";
   readonly tally: Tally;
-  /** The oldest run, then the next ones. */
+  /** The runs from the oldest on. */
   readonly old: Run | undefined;
   /** The latest run, then those before it. All of them came after `old`: two stacks make a queue, amortised O(1) a step. */
   readonly young: Run | undefined;
-  /** How many calls there have been. */
+  /** The number of all calls so far. */
   readonly position: number;
   readonly reporters: readonly Reporter[];
 }
@@ -32,7 +32,7 @@ export const EMPTY_COUNT: CountWindow = {
   reporters: [],
 };
 
-/** The window after `times` more of `call`. The same window where nothing changes. */
+/** The window after `times` more of `call`. Returns the same window if nothing changes. */
 export function addToCount(window: CountWindow, call: Call, times: number, config: BreakerConfig): CountWindow {
   const { windowCalls } = config;
   const { old, young, tally } = window;
@@ -46,7 +46,7 @@ export function addToCount(window: CountWindow, call: Call, times: number, confi
   return shrink({ ...grown, reporters }, windowCalls);
 }
 
-/** The window with `times` more of such calls, of which at most `most` are kept. */
+/** The window with `times` more equal calls, of which at most `most` are kept. */
 export function addRun(
   window: CountWindow,
   { failed, slow }: Pick<Call, "failed" | "slow">,
@@ -88,7 +88,7 @@ export function shrink(window: CountWindow, calls: number): CountWindow {
     tally = sum(tally, old, -gone);
     old = gone === old.count ? old.next : { ...old, count: old.count - gone };
   }
-  // One run stays where it can grow.
+  // `young` keeps at least one run, because that run can grow.
   if (young === undefined && old !== undefined && old.next === undefined)
     return { ...window, old: undefined, young: old, tally };
   return { ...window, old, young, tally };

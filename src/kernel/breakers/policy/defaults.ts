@@ -17,7 +17,7 @@ const DEFAULT_MAX_PROBES = 1;
 /** Duration from which a call counts as slow, unless `slow_call_duration` says otherwise. @limit ms */
 const DEFAULT_SLOW_CALL_MS = 60_000;
 
-/** The configuration of a breaker, where nothing else is said. */
+/** The configuration of a breaker whose creator sets no field. */
 export const DEFAULT_CONFIG: BreakerConfig = Object.freeze({
   failureThreshold: 5,
   timeoutMs: DEFAULT_TIMEOUT_MS,

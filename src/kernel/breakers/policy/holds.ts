@@ -1,12 +1,12 @@
-// Overrides: what humans decide, above the automatic state. Pure.
+// Holds: decisions of people, which override the automatic state. All functions are pure.
 
 /** FORCED_OPEN rejects every call. The others let every call pass; under DISABLED the calls are not counted. */
 export type OverrideKind = "FORCED_OPEN" | "DISABLED" | "FORCED_CLOSED" | "METRICS_ONLY";
 
-/** The strongest first. Of several holds the strongest decides, so that nobody undoes another's precaution. */
+/** The kinds of holds, strongest first. The strongest decides, so that one holder cannot undo the precaution of another. */
 const BY_STRENGTH: readonly OverrideKind[] = ["FORCED_OPEN", "DISABLED", "FORCED_CLOSED", "METRICS_ONLY"];
 
-/** What one holder decided. It stands until the holder releases it, it expires or the breaker is reset. */
+/** The decision of one holder. It applies until the holder releases it, it expires or the breaker is reset. */
 export interface Hold {
   /** The name that its holder gave it. */
   readonly id: string;
@@ -17,7 +17,7 @@ export interface Hold {
   readonly reason?: string;
   /** When it was made; wall time in ms. */
   readonly time: number;
-  /** How long it stands from then. Absent: until it is released. */
+  /** How long it applies from then, in ms. Absent: until it is released. */
   readonly ttlMs?: number;
   /** When it expires, in monotonic ms. */
   readonly until?: number;
@@ -33,7 +33,7 @@ export function decisive<H extends Pick<Hold, "kind">>(holds: readonly H[]): H |
   return undefined;
 }
 
-/** The holds with `hold`, which replaces the one of its id. The same array where nothing changes. */
+/** The holds with `hold`, which replaces a hold of the same id. Returns the same array if nothing changes. */
 export function withHold(holds: readonly Hold[], hold: Hold): readonly Hold[] {
   const at = holds.findIndex(({ id }) => id === hold.id);
   const known = holds[at];
@@ -42,12 +42,12 @@ export function withHold(holds: readonly Hold[], hold: Hold): readonly Hold[] {
   return says(known) ? holds : holds.with(at, hold);
 }
 
-/** The holds without the one of that id. The same array where nothing changes. */
+/** The holds without the one of that id. Returns the same array if nothing changes. */
 export function withoutHold(holds: readonly Hold[], id: string): readonly Hold[] {
   return holds.some((hold) => hold.id === id) ? holds.filter((hold) => hold.id !== id) : holds;
 }
 
-/** The holds that have not expired at `now`. The same array where nothing changes. */
+/** The holds that have not expired at `now`. Returns the same array if nothing changes. */
 export function standing(holds: readonly Hold[], now: number): readonly Hold[] {
   return holds.some(({ until }) => until !== undefined && now >= until)
     ? holds.filter(({ until }) => until === undefined || now < until)

@@ -4,10 +4,12 @@ import { addRun, type CountWindow, EMPTY_COUNT, outcomesOf, shrink } from "./cou
 import { addPart, emptyTime, forget, PARTS, partsOf, type TimeWindow } from "./time-window.ts";
 
 /**
- * The window in the form that the configuration wants, with the outcomes that it holds. It is the same window where it has
- * that form. Where not all calls fit, the oldest go. A window of calls that becomes one of time counts all calls as of now,
- * since their times are not known. A window of time that becomes one of calls takes the successes of each part before its
- * failures, since their order is not known.
+ * Converts a window to the form that the configuration asks for, and keeps its outcomes. Returns the same window if it has
+ * that form. If not all calls fit, the oldest are dropped.
+ *
+ * A window of calls becomes a window of time in which all calls happened now, because their times are not known. A window of
+ * time becomes a window of calls in which the successes of each part come before its failures, because their order is not
+ * known.
  */
 export function refit(
   window: CountWindow | TimeWindow | undefined,

@@ -1,11 +1,11 @@
 import type { BreakerConfig } from "../config.ts";
 import { type Call, isBad, type Reporter, seenBy, type Tally } from "./call.ts";
 
-/** The parts of a time window. Calls leave it part by part: up to one part early, never late. */
+/** The number of parts of a time window. Calls leave it part by part, up to one part early and never late. */
 export const PARTS = 20;
 
 interface Part extends Tally {
-  /** The number of the part since time began. */
+  /** The number of the part, counted from time 0 of the monotonic clock. */
   readonly index: number;
 }
 

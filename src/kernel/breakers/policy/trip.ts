@@ -5,21 +5,21 @@ import { reaches } from "./rate.ts";
 import { refit } from "./refit.ts";
 import { addToTime, forget, PARTS, type TimeWindow } from "./time-window.ts";
 
-// When a closed breaker trips, by the outcomes of its calls. Pure.
+// Decides from the outcomes of its calls when a closed breaker trips. All functions are pure.
 
-/** What is remembered of the calls. */
+/** What a closed breaker remembers of its calls. */
 export interface Evidence {
   /** Failures since the last success. */
   readonly failures: number;
-  /** The clients that saw them, where it takes more than one client to trip. */
+  /** The clients that saw them, if more than one client is needed to trip. */
   readonly reporters?: readonly Reporter[] | undefined;
-  /** What the rates are computed of, where one is configured. */
+  /** The window that rates are computed from, if a rate is configured. */
   readonly window?: CountWindow | TimeWindow | undefined;
 }
 
 export const NO_EVIDENCE: Evidence = { failures: 0 };
 
-/** The evidence after `times` more of `call`. The same object where nothing changes. */
+/** The evidence after `times` more of `call`. Returns the same object if nothing changes. */
 export function addCall(evidence: Evidence, call: Call, times: number, config: BreakerConfig, now: number): Evidence {
   const before = evidence.window;
   const window = hasRates(config) ? addToWindow(before, call, times, config, now) : undefined;
@@ -47,8 +47,8 @@ function addToWindow(
 }
 
 /**
- * Whether to open, by any of the policies. `call` is the last one that was added. A success can open the breaker, too: with
- * it the window may have enough calls, or may have lost older successes.
+ * Whether any of the policies opens the breaker. `call` is the last one that was added. A success can open the breaker, too,
+ * because it may complete the least number of calls, or push older successes out of the window.
  */
 export function trips(evidence: Evidence, call: Call, config: BreakerConfig): boolean {
   return tripsInARow(evidence, call, config) || (isReached(evidence, config) && isSeen(evidence, call, config));
@@ -81,7 +81,7 @@ function isSeen({ window }: Evidence, call: Call, config: BreakerConfig): boolea
   return isSeenByEnough(window.reporters, call, after, config);
 }
 
-/** Of `times` equal calls, one after the other, how many it takes to trip. Undefined where all of them do not. */
+/** After how many of `times` consecutive equal calls the breaker trips. Undefined if all of them do not trip it. */
 export function callsToTrip(
   evidence: Evidence,
   call: Call,
@@ -93,11 +93,11 @@ export function callsToTrip(
   const inARow = call.failed ? fewest(times, (count) => tripsInARow(after(count), call, config)) : undefined;
   const most = inARow === undefined ? times : inARow - 1;
   const byRate = hasRates(config) ? callsToRate(evidence, call, most, config, now) : undefined;
-  // If too few clients had seen it by then, too few see it later: all of these calls are of one client.
+  // All of these calls are of one client. So if too few clients have seen the reason by then, later calls change nothing.
   return byRate !== undefined && isSeen(after(byRate), call, config) ? byRate : inARow;
 }
 
-/** Of at most `most` equal calls, how many it takes to reach a rate. */
+/** After how many equal calls, at most `most`, a rate is reached. */
 function callsToRate(
   evidence: Evidence,
   call: Call,
@@ -106,15 +106,15 @@ function callsToRate(
   now: number,
 ): number | undefined {
   const after = (count: number): Evidence => addCall(evidence, call, count, config, now);
-  // A share that these calls raise stays reached once it is. A share that they lower is reached at once if ever, or as soon
-  // as the window has enough calls.
+  // If these calls raise a share, it stays reached once it is reached. If they lower it, it can be reached only at the first
+  // call, or when the window has enough calls.
   const enough = minimumOf(config) - tallyOf(evidence, config, now).calls;
   const raised = isBad(call, config) ? fewest(most, (count) => isRaised(after(count), call, config)) : undefined;
   const counts = [1, enough, raised ?? 1].filter((count) => count >= 1 && count <= most);
   return counts.sort((a, b) => a - b).find((count) => isReached(after(count), config));
 }
 
-/** Whether a rate is reached that such a call raises. Once reached, it stays so with more of these calls. */
+/** Whether a rate is reached that such a call raises. More of these calls keep it reached. */
 function isRaised(evidence: Evidence, { failed, slow }: Call, config: BreakerConfig): boolean {
   return isReached(evidence, {
     ...config,
@@ -124,8 +124,8 @@ function isRaised(evidence: Evidence, { failed, slow }: Call, config: BreakerCon
 }
 
 /**
- * The least count up to `most` for which `holds`; undefined where it does not hold for `most`. Once it holds, it must hold for
- * all greater counts, too.
+ * Finds the least count, up to `most`, for which `holds` returns true. Undefined if it returns false for `most`. If `holds`
+ * returns true for a count, it must return true for all greater counts.
  */
 function fewest(most: number, holds: (count: number) => boolean): number | undefined {
   if (most < 1 || !holds(most)) return undefined;

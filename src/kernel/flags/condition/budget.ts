@@ -1,6 +1,6 @@
 import type { SharedBudget } from "./shared.ts";
 
-/** Why an evaluation failed: it exceeded a limit, or (`VALUE`) met a value with which it cannot go on. */
+/** Why an evaluation failed: it exceeded a limit, or (`VALUE`) found a value that an operation does not accept. */
 export type FailureKind = "VALUE" | "STEPS" | "MEMORY";
 
 /** The result of an expression that cannot be evaluated. `&&` and `||` absorb it as CEL says. */
@@ -8,7 +8,7 @@ export class Failure {
   readonly #message: string | (() => string);
   /** The node that failed. -1: not known yet. */
   node = -1;
-  /** The message, or what makes it: most failures are absorbed, so that it is made only when it is read. */
+  /** The message, or a function that makes it. Most failures are absorbed, so that most messages are never made. */
   constructor(message: string | (() => string)) {
     this.#message = message;
   }
@@ -18,7 +18,7 @@ export class Failure {
   }
 }
 
-/** A limit is exceeded. It is thrown and not returned, so that nothing absorbs it. */
+/** An exceeded limit. It is thrown rather than returned, so that no operator absorbs it. */
 export class OverBudget {
   readonly kind: "STEPS" | "MEMORY";
   readonly message: string;
@@ -51,12 +51,12 @@ export class Run {
     if (this.steps > this.maxSteps) throw new OverBudget("STEPS", `it takes more than ${this.maxSteps} steps`);
   }
 
-  /** Counts the steps that it takes to go through so many characters or bytes. */
+  /** Counts the steps for reading a number of characters or bytes. */
   pass(units: number): void {
     if (units >= UNITS_PER_STEP) this.step(Math.floor(units / UNITS_PER_STEP));
   }
 
-  /** Counts the memory of a text, a list, a map or bytes that it makes. Throws OverBudget. */
+  /** Counts the memory of a text, list, map or bytes that the expression creates. Throws OverBudget. */
   make(bytes: number): void {
     this.bytes += bytes;
     if (this.bytes > this.maxBytes) throw new OverBudget("MEMORY", `it takes more than ${this.maxBytes} bytes`);

@@ -9,16 +9,16 @@ import { partOfDuration, partOfTimestamp, type TimePart } from "./times.ts";
 import { type AnyMap, Duration, isLarge, isMap, keyOf, MadeMap, read, Timestamp, type Value } from "./values.ts";
 import type { Zone } from "./zone.ts";
 
-/** The bytes that count for a member of a new map. */
+/** The bytes that are counted for a member of a new map. */
 export const MEMBER_BYTES = 32;
 
-/** What a node is prepared from. */
+/** The input for preparing a node. */
 export interface Build {
   readonly node: ProgramNode;
   readonly index: number;
-  /** The prepared nodes before it. */
+  /** The nodes before this one, prepared. */
   readonly built: readonly Evaluate[];
-  /** The values of those nodes that are constant. Undefined: it is not constant. */
+  /** The values of these nodes. Undefined: the node is not constant. */
   readonly constants: readonly (Value | undefined)[];
   readonly matchers: readonly Matcher[];
   readonly zones: readonly Zone[];
@@ -240,7 +240,7 @@ function ownMember(map: AnyMap, name: string): Value | undefined | Failure {
   return Object.hasOwn(map, name) ? read(map[name]) : undefined;
 }
 
-/** The deciding value, false for AND and true for OR, decides wherever it stands. Otherwise the first failure decides. */
+/** If an operand has the deciding value, false for AND and true for OR, that is the result. Otherwise the first failure is. */
 function joinedBy(parts: readonly Evaluate[], decisive: boolean, at: (failure: Failure) => Failure): Evaluate {
   return (run, subject) => {
     run.step(1);
@@ -282,7 +282,7 @@ function listed(list: Value | undefined, going: Binary): Binary {
   for (const [place, text] of texts.entries()) if (!places.has(text)) places.set(text, place);
   const areShort = texts.every((text) => text.length < UNITS_PER_STEP);
   return (value, of, run) => {
-    // The steps of a comparison are those of the shorter text.
+    // A comparison takes the steps of the shorter text.
     if (typeof value !== "string" || !(areShort || value.length < UNITS_PER_STEP)) return going(value, of, run);
     const place = places.get(value);
     run.step(place === undefined ? texts.length : place + 1);

@@ -23,7 +23,7 @@ export function equal(a: Value, b: Value, run: Run, depth = 0): boolean | Failur
   if (typeof a === "string") return typeof b === "string" && equalText(a, b, run);
   if (typeof a === "number" && typeof b === "number") return a === b;
   const [x, y] = [numberOf(a), numberOf(b)];
-  // biome-ignore lint/suspicious/noDoubleEquals: an int equals the double of the same worth, exactly
+  // biome-ignore lint/suspicious/noDoubleEquals: `==` compares an int with a double exactly, by value
   if (x !== undefined || y !== undefined) return x !== undefined && y !== undefined && x == y;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
   if (a instanceof Uint8Array) return b instanceof Uint8Array && compareBytes(a, b, run) === 0;
@@ -52,7 +52,7 @@ function equalLists(a: readonly unknown[], b: readonly unknown[], run: Run, dept
 
 type JsonMap = Exclude<AnyMap, MadeMap>;
 
-/** Looks at all members whatever it finds, because their order must not matter. */
+/** Compares all members, even after a difference, because their order must not matter. */
 function equalMaps(a: AnyMap, b: AnyMap, run: Run, depth: number): boolean | Failure {
   if (memberCount(a, run) !== memberCount(b, run)) return false;
   const made = a instanceof MadeMap ? [...a.members.values()] : undefined;
@@ -64,7 +64,7 @@ function equalMaps(a: AnyMap, b: AnyMap, run: Run, depth: number): boolean | Fai
     const value = made === undefined ? read((a as JsonMap)[key as string]) : made[index]?.value;
     if (value === undefined) continue;
     const same = other === undefined ? false : equalInside(value, other, run, depth);
-    // A difference decides before a failure, whichever comes first.
+    // A difference decides even if another member could not be compared.
     if (same === false || (answer === true && same !== true)) answer = same;
   }
   return answer;
@@ -118,7 +118,7 @@ export function compareText(a: string, b: string): number {
   return left === right ? x - y : left ? 1 : -1;
 }
 
-/** The first place from `from` on where they differ, or `to`. Halving is fast because the platform compares whole texts. */
+/** The first index from `from` on at which the texts differ, or `to`. Bisection is fast, because the platform compares whole texts. */
 function firstDifference(a: string, b: string, from: number, to: number): number {
   let [low, high] = [from, to];
   while (low < high) {

@@ -9,8 +9,8 @@ type Macro = "ALL" | "EXISTS" | "EXISTS_ONE" | "FILTER" | "TRANSFORM";
 
 /**
  * Goes through a list, or through the keys of a map, with a step for each. For TRANSFORM with a condition, `then` makes the
- * result of each element that meets it. ALL and EXISTS go on after a failure, because a later element may decide; the others
- * end with the failure.
+ * result of each element that meets it. ALL and EXISTS continue after a failure, because a later element may decide. The other
+ * operations end with the failure.
  */
 export function comprehension(
   macro: Macro,

@@ -26,8 +26,8 @@ export class ConditionFailed extends Error {
 }
 
 /**
- * Makes a condition of its program. `placeOf` says where a node is in the text. The condition throws only ConditionFailed.
- * Throws a ProgramError where the program cannot be evaluated.
+ * Makes a condition from its program. `placeOf` returns the place of a node in the text. The condition throws only
+ * ConditionFailed. Throws a ProgramError if this interpreter cannot evaluate the program.
  */
 export function conditionOf(
   program: Program,

@@ -14,7 +14,7 @@ export interface Failed {
   readonly node: number;
 }
 
-/** The result of one evaluation, and what this evaluation alone used. */
+/** The result of one evaluation, and the steps and bytes that it used, without those of earlier evaluations. */
 export interface ProgramOutcome {
   /** Undefined: it failed. */
   readonly value: Value | undefined;
@@ -24,12 +24,12 @@ export interface ProgramOutcome {
 }
 
 /**
- * Evaluates a program for a subject. Never throws. It ends within the steps and bytes of its program; with a shared budget,
- * within what the others have left of them.
+ * Evaluates a program for a subject. Never throws. It uses at most the steps and bytes that its program allows. With a shared
+ * budget, it uses at most the rest that other evaluations have left.
  */
 export type Interpreter<Subject> = (subject: Subject, shared?: SharedBudget) => ProgramOutcome;
 
-/** Prepares a program. Throws a ProgramError where this interpreter cannot evaluate it. */
+/** Prepares a program. Throws a ProgramError if this interpreter cannot evaluate it. */
 export function interpreterOf<Subject>(program: Program, variables: Variables<Subject>): Interpreter<Subject> {
   const evaluate = build(program, variables as Variables<unknown>);
   const { maxSteps, maxBytes } = program;
@@ -52,7 +52,7 @@ export function interpreterOf<Subject>(program: Program, variables: Variables<Su
   };
 }
 
-/** Besides the limits, only a value can throw while it is read: a getter, a proxy. */
+/** Converts a thrown error. Besides an exceeded limit, only reading a value can throw: a getter, or a proxy. */
 function thrown(error: unknown, shared: SharedBudget | undefined): Failed {
   if (!(error instanceof OverBudget)) return { kind: "VALUE", message: "a value cannot be read", node: -1 };
   const isAmongOthers = shared !== undefined && shared.steps + shared.bytes > 0;

@@ -7,7 +7,7 @@ import { MAX_INT, MAX_UINT, MIN_INT, Uint } from "./values.ts";
  */
 export const CONVERTED_TEXT_MAX = 64;
 
-/** How many characters one step converts to a number or a time, or makes of one. */
+/** The number of characters that one step reads from, or writes for, a number or a time. */
 export const CONVERTED_PER_STEP = 2;
 
 export function int(value: bigint): bigint | Failure {
@@ -58,8 +58,8 @@ export function boolOfText(text: string): boolean | Failure {
 }
 
 /**
- * The fewest digits that are read as the same double: plain from 1e-7 to below 1e21, else such as `1.5e-8` and `1e+21`. Minus
- * zero is `0`. ECMAScript prescribes it so.
+ * Formats a double with the fewest digits that are read as the same double, as ECMAScript specifies. From 1e-7 to below 1e21
+ * it has no exponent; other numbers look like `1.5e-8` or `1e+21`. Minus zero is `0`.
  */
 export function textOfDouble(value: number): string {
   return String(value);

@@ -17,7 +17,7 @@ import {
   type Value,
 } from "./values.ts";
 
-/** The bytes that count for an element of a new list. */
+/** The bytes that are counted for an element of a new list. */
 export const ELEMENT_BYTES = 8;
 
 type Answer = Value | Failure;
@@ -128,7 +128,7 @@ export const BINARY: Readonly<Partial<Record<Op, Binary>>> = {
   ENDS_WITH: (a, b, run) => (typeof a === "string" && typeof b === "string" ? texts.endsWith(a, b, run) : unfit(a, b)),
 };
 
-/** Counts the steps for a text that is converted to a number or a time, or made of one. */
+/** Counts the steps for converting a text to a number or a time, or back. */
 function converted(text: string, run: Run): string {
   run.step(Math.floor(text.length / numbers.CONVERTED_PER_STEP));
   return text;
@@ -200,7 +200,7 @@ function element(of: readonly unknown[], key: Value): Answer {
   return read(of[Number(at)]) ?? null;
 }
 
-/** An operation does not take such values. */
+/** The failure of an operation that does not accept these values. */
 export function unfit(...values: readonly Value[]): Failure {
   return new Failure(() => `it does not take ${values.map(typeName).join(" and ")}`);
 }

@@ -19,11 +19,11 @@ export interface Instruction {
   readonly op: InstructionOp;
   /** The next instruction. For MATCH: 0. */
   readonly next: number;
-  /** For SPLIT the other next instruction, for CHARACTER its class, else 0. */
+  /** For SPLIT the other next instruction, for CHARACTER its class, otherwise 0. */
   readonly other: number;
 }
 
-/** A regular expression as a machine that goes through a text once and is in all its states at the same time. */
+/** A regular expression as a nondeterministic machine. It reads a text once, and follows all possible states together. */
 export interface Pattern {
   /** The pattern as it was written. */
   readonly text: string;
@@ -35,7 +35,7 @@ export interface Pattern {
   readonly anchored: boolean;
 }
 
-/** How many places and instructions one step reaches. */
+/** The number of visits, each of one instruction at one place, that count as one step. */
 export const INSTRUCTIONS_PER_STEP = 4;
 
 /** Whether it matches anywhere in a text. At each place it visits each instruction at most once; 4 visits are one step. */

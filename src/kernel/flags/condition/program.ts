@@ -92,9 +92,9 @@ export interface ProgramNode {
   readonly op: Op;
   /** The indices of its operands. Each is below its own index. */
   readonly args: readonly number[];
-  /** For LOCAL its slot, for MATCHES its pattern, for GET_… its zone (0: UTC, n: zone n - 1), else 0. */
+  /** For LOCAL its slot, for MATCHES its pattern, for GET_… its zone (0: UTC, n: zone n - 1), otherwise 0. */
   readonly index: number;
-  /** The name of a variable, or of the member for SELECT and HAS, else empty. */
+  /** The name of a variable, or of the member for SELECT and HAS; otherwise empty. */
   readonly name: string;
   /** Set for CONSTANT. */
   readonly constant?: Value;
@@ -111,7 +111,7 @@ export interface Program {
   readonly maxBytes: number;
 }
 
-/** This interpreter cannot evaluate the program. */
+/** The error for a program that this interpreter cannot evaluate. */
 export class ProgramError extends Error {
   override readonly name = "ProgramError";
 }

@@ -1,6 +1,6 @@
 import type { EvaluationContext } from "../evaluation.ts";
 
-/** What the conditions of one evaluation have used together: that of a flag, and those of the flags that it needs. */
+/** The steps and bytes that the conditions of a flag and of its prerequisites have used together in one evaluation. */
 export interface SharedBudget {
   steps: number;
   bytes: number;
@@ -8,13 +8,13 @@ export interface SharedBudget {
   exceeded: string | undefined;
 }
 
-/** The budget of an evaluation that begins. */
+/** A budget of which nothing is used yet. */
 export function freshBudget(): SharedBudget {
   return { steps: 0, bytes: 0, exceeded: undefined };
 }
 
 /**
- * A flag's condition, compiled. Throws where it cannot be evaluated for that context. It adds what it uses to `shared`. Where
- * that exceeds what was left there, it throws and says in `shared` which limit it was.
+ * A compiled condition of a flag. Throws if it cannot be evaluated for the context. It adds the steps and bytes that it uses to
+ * `shared`. If they exceed the rest of the budget, it throws, and notes in `shared` which limit was exceeded.
  */
 export type Condition = (context: EvaluationContext, shared?: SharedBudget) => boolean;

@@ -1,15 +1,15 @@
 import { Failure, type Run } from "./budget.ts";
 
-/** The bytes that count for a text, a list, a map or bytes, besides those of their content. */
+/** The bytes that are counted for a text, a list, a map or bytes, in addition to their content. */
 export const MADE_OVERHEAD = 16;
-/** The bytes that count for one UTF-16 code unit of a new text. */
+/** The bytes that are counted for one UTF-16 code unit of a new text. */
 export const TEXT_UNIT_BYTES = 2;
 
 /** Up to this length the platform's own search is fast for all texts. */
 const SHORT_NEEDLE = 8;
 const SMALL_SEARCH = 65_536;
 
-/** Counts a text that the expression makes. */
+/** Counts a text that the expression creates. */
 export function made(text: string, run: Run): string {
   run.make(MADE_OVERHEAD + text.length * TEXT_UNIT_BYTES);
   return text;
@@ -21,7 +21,7 @@ export function joined(a: string, b: string, run: Run): string {
   return a + b;
 }
 
-/** How many characters one step searches, sorts or counts. */
+/** The number of characters that one step searches, sorts or counts. */
 export const SEARCHED_PER_STEP = 4;
 
 /** Searches in a time that grows with the sum of both lengths, never with their product. */
@@ -32,7 +32,7 @@ export function contains(text: string, needle: string, run: Run): boolean {
   return search(text, needle);
 }
 
-/** The algorithm of Knuth, Morris and Pratt. */
+/** Searches with the algorithm of Knuth, Morris and Pratt. */
 function search(text: string, needle: string): boolean {
   const wanted = new Uint16Array(needle.length);
   for (let at = 0; at < wanted.length; at += 1) wanted[at] = needle.charCodeAt(at);
@@ -67,7 +67,7 @@ export function characters(text: string, run: Run): number {
   run.step(Math.floor(text.length / SEARCHED_PER_STEP));
   let count = text.length;
   for (let at = 1; at < text.length; at += 1) {
-    // A low surrogate after a high one. Nothing is called here, because calls are slow until they are compiled.
+    // Skips a low surrogate after a high one. The loop calls no function, because calls are slow until they are compiled.
     if ((text.charCodeAt(at) & 0xfc00) !== 0xdc00 || (text.charCodeAt(at - 1) & 0xfc00) !== 0xd800) continue;
     count -= 1;
     at += 1;
@@ -75,7 +75,7 @@ export function characters(text: string, run: Run): number {
   return count;
 }
 
-// What all platforms of clients have. The kernel is checked without the types of any platform.
+// Declares the globals that every platform of a client provides. The kernel is checked without the types of any platform.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
 declare const TextDecoder: new (
   label: string,
@@ -84,10 +84,10 @@ declare const TextDecoder: new (
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** The character that a decoder puts for bytes that are not UTF-8. */
+/** The character with which a decoder replaces bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
 
-/** Fails where the text has half a surrogate pair. Such a text can come from JSON, but other languages cannot hold it. */
+/** Fails if the text has half a surrogate pair. JSON can hold such a text, but strings of other languages cannot. */
 export function utf8(text: string, run: Run): Uint8Array | Failure {
   run.pass(text.length);
   if (!text.isWellFormed()) return new Failure("the text has half a character");
@@ -99,7 +99,7 @@ export function utf8(text: string, run: Run): Uint8Array | Failure {
 export function textOfUtf8(bytes: Uint8Array, run: Run): string | Failure {
   run.pass(bytes.length);
   const text = decoder.decode(bytes);
-  // A strict decoder would throw an error for each wrong text, which takes far longer than this second look.
+  // A strict decoder would throw an error for each invalid text, which takes far longer than this second check.
   if (text.includes(REPLACEMENT) && !isSame(encoder.encode(text), bytes)) return new Failure("the bytes are not UTF-8");
   return made(text, run);
 }

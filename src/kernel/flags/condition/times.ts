@@ -61,10 +61,10 @@ const UNITS: ReadonlyMap<string, number> = new Map([
   ["m", 6e10],
   ["h", 3.6e12],
 ]);
-/** How many digits a double always holds exactly. */
+/** The number of decimal digits that a double always represents exactly. */
 const SAFE_DIGITS = 15;
 
-/** Reads `0`, or `-?` and one or more of `digits(.digits)?` with a unit of h, m, s, ms, us, ns. Cuts what is below 1 ns. */
+/** Reads `0`, or `-?` and one or more of `digits(.digits)?` with a unit of h, m, s, ms, us, ns. Digits below 1 ns are cut. */
 export function durationOfText(text: string): Duration | Failure {
   const isNegative = text.startsWith("-");
   let at = isNegative ? 1 : 0;
@@ -92,7 +92,7 @@ function worthOf(digits: string, worth: number): bigint {
   return ns <= Number.MAX_SAFE_INTEGER ? BigInt(ns) : BigInt(digits) * BigInt(worth);
 }
 
-/** How many digits follow from there on. */
+/** Counts the digits from that place on. */
 function digitsFrom(text: string, from: number): number {
   let at = from;
   while (at < text.length && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at += 1;
@@ -160,7 +160,7 @@ export function partOfTimestamp({ ns }: Timestamp, part: TimePart, zone: Zone | 
   }
 }
 
-/** For a duration: the whole of it in hours, minutes or seconds, but MILLISECONDS only within the second. Rounded towards 0. */
+/** For a duration: all of it in hours, minutes or seconds, rounded towards 0. MILLISECONDS are only those within the second. */
 export function partOfDuration({ ns }: Duration, part: TimePart): bigint | Failure {
   switch (part) {
     case "HOURS":

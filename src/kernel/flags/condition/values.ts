@@ -111,7 +111,7 @@ export function isMap(value: Value): value is AnyMap {
   return !(value instanceof Special) || value instanceof MadeMap;
 }
 
-/** A value from outside, or from a list, as a value of expressions. Undefined: it is absent. */
+/** Converts a value of the context, or an element of a list, to a value of expressions. Undefined: the value is absent. */
 export function read(value: unknown): Value | undefined | Failure {
   switch (typeof value) {
     case "string":
@@ -136,22 +136,22 @@ function isReadable(value: object): boolean {
   return !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value));
 }
 
-/** The sizes of large objects, counted when they came in: the platform takes long even to find the first member. */
+/** The sizes of large objects, counted when they arrived, because the platform takes long even to find their first member. */
 const counted = new WeakMap<object, number>();
 const WORTH_KEEPING = 32;
 
-/** Whether it is a large map whose members were counted. */
+/** Whether a map is large, and its members were counted. */
 export function isLarge(map: object): boolean {
   return counted.has(map);
 }
 
-/** Remembers how many members a new object has. */
+/** Remembers the number of members of a new object. */
 export function keepCount(map: object, count: number): void {
   if (count >= WORTH_KEEPING) counted.set(map, count);
   else counted.delete(map);
 }
 
-/** The number of members of a map. It takes one step, and one for each member, because they are counted. */
+/** Counts the members of a map. It takes one step, and one more for each member. */
 export function memberCount(map: AnyMap, run: Run): number {
   const count = map instanceof MadeMap ? map.members.size : (counted.get(map) ?? presentKeys(map).length);
   run.step(1 + count);
@@ -165,15 +165,15 @@ export function presentKeys(map: { readonly [key: string]: unknown }): string[] 
   return keys;
 }
 
-/** The key in the form in which maps compare keys. Undefined: such a value cannot be a key. */
+/** Converts a key to the form that maps compare. Undefined: the value cannot be a key. */
 export function keyOf(value: Value): Key | undefined {
   if (typeof value === "string" || typeof value === "boolean" || typeof value === "bigint") return value;
   if (value instanceof Uint) return value.value;
-  // A double can only be the key of the whole number that it equals.
+  // A double can be a key only if it is a whole number. It is the same key as the int of that value.
   return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : undefined;
 }
 
-/** The member of that key. Undefined where the map has no such key. */
+/** The member with that key. Undefined if the map has no such key. */
 export function memberOf(map: AnyMap, key: Value, run: Run): Value | undefined | Failure {
   if (typeof key === "string") run.pass(key.length);
   if (map instanceof MadeMap) {

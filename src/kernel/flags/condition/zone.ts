@@ -4,7 +4,7 @@ export interface Zone {
   readonly name: string;
   /** The times at which the offset changes, in seconds since the Unix epoch, ascending. */
   readonly starts: readonly number[];
-  /** How far local time is ahead of UTC, in seconds. The first holds before `starts[0]`, then one from each start on. */
+  /** How far local time is ahead of UTC, in seconds. The first applies before `starts[0]`, each further one from its start. */
   readonly offsets: readonly number[];
 }
 
