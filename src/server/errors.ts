@@ -4,7 +4,7 @@ import { type ErrorInfo, ErrorInfoSchema, RetryInfoSchema } from "../../gen/goog
 import { cut, type ErrorCode, HeliosError } from "../core/index.ts";
 import { toDuration } from "./map/common.ts";
 
-/** Of the ErrorInfo of every error that comes from Helios. */
+/** The domain in the ErrorInfo of every error of Helios. */
 export const ERROR_DOMAIN = "helios";
 
 const CODES: Readonly<Record<ErrorCode, Code>> = {
@@ -35,7 +35,10 @@ export const MAX_ERROR_INFO_BYTES = 2560;
 /** Size of the field violations in an error's details; violations that do not fit are omitted. @limit bytes */
 export const MAX_ERROR_VIOLATIONS_BYTES = 1024;
 
-/** A domain error as it goes over the wire: its code and text, one ErrorInfo, and RetryInfo where a time is known. */
+/**
+ * Converts an error to its form in the protocol: code and text, an ErrorInfo, and a RetryInfo if the time to retry is
+ * known.
+ */
 export function fromHeliosError(error: HeliosError): ConnectError {
   const info = infoOf(error);
   const wire = new ConnectError(fitText(error.message), CODES[error.code], undefined, undefined, error);
@@ -47,12 +50,13 @@ export function fromHeliosError(error: HeliosError): ConnectError {
   return wire;
 }
 
-/** Told of errors that nobody foresaw, with the id under which the caller knows them. */
+/** Logs an unforeseen error with the id that the caller gets. */
 export type ReportUnforeseen = (errorId: string, error: unknown) => void;
 
 /**
- * Whatever a handler threw, as it goes over the wire. What was not foreseen becomes INTERNAL with an id; its text stays
- * in the log. `signal` is the call's: a handler that failed because its caller left, or out of time, tells just that.
+ * Converts anything that a handler threw to an error for the caller. An unforeseen error becomes INTERNAL with an id, and
+ * its text is only logged. `signal` belongs to the call: if it is aborted, the handler's error is reported as a
+ * cancellation or a passed deadline.
  */
 export function toConnectError(
   thrown: unknown,
@@ -69,8 +73,8 @@ export function toConnectError(
 }
 
 /**
- * The ErrorInfo of an error. Where its values are too long, or all of them together, the stack is cut first and then all
- * texts; a value that is JSON is left out instead.
+ * Returns the ErrorInfo of an error. If the metadata are too long, the stack is cut first, then all texts. A value that is
+ * JSON is left out rather than cut.
  */
 export function infoOf({ reason, metadata }: Pick<HeliosError, "reason" | "metadata">): ErrorInfo {
   const fitting = (chars: number, stackChars: number): ErrorInfo => {
@@ -90,12 +94,12 @@ export function infoOf({ reason, metadata }: Pick<HeliosError, "reason" | "metad
 
 const fits = (info: ErrorInfo): boolean => toBinary(ErrorInfoSchema, info).length <= MAX_ERROR_INFO_BYTES;
 
-/** Metadata that are JSON, which nobody can read when it is cut. */
+/** Metadata that are JSON. They would be unreadable if they were cut. */
 const JSON_KEYS: ReadonlySet<string> = new Set(["error_fields", "error_cause"]);
-/** Characters that are left of a stack where the metadata are too long. */
+/** Characters of a stack that remain if the metadata are too long. */
 const SHORT_STACK = 256;
 
-/** An error's text, cut where it is too long for a trailer. */
+/** Cuts an error's text if it is too long for a trailer. */
 export function fitText(text: string): string {
   for (let chars = MAX_TEXT_CHARS; ; chars /= 2) {
     const short = cut(text, chars).toWellFormed();

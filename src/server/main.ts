@@ -29,7 +29,7 @@ if (command.kind === "print") {
   const { logLevel: level, logDir: directory, logMaxBytes: maxBytes, logKeep: keep } = config;
   const logging = createLogging({ level, directory, terminal, maxBytes, keep });
   process.on("uncaughtException", (error) => {
-    logging.server("error", "uncaught exception; ending", { error: error.stack ?? String(error) });
+    logging.server("error", "uncaught exception; the server stops", { error: error.stack ?? String(error) });
     void logging.flush(CRASH_FLUSH_MS).finally(endAtOnce);
   });
   const shutdown = createShutdown({
@@ -39,8 +39,10 @@ if (command.kind === "print") {
     exit: (code) => leave(code, logging),
     kill: endAtOnce,
   });
-  // By itself Node opens a port then, by which whoever reaches it may run anything.
-  process.on("SIGUSR1", () => logging.server("warn", "SIGUSR1 opens no inspector; it takes a start with --inspect"));
+  // By default, Node opens a debugging port on this signal. Anybody who reaches the port could run any code.
+  process.on("SIGUSR1", () =>
+    logging.server("warn", "SIGUSR1 is ignored; to debug the server, start it with --inspect"),
+  );
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => shutdown.signal(name));
   for (const notice of notices) logging.server("info", notice);
   await serve(config, logging, shutdown).catch(async (error: unknown) => {
@@ -91,11 +93,11 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
   });
 }
 
-/** Ends in order, or by a kill where a disk hangs: what could be written of the logs has been. */
+/** Ends in order, or by SIGKILL if a disk hangs. All logs that could be written have been written. */
 function leave(code: number, logging: Logging): void {
   endProcess(code, systemClock, async () => {
-    const stuck = logging.isBusy() ? "the disk of a log" : "a file system or a name server";
-    logging.server("warn", `ending by SIGKILL: ${stuck} does not answer`);
+    const stuck = logging.isBusy() ? "the disk of a log file" : "a file system or a name server";
+    logging.server("warn", `the process ends by SIGKILL, because ${stuck} does not answer`);
     await logging.flush(CRASH_FLUSH_MS);
   });
 }

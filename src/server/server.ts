@@ -52,28 +52,34 @@ const FAREWELL_MS = 250;
 export interface ServerOptions {
   readonly engine: Engine;
   readonly host: string;
-  /** 0: a free one. */
+  /** Port to listen on. 0 selects a free port. */
   readonly port: number;
   readonly version: string;
   readonly log: LogCall;
-  /** How the places are that log lines go to, for `/readyz`. Default: nothing is told of them. */
+  /** Returns the state of the log destinations, for `/readyz`. Default: no logs are reported. */
   readonly logs?: () => readonly SinkStatus[];
   readonly clock?: Clock;
   readonly newId?: () => string;
-  /** A connection that has not said for so long what it speaks is closed; Infinity: never. Default 10 s. */
+  /** Time after which a connection that has not sent its protocol is closed. Infinity: never. Default: 10 s. */
   readonly firstByteTimeoutMs?: number;
-  /** How often a silent connection is asked whether it is there (30 s; Infinity: never), and how long it may take to answer (10 s). */
+  /**
+   * Interval of pings on a silent connection (30 s; Infinity: never), and the time that the client has to answer (10 s).
+   */
   readonly pingIntervalMs?: number;
   readonly pingTimeoutMs?: number;
-  /** Pages of which other origins a browser may let in. Default: none. */
+  /** Origins whose web pages a browser may let in. Default: none. */
   readonly allowedOrigins?: readonly string[];
-  /** By which names, besides loopback ones and `host`, a browser may reach the service; `*`: all. Default: none. */
+  /**
+   * Host names by which a browser may reach the service, besides loopback names and `host`. `*` means all. Default: none.
+   */
   readonly allowedHosts?: readonly string[];
-  /** How long calls may go on after `drain` was asked for. Default 10 s. */
+  /** Time for which calls may continue after `drain`. Default: 10 s. */
   readonly graceMs?: number;
-  /** How many calls may be under way at once, streams too; further ones are refused. Default 20,000. */
+  /** Number of calls in progress, including streams. Further calls are refused. Default: 20,000. */
   readonly maxOpenCalls?: number;
-  /** What all answers that wait to be read may hold; beyond it the largest that do not get on are ended. Default 256 MiB. */
+  /**
+   * Bytes that all unread answers may hold. Beyond it, the largest answers without progress are ended. Default: 256 MiB.
+   */
   readonly maxUnreadBytes?: number;
 }
 
@@ -81,15 +87,15 @@ export interface Server {
   readonly url: string;
   readonly port: number;
   /**
-   * Stops: not ready at once, watches end in SERVER_DRAINING, calls under way finish within the grace period, then
-   * every connection is cut. Safe to call twice.
+   * Stops the server. It is not ready from now on, and watches end with SERVER_DRAINING. Calls in progress may finish
+   * within the grace period; then all connections are closed. Calling it twice is safe.
    */
   drain(): Promise<void>;
 }
 
 /**
- * Serves an engine on one port. Rejects where it cannot listen, and with ARGUMENT_INVALID where an option is not a span of time
- * in its range. The engine stays the caller's to close.
+ * Serves an engine on one port. Rejects if the server cannot listen, and with ARGUMENT_INVALID if an option is not a
+ * duration in its range. The caller must close the engine.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   for (const name of SPANS) checkSpan(name, options[name] ?? 1, { isAbove: name !== "graceMs", mayBeInfinite: true });
@@ -124,7 +130,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     newId,
     report,
     reportSlowReader: (path, waitingBytes, problem) =>
-      log("info", "an answer was ended: its reader is too slow", { path, waitingBytes, problem }),
+      log("info", "an answer was ended, because its client reads too slowly", { path, waitingBytes, problem }),
     shutdownSignal: shutdown.signal,
     maxOpenCalls: options.maxOpenCalls,
     maxUnreadBytes: options.maxUnreadBytes,
@@ -139,7 +145,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const boundPort = await port.listen(host, options.port);
 
   const refusals = engine.store.writable.observe((refusal) => {
-    if (refusal === undefined) log("info", "the store takes writes again", {});
+    if (refusal === undefined) log("info", "the store accepts writes again", {});
     else log("error", "the store refuses writes; reads go on", { problem: refusal.problem });
   });
   const drain = async (): Promise<void> => {
@@ -149,11 +155,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const closed = port.close();
     let cut = clock.setTimer(options.graceMs ?? DEFAULT_GRACE_MS, () => {
       shutdown.abort(fromHeliosError(error));
-      // What calls are told now has to leave before their connections do.
+      // The last answers must be sent before the connections are closed.
       cut = clock.setTimer(FAREWELL_MS, () => port.destroy());
     });
     await closed;
-    // A call with a key goes on without its caller, who is to find its outcome when the service is back.
+    // A call with an idempotency key goes on without its caller, who looks for the outcome when the service is back.
     await race(engine.modules.keyedCallsIdle(), [signalLimit(shutdown.signal)]).catch(() => {});
     cut.cancel();
     refusals.close();

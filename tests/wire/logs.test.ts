@@ -129,7 +129,7 @@ describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", (
     child.kill("SIGTERM");
     expect(await closed).toEqual([null, "SIGKILL"]);
     expect(output).toContain('"stopped"');
-    expect(output).toContain("the disk of a log does not answer");
+    expect(output).toContain("the disk of a log file does not answer");
   });
 });
 

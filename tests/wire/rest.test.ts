@@ -136,7 +136,9 @@ describe("REST", () => {
       });
       socket.on("close", () => resolve(text));
     });
-    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"reason":"REQUEST_MALFORMED".*this is no HTTP request"/s);
+    expect(answer).toMatch(
+      /^HTTP\/1\.1 400 Bad Request\r\n.*"reason":"REQUEST_MALFORMED".*this is not an HTTP request"/s,
+    );
   });
 
   it("lists the verbs of a path, and refuses unknown paths", async () => {

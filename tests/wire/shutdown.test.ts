@@ -183,7 +183,7 @@ describe("the shutdown", () => {
     clock.advance(1);
     shutdown.signal("SIGTERM");
     await turn();
-    expect(done.slice(1)).toEqual(["ending at once: a second signal", "flushed", "killed"]);
+    expect(done.slice(1)).toEqual(["the process ends at once, because of a second signal", "flushed", "killed"]);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-// What all platforms of clients have. The kernel is checked without the types of any platform.
+// Declares the globals that every platform of a client provides. The kernel is checked without the types of any platform.
                          
                 
  
@@ -16,9 +16,9 @@
  * (or a simulation) decides what time it is.
  */
                         
-                                                                                                                     
+                                                                                                                  
                 
-                                                                                                   
+                                                                                                          
                       
      
                                                                                                                                
@@ -83,7 +83,7 @@ function refuseNaN(delayMs        )       {
                                             
                                                                                                         
                             
-                                                               
+                                                                
                              
  
 

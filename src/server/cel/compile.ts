@@ -6,7 +6,7 @@ import { type Roots, termsOf } from "./terms.ts";
 import { CelError, isTooDeep, treeOf } from "./tree.ts";
 import { type CelNames, CelTypeError, typeOf } from "./types.ts";
 
-/** What an expression is compiled for. */
+/** What an expression is compiled for: its names, types and limits. */
 export interface Purpose {
   readonly names: Names;
   readonly types: CelNames;
@@ -16,13 +16,13 @@ export interface Purpose {
 
 export interface Compiled {
   readonly program: Program;
-  /** Line and column of what a node of the program was made of; undefined: they are not known. */
+  /** Returns the line and column of the expression from which a node of the program was made, if they are known. */
   placeOf(node: number): string | undefined;
 }
 
 /**
- * Compiles an expression of CEL that is true or false to a program. Throws a CelError that says what is wrong, where, and
- * what was expected: also where the expression could never be evaluated.
+ * Compiles a CEL expression that results in true or false to a program. Throws a CelError that says what is wrong, where,
+ * and what was expected. It also throws if the expression could never be evaluated.
  */
 export function compile(source: string, { names, types, roots, limits }: Purpose): Compiled {
   try {
@@ -36,7 +36,7 @@ export function compile(source: string, { names, types, roots, limits }: Purpose
     const { program, ids } = emit(term, patterns, zones, limits);
     return { program, placeOf: (node) => placeOf(ids[node]) };
   } catch (error) {
-    if (isTooDeep(error)) throw new CelError("it is nested too deeply", "less of it");
+    if (isTooDeep(error)) throw new CelError("it is nested too deeply", "a simpler expression");
     throw error;
   }
 }

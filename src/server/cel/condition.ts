@@ -49,13 +49,13 @@ const known = new Map<string, Known>();
 let knownBytes = 0;
 
 /**
- * Compiles conditions in CEL over `context`, with the names of the contract. What is not there is an empty text, or no
- * attribute. Numbers of attributes are doubles. A condition throws a ConditionFailed where it cannot be evaluated, is
- * neither true nor false, or takes more steps or memory than it may.
+ * Compiles conditions in CEL over `context`, with the field names of the contract. A missing field is an empty text, and a
+ * missing attribute does not exist. Numbers of attributes are doubles. A compiled condition throws a ConditionFailed if it
+ * cannot be evaluated, is neither true nor false, or exceeds its limit of steps or memory.
  */
 export const compileCondition: ConditionCompiler = (source) => knownOf(source).condition;
 
-/** The program of a condition. Throws a ConditionError where it cannot be compiled. */
+/** Returns the program of a condition. Throws a ConditionError if it cannot be compiled. */
 export function programOf(source: string): Program {
   return knownOf(source).program;
 }
@@ -63,7 +63,7 @@ export function programOf(source: string): Program {
 function knownOf(source: string): Known {
   const kept = known.get(source);
   if (kept !== undefined) {
-    // The last that is asked for is the last to go.
+    // The most recently used condition is evicted last.
     known.delete(source);
     known.set(source, kept);
     return kept;
@@ -71,7 +71,7 @@ function knownOf(source: string): Known {
   const { program, placeOf } = compiled(source);
   const size = encodedSize(program);
   if (size > MAX_PROGRAM_BYTES) {
-    throw new ConditionError(`it is a program of ${size} bytes`, `at most ${MAX_PROGRAM_BYTES}: simpler patterns`);
+    throw new ConditionError(`its program has ${size} bytes`, `at most ${MAX_PROGRAM_BYTES}; use simpler patterns`);
   }
   const fresh = { program, condition: conditionOf(program, placeOf), size: size + source.length * 2 };
   known.set(source, fresh);

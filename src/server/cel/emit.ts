@@ -6,7 +6,7 @@ export interface Limits {
   readonly maxBytes: number;
 }
 
-/** The term as a program, and for each of its nodes the node of the tree that it comes from. */
+/** Writes a term as a program. Also returns, for each node of the program, the node of the tree from which it was made. */
 export function emit(
   root: Term,
   patterns: readonly Pattern[],

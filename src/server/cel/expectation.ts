@@ -27,8 +27,8 @@ const PURPOSE: Purpose = {
 };
 
 /**
- * Compiles expectations in CEL over `output`, `error` and `duration_ms`. Numbers of the output are CEL doubles. An
- * expectation throws where it cannot be evaluated, is neither true nor false, or takes more steps or memory than it may.
+ * Compiles expectations in CEL over `output`, `error` and `duration_ms`. Numbers of the output are CEL doubles. A compiled
+ * expectation throws if it cannot be evaluated, is neither true nor false, or exceeds its limit of steps or memory.
  */
 export const compileExpectation: ExpectationCompiler = (source) => {
   const { program, placeOf } = compiled(source);

@@ -21,10 +21,10 @@ export const MAX_PATTERNS = 16;
 /** Different time zones in a condition; more are refused with `FLAG_CONDITION_INVALID`. @limit time zones */
 export const MAX_ZONES = 4;
 
-/** A text that is worked out beforehand is kept if it is no longer. */
+/** Longest text, in characters, that is computed beforehand and stored in the program. */
 const KEPT_TEXT = 1024;
 
-/** A term whose parts that are made of constants alone have been evaluated, and what they need. */
+/** A term whose constant parts have been evaluated, and what is needed to evaluate the rest. */
 export interface Folded {
   readonly term: Term;
   readonly patterns: readonly Pattern[];
@@ -33,22 +33,22 @@ export interface Folded {
 
 interface Part {
   readonly term: Term;
-  /** The lowest slot that it takes from a macro around it; -1: it needs a variable, too. */
+  /** The lowest slot of an enclosing macro that it uses. -1 if it also uses a variable. */
   readonly needs: number;
-  /** What it always is; only of a part that needs nothing. */
+  /** The constant value of the term. Only present if it uses no variable and no slot. */
   readonly known?: Value;
-  /** The patterns that it goes through a text with, by their index. */
+  /** Indexes of the patterns that it matches against a text. */
   readonly uses: ReadonlySet<number>;
-  /** Whether it is written as a constant, or as a list or map of such: it is made but once. */
+  /** Whether it is a constant, or a list or map of constants. It is then created only once. */
   readonly isLiteral: boolean;
-  /** What it takes to evaluate it with all that it is made of. */
+  /** The cost of evaluating it with all of its parts. */
   readonly cost: { readonly steps: number; readonly bytes: number };
 }
 
 const NOTHING = Number.POSITIVE_INFINITY;
 const FREE = { steps: 0, bytes: 0 };
 const NO_PATTERNS: ReadonlySet<number> = new Set();
-/** Stands where a pattern is not needed: to make one ready takes time. */
+/** Stands for a pattern that is not used, because compiling a pattern takes time. */
 const UNUSED: Pattern = {
   text: "",
   instructions: [{ op: "MATCH", next: 0, other: 0 }],
@@ -57,7 +57,7 @@ const UNUSED: Pattern = {
   anchored: true,
 };
 
-/** Evaluates what is made of constants alone. Throws a CelError where that fails, or takes more than the limits. */
+/** Evaluates the constant parts of a term. Throws a CelError if that fails or exceeds the limits. */
 export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
   const patterns: Pattern[] = [];
   const zones: Zone[] = [];
@@ -74,7 +74,7 @@ export function fold(root: Term, limits: Limits, placeOf: PlaceOf): Folded {
     return evaluated(own, rest, uses);
   };
 
-  /** With its pattern or its zone looked up. */
+  /** Replaces the pattern or the time zone of a term by its index. */
   const resolved = (term: Term): Term => {
     const [target, second] = term.args;
     if (target === undefined || second === undefined) return term;
@@ -164,14 +164,14 @@ function hopeless({ message }: { readonly message: string }, position: string | 
   return new CelError(`it can never be evaluated: ${message}`, "constants that can be evaluated", position);
 }
 
-/** The patterns of a term and of those of its parts that are not known yet. */
+/** The patterns that a term and its parts use and that are not evaluated yet. */
 function usedBy({ op, index }: Term, args: readonly Part[]): ReadonlySet<number> {
   const all = args.filter(({ uses }) => uses.size > 0).flatMap(({ uses }) => [...uses]);
   if (op === "MATCHES") all.push(index);
   return all.length === 0 ? NO_PATTERNS : new Set(all);
 }
 
-/** The lowest slot of the macros around it that a term uses. */
+/** The lowest slot of an enclosing macro that a term uses. */
 function needsOf({ op, index }: Term, args: readonly Part[]): number {
   if (op === "VARIABLE" || op === "HAS_VARIABLE") return -1;
   if (op === "LOCAL") return index;
@@ -180,7 +180,7 @@ function needsOf({ op, index }: Term, args: readonly Part[]): number {
   return Math.min(NOTHING, ...outside);
 }
 
-/** Whether a value stands in the program in place of what it was made of. */
+/** Whether the value replaces the expression that it was computed from. */
 function isKept(value: Value): boolean {
   if (typeof value === "string" || value instanceof Uint8Array) return value.length <= KEPT_TEXT;
   if (typeof value !== "object" || value === null) return true;

@@ -1,7 +1,7 @@
 import { formsOf } from "./signatures.ts";
 import { type Call, CelError, type CelNode, type Macro, type PlaceOf } from "./tree.ts";
 
-/** What `type(x)` can be compared with. */
+/** The types that `type(x)` can be compared with. */
 export const TYPES: ReadonlySet<string> = new Set([
   "bool",
   "bytes",
@@ -15,14 +15,14 @@ export const TYPES: ReadonlySet<string> = new Set([
   "uint",
 ]);
 
-/** What an expression may name. */
+/** The names that an expression may use. */
 export interface Names {
   readonly variables: ReadonlySet<string>;
-  /** What to say of a name that is not known. */
+  /** Describes the error about an unknown name. */
   unknown(name: string): { readonly problem: string; readonly expected: string };
 }
 
-/** Refuses names that stand neither for a variable, that of a macro's included, nor for a type, and unknown functions. */
+/** Refuses unknown functions, and names that are neither a variable (of the context or of a macro) nor a type. */
 export function checkNames(root: CelNode, names: Names, placeOf: PlaceOf): void {
   const look = (node: unknown, bound: ReadonlySet<string>, outer: unknown): void => {
     if (Array.isArray(node)) {

@@ -1,4 +1,4 @@
-/** What a function takes and answers. */
+/** The types of a function's arguments and result. */
 export interface Form {
   readonly target?: string;
   readonly args: readonly string[];
@@ -7,7 +7,7 @@ export interface Form {
 
 const NUMBERS = ["int", "uint", "double"];
 
-/** `string.(string) bool` or `(int, int) int`. */
+/** Parses a signature such as `string.(string) bool` or `(int, int) int`. */
 function form(text: string): Form {
   const [, target, args = "", result = ""] = /^(?:([\w.]+)\.)?\((.*)\) ([\w.]+)$/.exec(text) ?? [];
   const split = args === "" ? [] : args.split(", ");
@@ -31,7 +31,7 @@ const text = forms("string.(string) bool");
 const from = (result: string, ...types: readonly string[]): readonly Form[] =>
   forms(...types.map((type) => `(${type}) ${result}`));
 
-/** The functions and operators of the portable core, as the parser names them. */
+/** The functions and operators of CEL's portable core, by the names that the parser uses. */
 export const FUNCTIONS: Readonly<Record<string, readonly Form[]>> = {
   "!_": forms("(bool) bool"),
   "-_": forms("(int) int", "(double) double"),

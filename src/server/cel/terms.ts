@@ -10,18 +10,18 @@ import {
 } from "../../core/index.ts";
 import { type Call, CelError, type CelNode, type Macro, type PlaceOf, type Select, type Struct } from "./tree.ts";
 
-/** A node of a program that is being made. */
+/** A node of a program under construction. */
 export interface Term {
   readonly op: Op;
   readonly args: readonly Term[];
   readonly index: number;
   readonly name: string;
   readonly constant?: Value;
-  /** The node of the tree that it comes from. */
+  /** The node of the tree from which it was made. */
   readonly id: unknown;
 }
 
-/** How names are read: those of variables, and a variable whose fields are variables, such as `context`. */
+/** The names of an expression: its variables, and an object such as `context` whose fields are variables. */
 export interface Roots {
   readonly variables: readonly string[];
   readonly object?: { readonly name: string; readonly fields: readonly string[] };
@@ -70,19 +70,19 @@ const OPERATORS: Readonly<Record<string, Op>> = {
   getMilliseconds: "GET_MILLISECONDS",
 };
 
-/** The variables of the macros around a node, and how many these are: one may hide that of another. */
+/** The variables of the enclosing macros, and their number. A variable may hide another one of the same name. */
 interface Scope {
   readonly slots: ReadonlyMap<string, number>;
   readonly depth: number;
 }
 
-/** The tree as terms. Names and functions are known, and types fit. Throws a CelError. */
+/** Converts the tree to terms. Its names, functions and types have been checked. Throws a CelError. */
 export function termsOf(root: CelNode, roots: Roots, placeOf: PlaceOf): Term {
   const { variables, object } = roots;
 
   const term = (node: CelNode, scope: Scope, depth: number): Term => {
     if (depth > PROGRAM_MAX_DEPTH) {
-      const expected = `at most ${PROGRAM_MAX_DEPTH} operations within one another`;
+      const expected = `at most ${PROGRAM_MAX_DEPTH} nested operations`;
       throw new CelError("it is nested too deeply", expected, placeOf(node.id));
     }
     const { id } = node;
@@ -142,7 +142,7 @@ export function termsOf(root: CelNode, roots: Roots, placeOf: PlaceOf): Term {
     if (variables.includes(name)) return termOf("VARIABLE", [], node.id, { name });
     if (name !== object?.name) return constantTerm(new TypeValue(name), node.id);
     const expected = `one of its fields: ${object.fields.join(", ")}`;
-    throw new CelError(`${name} is no value by itself`, expected, placeOf(node.id));
+    throw new CelError(`${name} cannot be used as a value`, expected, placeOf(node.id));
   };
 
   const called = (node: CelNode, call: Call, scope: Scope, depth: number): Term => {
@@ -152,7 +152,7 @@ export function termsOf(root: CelNode, roots: Roots, placeOf: PlaceOf): Term {
       return termOf(name === "_&&_" ? "AND" : "OR", flat(node, name).map(part), node.id);
     }
     const [first, second] = args;
-    // What is asked of the object by a constant name is the same as its field.
+    // An index with a constant name is the same as the field of that name.
     if (name === "_[_]" && first && isObject(first, scope)) return variable(node, fieldOf(second), false);
     if (name === "@in" && second && isObject(second, scope)) return variable(node, fieldOf(first), true);
     if (name === "dyn" && first) return part(first);
@@ -202,7 +202,7 @@ export function constantTerm(constant: Value, id: unknown): Term {
   return { ...termOf("CONSTANT", [], id), constant };
 }
 
-/** The operands of `a && b && c`, however they are grouped. */
+/** Returns the operands of `a && b && c`, however they are grouped. */
 function flat(node: CelNode, name: string): CelNode[] {
   const found: CelNode[] = [];
   const left = [node];
@@ -231,7 +231,7 @@ interface Constant {
 function constantOf(node: CelNode, placeOf: PlaceOf): Value {
   const { case: kind, value } = (node.exprKind.value as Constant).constantKind;
   if (kind === "nullValue") return null;
-  // The parser takes a whole number of any length.
+  // The parser accepts whole numbers of any length.
   if (kind === "uint64Value") {
     if ((value as bigint) <= MAX_UINT) return new Uint(value as bigint);
     throw new CelError("the number is too large for a uint", `at most ${MAX_UINT}`, placeOf(node.id));

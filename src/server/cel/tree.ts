@@ -29,7 +29,7 @@ export interface Struct {
   readonly entries: readonly { readonly keyKind: { readonly value?: unknown }; readonly value: CelNode }[];
 }
 
-/** A macro, such as `all`, as the parser writes it out. */
+/** A macro, such as `all`, in the form into which the parser expands it. */
 export interface Macro {
   readonly iterVar: string;
   readonly iterVar2: string;
@@ -41,11 +41,11 @@ export interface Macro {
   readonly result: CelNode;
 }
 
-/** An expression cannot be compiled. */
+/** Thrown if an expression cannot be compiled. */
 export class CelError extends Error {
   override readonly name = "CelError";
   readonly expected: string;
-  /** Line and column, where they are known. */
+  /** Line and column, if known. */
   readonly position: string | undefined;
   constructor(message: string, expected: string, position?: string) {
     super(message);
@@ -54,10 +54,10 @@ export class CelError extends Error {
   }
 }
 
-/** Line and column of a node; undefined: they are not known. */
+/** Returns the line and column of a node, if known. */
 export type PlaceOf = (id: unknown) => string | undefined;
 
-/** Reads a text. Throws a CelError. */
+/** Parses an expression. Throws a CelError. */
 export function treeOf(source: string): { readonly root: CelNode; readonly placeOf: PlaceOf } {
   if (!source.isWellFormed()) throw new CelError("it has half a character", "Unicode");
   const deep = tooDeep(source);
@@ -82,18 +82,19 @@ export function treeOf(source: string): { readonly root: CelNode; readonly place
   return { root: parsed.expr as CelNode, placeOf };
 }
 
-/** What a parser's error says, and where. */
+/** Converts an error of the parser to a CelError. */
 function parserError(error: unknown): CelError {
-  if (isTooDeep(error)) return new CelError("it is nested too deeply", "less of it");
-  if (error instanceof RangeError) return new CelError("it names a character that does not exist", "Unicode");
+  if (isTooDeep(error)) return new CelError("it is nested too deeply", "a simpler expression");
+  if (error instanceof RangeError)
+    return new CelError("an escape stands for a character that does not exist", "a code point of Unicode");
   const start = (error as { location?: { start?: { line: number; column: number } } }).location?.start;
-  // It begins with the place, and says both in one.
+  // The parser's message begins with the position, and contains both the problem and the expectation.
   const message = (error instanceof Error ? error.message : String(error)).replace(/^<input>:\d+:\d+: /, "");
   const [problem = message, expected = "an expression of CEL"] = message.split(" but expecting ");
   return new CelError(problem, expected, start && `line ${start.line}, column ${start.column}`);
 }
 
-/** Whether the stack is used up: the platform throws other RangeErrors too. */
+/** Whether the call stack is exhausted. The platform also throws RangeErrors for other reasons. */
 export function isTooDeep(error: unknown): boolean {
   return error instanceof RangeError && error.message.includes("call stack");
 }
@@ -105,9 +106,9 @@ function placeAt(source: string, offset: number): string {
 
 const TOKEN = /\/\/[^\n]*|[rR]?(""".*?"""|'''.*?'''|"[^"\n]*"|'[^'\n]*')|[()[\]{}]|./gsu;
 
-/** Where a bracket opens that is nested too deeply; undefined: nowhere. */
+/** Returns the position of the first bracket that is nested too deeply, if there is one. */
 function tooDeep(source: string): number | undefined {
-  // An escaped quote would end a text too early for TOKEN.
+  // Without this, an escaped quote would end a string literal too early for TOKEN.
   const plain = source.replace(/\\./gsu, (escaped) => "_".repeat(escaped.length));
   let depth = 0;
   for (const { 0: token, index } of plain.matchAll(TOKEN)) {

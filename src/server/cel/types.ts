@@ -1,13 +1,13 @@
 import { formsOf } from "./signatures.ts";
 import type { Call, CelNode, Macro, Select, Struct } from "./tree.ts";
 
-/** What a node's value is. `json` is a value of JSON, whose numbers are doubles; `dyn` may be anything. */
+/** The type of a node's value. `json` is a JSON value, whose numbers are doubles. `dyn` may be any value. */
 export type CelTypeName = string;
 
-/** Types do not fit. */
+/** Thrown if types do not fit. */
 export class CelTypeError extends Error {
   readonly expected: string;
-  /** The node. */
+  /** The node with the error. */
   readonly id: unknown;
   constructor(message: string, expected: string, id: unknown) {
     super(message);
@@ -17,7 +17,7 @@ export class CelTypeError extends Error {
 }
 
 type Fields = Readonly<Record<string, CelTypeName>>;
-/** The types of names; an object's type is that of its fields. */
+/** The types of names. The type of an object consists of the types of its fields. */
 export type CelNames = Readonly<Record<string, CelTypeName | Fields>>;
 
 const CONSTANTS: Readonly<Record<string, CelTypeName>> = {
@@ -32,7 +32,7 @@ const CONSTANTS: Readonly<Record<string, CelTypeName>> = {
 const NUMBERS = ["int", "uint", "double"];
 const JSON_TYPES = ["bool", "double", "string", "list", "map", "null_type"];
 
-/** The type of an expression, as far as it can be known before it is evaluated. Throws a CelTypeError. */
+/** Returns the type of an expression, as far as it is known before evaluation. Throws a CelTypeError. */
 export function typeOf(node: CelNode, names: CelNames): CelTypeName {
   const typed = typeOrFields(node, names);
   return typeof typed === "string" ? typed : "map";
@@ -44,7 +44,7 @@ function typeOrFields(node: CelNode, names: CelNames): CelTypeName | Fields {
     case "constExpr":
       return CONSTANTS[(value as { constantKind: { case: string } }).constantKind.case] ?? "dyn";
     case "identExpr":
-      // What is not among the names is a type, such as `string`.
+      // A name that is not a variable is a type, such as `string`.
       return own(names, (value as { name: string }).name) ?? "type";
     case "selectExpr":
       return selected(node, value as Select, names);
@@ -77,7 +77,8 @@ function selected(node: CelNode, { operand, field, testOnly }: Select, names: Ce
 }
 
 function made(node: CelNode, { messageName, entries }: Struct, names: CelNames): CelTypeName {
-  if (messageName !== "") throw new CelTypeError(`${messageName} cannot be made`, "a value of JSON", node.id);
+  if (messageName !== "")
+    throw new CelTypeError(`a message of type ${messageName} cannot be created`, "a JSON value", node.id);
   for (const { keyKind, value } of entries) {
     typeOf(keyKind.value as CelNode, names);
     typeOf(value, names);
@@ -87,7 +88,7 @@ function made(node: CelNode, { messageName, entries }: Struct, names: CelNames):
 
 function called(node: CelNode, call: Call, names: CelNames): CelTypeName {
   const listed = call.function === "@in" ? elementsOf(call.args[1]) : undefined;
-  // What is listed is typed once, below: twice at each level would be without end.
+  // The elements of a list literal are typed below, once. Typing them twice at each level would take exponential time.
   const args = call.args.map((arg, index) => (index === 1 && listed ? "list" : typeOf(arg, names)));
   const [a = "dyn", b = "dyn", c = "dyn"] = args;
   const needBool = (type: CelTypeName, index: number): void => {
@@ -118,7 +119,7 @@ function called(node: CelNode, call: Call, names: CelNames): CelTypeName {
   return overloaded(node, call, call.target && typeOf(call.target, names), args);
 }
 
-/** Of a list that is written there; undefined: it is another expression. */
+/** The elements of a list literal. Undefined for other expressions. */
 function elementsOf(node: CelNode | undefined): readonly CelNode[] | undefined {
   return node?.exprKind.case === "listExpr" ? (node.exprKind.value as { elements: CelNode[] }).elements : undefined;
 }
@@ -167,7 +168,7 @@ function comprehended(macro: Macro, names: CelNames): CelTypeName {
   if (!["list", "map", "json", "dyn"].includes(range)) {
     throw new CelTypeError(`${name(range)} has no members`, "a list or an object", macro.iterRange.id);
   }
-  // Of a list that is written there nothing is known but that it is one.
+  // The types of a list literal's elements are not tracked.
   const member = range === "map" ? "string" : range === "json" ? "json" : "dyn";
   const inner = {
     ...names,
@@ -188,7 +189,7 @@ function name(type: CelTypeName): string {
   return own({ json: "JSON", dyn: "anything", null_type: "null" }, type) ?? type;
 }
 
-/** `_<_` as it is written: `<`. */
+/** Returns an operator as it is written: `<` for `_<_`. */
 function symbol(called: string): string {
   return called.replaceAll(/[_@]/g, "") || called;
 }

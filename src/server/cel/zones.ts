@@ -1,22 +1,22 @@
 /// <reference lib="esnext.temporal" />
 import type { Zone } from "../../core/index.ts";
 
-/** The years whose changes of the clock a zone knows; before and after, it is as at their ends. */
+/** The years for which a zone's clock changes are stored. Before and after them, the offset at the nearest end applies. */
 const FIRST = Date.UTC(1970) / 1000;
 const LAST = Date.UTC(2100) / 1000;
-/** Two changes of a clock are further apart. */
+/** Two clock changes of a zone are at least this many seconds apart. */
 const BETWEEN_CHANGES = 10 * 86_400;
 
 const known = new Map<string, Zone>();
 
-/** A zone of the IANA database, `UTC`, or an offset such as `+02:00`; undefined: there is none of that name. */
+/** Returns a zone of the IANA database, `UTC`, or an offset such as `+02:00`. Undefined if there is no such zone. */
 export function zoneOf(name: string): Zone | undefined {
   const kept = known.get(name);
   if (kept !== undefined) return kept;
   const offset = fixedOffset(name);
   if (offset !== undefined) return { name, starts: [], offsets: [offset] };
   const zone = namedZone(name);
-  // There are some 600 names.
+  // The cache is small: there are about 600 names.
   if (zone !== undefined) known.set(name, zone);
   return zone;
 }
@@ -29,7 +29,7 @@ function fixedOffset(name: string): number | undefined {
 }
 
 function namedZone(name: string): Zone | undefined {
-  // What the platform takes besides: offsets of forms that other languages do not.
+  // JavaScript also accepts offsets in forms that other languages do not.
   if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return undefined;
   try {
     return { name, ...(changesOf(name) ?? changesProbed(name)) };
@@ -41,7 +41,10 @@ function namedZone(name: string): Zone | undefined {
 
 type Changes = Omit<Zone, "name">;
 
-/** As the platform lists them; undefined: it has no such list. Throws a RangeError where there is no such zone. */
+/**
+ * Returns the clock changes that the platform lists, or undefined if it has no such list. Throws a RangeError for an
+ * unknown zone.
+ */
 export function changesOf(name: string): Changes | undefined {
   if (typeof Temporal === "undefined") return undefined;
   let at = new Temporal.ZonedDateTime(BigInt(FIRST) * 1_000_000_000n, name);
@@ -59,7 +62,7 @@ export function changesOf(name: string): Changes | undefined {
   }
 }
 
-/** The same, looked for: a hundred times as slow. */
+/** Finds the same changes by trial. This is a hundred times slower. */
 export function changesProbed(name: string): Changes {
   const offsetOf = clockOf(name);
   const starts: number[] = [];
@@ -74,7 +77,7 @@ export function changesProbed(name: string): Changes {
   return { starts, offsets };
 }
 
-/** When the offset became what it is at `late`. */
+/** Returns when the offset that applies at `late` began. */
 function changeBetween(early: number, late: number, offset: number, offsetOf: (seconds: number) => number): number {
   let [before, after] = [early, late];
   while (after - before > 1) {

@@ -19,14 +19,14 @@ export function listOf(value: string): readonly string[] {
 export function host(value: string): string | undefined {
   const name = unbracketed(value);
   if (isIP(name) !== 0 || (name === value && HOST_NAME.test(value) && !NUMERIC_END.test(value))) return undefined;
-  return "must be an address or a name of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or localhost, without scheme and port";
+  return "must be an address or host name of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or localhost, without scheme and port";
 }
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
-/** What ends so is an IPv4 address, or nothing (WHATWG URL, "ends in a number"). */
+/** A host with such an end must be an IPv4 address, or it is invalid (WHATWG URL, "ends in a number"). */
 const NUMERIC_END = /(^|\.)\d+\.?$/;
 
-/** `::1` of `[::1]`, as it stands in a URL. */
+/** Removes the brackets of an IPv6 address in a URL: `::1` for `[::1]`. */
 export function unbracketed(value: string): string {
   const [, inside = ""] = /^\[(.*)\]$/.exec(value) ?? [];
   return isIP(inside) === 6 ? inside : value;
@@ -36,7 +36,7 @@ export function origins(value: string): string | undefined {
   const wrong = listOf(value).find((origin) => origin !== "*" && !isOrigin(origin.replace("://*.", "://")));
   return wrong === undefined
     ? undefined
-    : "must be none, *, or origins such as https://ops.example.com or https://*.example.com with commas between";
+    : "must be none, *, or origins with commas between them, such as https://ops.example.com or https://*.example.com";
 }
 
 function isOrigin(text: string): boolean {
@@ -47,7 +47,7 @@ export function hosts(value: string): string | undefined {
   const wrong = listOf(value).find((one) => one !== "*" && hostName(one.replace(/^\*\./, "")) !== bare(one));
   return wrong === undefined
     ? undefined
-    : "must be none, *, or hosts such as ops.example.com, *.lan or 10.0.0.1 with commas between, without scheme and port";
+    : "must be none, *, or host names with commas between them, without scheme and port, such as ops.example.com, *.lan or 10.0.0.1";
 }
 
 const bare = (host: string): string => host.toLowerCase().replace(/^\*\./, "");
@@ -56,7 +56,7 @@ export function port(value: string): string | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? undefined : "must be a whole number from 0 to 65535";
 }
 
-/** A plain number of bytes, or one with a unit. */
+/** Parses a number of bytes, with or without a unit. */
 export function logBytes(value: string): number | undefined {
   return whole(value, 1024, MOST_BYTES) === undefined ? Number(value) : readBytes(value);
 }

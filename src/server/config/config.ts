@@ -9,47 +9,51 @@ import { FILE_SETTINGS, flagOf, type LogThreshold, SETTINGS, type SettingName, W
 
 const HOME = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** What an operator can set. */
+/** The settings of the service. */
 export interface Config {
   readonly host: string;
   readonly port: number;
   readonly dataDir: string;
   readonly modulesRoot: string;
-  /** Undefined: none. */
+  /** Undefined if there is no modules file. */
   readonly modulesFile: string | undefined;
   readonly flagsFile: string;
-  /** Settings that name a file: who sets one means it, and does not start without. Absent: none is set. */
+  /**
+   * Settings that name a file. If the operator sets one, the service does not start without that file. Absent: the operator
+   * set none of them.
+   */
   readonly namedFiles?: readonly (typeof FILE_SETTINGS)[number][];
-  /** Undefined: it is read only when asked. */
+  /** Undefined: the file is only reloaded on request. */
   readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
   readonly watchModules: boolean;
-  /** Pages of which other origins a browser lets in; `*`: all. */
+  /** Origins whose web pages a browser lets in. `*` means all. */
   readonly allowedOrigins: readonly string[];
-  /** By which names, besides loopback ones and the host, a browser may reach the service; `*`: all. */
+  /** Host names by which a browser may reach the service, besides loopback names and the host. `*` means all. */
   readonly allowedHosts: readonly string[];
   readonly journalMaxChanges: number;
   readonly journalMaxAgeMs: number;
   readonly journalMaxBytes: number;
   readonly flagHistoryMaxAgeMs: number;
-  /** How long calls may go on after SIGTERM, in ms. */
+  /** Time for which calls may continue after SIGTERM, in ms. */
   readonly graceMs: number;
   readonly logDir: string;
-  /** Of a log file, before it is put aside; and how many of those are kept. */
+  /** Size at which a log file is rotated, and the number of rotated files that are kept. */
   readonly logMaxBytes: number;
   readonly logKeep: number;
   readonly logLevel: LogThreshold;
 }
 
-/** What the command line asks for. */
+/** The command that the command line asks for. */
 export type Command =
-  /** `notices`: what an operator should know of the settings. */
+  /** `notices` tell the operator about ignored variables. */
   | { readonly kind: "serve"; readonly config: Config; readonly notices: readonly string[] }
   | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "refuse"; readonly problems: readonly string[] };
 
 /**
- * Reads the settings: a flag outranks its environment variable, and that the default. Paths that are given are relative
- * to `cwd`, the defaults of what Helios brings along to where Helios is. All problems are told at once.
+ * Reads the settings. A flag takes precedence over its environment variable, and that over the default. Paths in settings
+ * are relative to `cwd`; default paths of files that come with Helios are relative to Helios. All problems are reported
+ * together.
  */
 export function readCommand(
   args: readonly string[],
@@ -62,7 +66,7 @@ export function readCommand(
   const problems: string[] = [];
   const notices = SETTINGS.filter(({ name }) => isServiceLink(name, env[name])).map(
     ({ name }) =>
-      `${name}=${env[name]} is of a Kubernetes service, not a setting; it is ignored (set ${flagOf(name)} instead)`,
+      `${name}=${env[name]} was set by Kubernetes for a service and is ignored; use ${flagOf(name)} to change the setting`,
   );
   const given = { ...fromEnvironment(env, problems), ...fromFlags(args, problems) };
   for (const { name, check } of SETTINGS) {
@@ -72,7 +76,9 @@ export function readCommand(
   }
   const config = Object.freeze(complete(given, cwd));
   if (!isDirectory(config.modulesRoot)) {
-    problems.push(`HELIOS_MODULES_ROOT (--modules-root): must be a directory, which ${config.modulesRoot} is not`);
+    problems.push(
+      `HELIOS_MODULES_ROOT (--modules-root): must be a directory, but ${config.modulesRoot} is not a directory`,
+    );
   }
   return problems.length > 0 ? { kind: "refuse", problems } : { kind: "serve", config, notices };
 }
@@ -110,7 +116,7 @@ function complete(given: Given, cwd: string): Config {
   };
 }
 
-/** What is wrong with the files that were named, at the start. */
+/** Returns the problems of the files that settings name, at the start. */
 export function missingFiles({ namedFiles = [], flagsFile, modulesFile }: Config): readonly string[] {
   const files = { HELIOS_FLAGS_FILE: flagsFile, HELIOS_MODULES_FILE: modulesFile ?? "" };
   return namedFiles

@@ -3,9 +3,9 @@ import { flagOf, SETTINGS, type SettingName } from "./settings.ts";
 /** Settings as they are given, by their names. */
 export type Given = Partial<Record<SettingName, string>>;
 
-/** What Kubernetes puts into the environment where a service is called helios, or helios-something. */
+/** Environment variables that Kubernetes sets for a service named helios, or helios-something. */
 const SERVICE_LINK = /^HELIOS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
-/** The same of the one name that may be a setting's. */
+/** Such a variable whose name could also be that of a setting. */
 const SERVICE_PORT = /^HELIOS_(\w+_)?PORT$/;
 
 /** Whether a variable of the environment is such a one, not a setting. */
@@ -18,7 +18,7 @@ export function fromEnvironment(env: Readonly<Record<string, string | undefined>
   const known = new Set<string>(SETTINGS.map(({ name }) => name));
   for (const name of Object.keys(env)) {
     if (name.startsWith("HELIOS_") && !known.has(name) && !isServiceLink(name, env[name])) {
-      problems.push(`${name} is no setting; the settings are ${[...known].join(", ")}`);
+      problems.push(`${name} is not a setting; the settings are ${[...known].join(", ")}`);
     }
   }
   const set = SETTINGS.filter(
@@ -35,8 +35,8 @@ export function fromFlags(args: readonly string[], problems: string[]): Given {
     const [flag = "", inline] = splitOnce(arg, "=");
     const setting = SETTINGS.find(({ name }) => flagOf(name) === flag);
     if (setting === undefined) {
-      problems.push(`${arg} is no flag; the flags are ${SETTINGS.map(({ name }) => flagOf(name)).join(", ")}`);
-      // What follows is most likely its value.
+      problems.push(`${arg} is not a flag; the flags are ${SETTINGS.map(({ name }) => flagOf(name)).join(", ")}`);
+      // The next argument is probably the flag's value.
       if (inline === undefined && !args[index + 1]?.startsWith("-")) index += 1;
       continue;
     }
@@ -60,7 +60,7 @@ export function helpText(): string {
   return [
     "Usage: npm start -- [--flag value]...",
     "",
-    "Each setting is a flag or an environment variable; the flag wins.",
+    "Each setting is a flag or an environment variable. The flag takes precedence.",
     "",
     ...rows,
   ].join("\n");

@@ -5,21 +5,21 @@ export const LONGEST_AGE_MS = 36_500 * UNITS_MS.d;
 /** Largest size in a setting; the server does not start with a larger one. @limit bytes */
 export const MOST_BYTES = 1024 * UNITS_BYTES.GiB;
 
-/** `30d` in ms; undefined: the text is not an age from one minute to `LONGEST_AGE_MS`. */
+/** Parses an age such as `30d` as ms. Undefined if the text is not an age from one minute to `LONGEST_AGE_MS`. */
 export function readAge(text: string): number | undefined {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const ms = Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS];
   return ms >= UNITS_MS.m && ms <= LONGEST_AGE_MS ? ms : undefined;
 }
 
-/** `256MiB` in bytes; undefined: the text is not a size from 1 MiB to `MOST_BYTES`. */
+/** Parses a size such as `256MiB` as bytes. Undefined if the text is not a size from 1 MiB to `MOST_BYTES`. */
 export function readBytes(text: string): number | undefined {
   const [, count, unit] = /^(\d{1,9})(KiB|MiB|GiB)$/.exec(text) ?? [];
   const bytes = Number(count) * UNITS_BYTES[unit as keyof typeof UNITS_BYTES];
   return bytes >= UNITS_BYTES.MiB && bytes <= MOST_BYTES ? bytes : undefined;
 }
 
-/** `100000`; undefined: the text is not a whole number from 1,000 to 999,999,999. */
+/** Parses a number such as `100000`. Undefined if the text is not a whole number from 1,000 to 999,999,999. */
 export function readCount(text: string): number | undefined {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   return count >= 1000 ? count : undefined;

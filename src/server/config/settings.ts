@@ -3,7 +3,7 @@ import { age, host, hosts, logBytes, notEmpty, origins, port, whole } from "./ch
 import { readBytes, readCount } from "./quantities.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-/** Entries below it are not written. */
+/** Entries below this level are not written. */
 export type LogThreshold = (typeof LOG_LEVELS)[number];
 
 export const WATCH_MODES = { off: undefined, merge: "MERGE", replace: "REPLACE" } as const;
@@ -12,11 +12,13 @@ interface Setting {
   readonly name: string;
   readonly fallback: string;
   readonly meaning: string;
-  /** What is wrong with a value; undefined: nothing. */
+  /** Returns what is wrong with a value, or undefined. */
   readonly check?: (value: string) => string | undefined;
 }
 
-/** Every setting, by its environment variable; the flag is the same in kebab case without the prefix. */
+/**
+ * All settings, by their environment variables. The command-line flag has the same name in kebab case without the prefix.
+ */
 export const SETTINGS = [
   { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: host },
   { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on; 0: a free one.", check: port },
@@ -120,7 +122,7 @@ export const FILE_SETTINGS = ["HELIOS_FLAGS_FILE", "HELIOS_MODULES_FILE"] as con
 
 export type SettingName = (typeof SETTINGS)[number]["name"];
 
-/** `--data-dir` of `HELIOS_DATA_DIR`. */
+/** Returns the flag of a setting: `--data-dir` for `HELIOS_DATA_DIR`. */
 export function flagOf(name: string): string {
   return `--${name.replace("HELIOS_", "").toLowerCase().replaceAll("_", "-")}`;
 }

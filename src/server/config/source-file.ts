@@ -17,12 +17,12 @@ export const SOURCE_TIMEOUT_MS = 5000;
 
 const LF = 0x0a;
 
-/** A file that is read whenever it is asked for; that it is missing is logged once. */
+/** A file that is read whenever it is needed. If it is missing, that is logged once. */
 export function sourceFile(name: string, log: Logging["server"], clock: Clock = systemClock): SourceFile {
   let missing = false;
-  /** Each reading holds a thread of few: where one hangs, no other may begin. */
+  /** Each read holds one of few threads. If a read hangs, no other one of this file may begin. */
   const turns = new Serial();
-  /** Ends with the reading that was given up and goes on. */
+  /** A read that was given up and has not ended yet. */
   let hung: Promise<unknown> | undefined;
 
   const bytesInTurn = async (): Promise<Buffer> => {
@@ -49,7 +49,7 @@ export function sourceFile(name: string, log: Logging["server"], clock: Clock = 
         return text;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-        // A file that is watched is looked for again and again.
+        // A watched file is looked up again and again.
         if (!missing) log("warn", "there is no such file", { file: name });
         missing = true;
         return undefined;
@@ -59,13 +59,13 @@ export function sourceFile(name: string, log: Logging["server"], clock: Clock = 
 }
 
 /**
- * What an ordinary file holds, or where `takesPipes` a pipe: at most `MAX_SOURCE_BYTES`. To open something else may do
- * anything, and to read it may never end.
+ * Reads an ordinary file (or a pipe, if `takesPipes`) of at most `MAX_SOURCE_BYTES`. Other kinds of files are refused:
+ * opening one may have side effects, and reading it may never end.
  */
 export async function readBytes(name: string, takesPipes = false): Promise<Buffer> {
   const kind = await stat(name);
   if (!kind.isFile() && !(takesPipes && kind.isFIFO())) throw new Error("it is not a file");
-  // What it is may have changed meanwhile: a pipe to which nobody writes must not be waited for.
+  // The file may have been replaced meanwhile. Opening a pipe without a writer must not block.
   const file = await open(name, constants.O_RDONLY | (takesPipes ? 0 : constants.O_NONBLOCK));
   try {
     const found = await file.stat();
@@ -77,7 +77,7 @@ export async function readBytes(name: string, takesPipes = false): Promise<Buffe
   }
 }
 
-/** Whatever `size` says: some files have none, and others grow. */
+/** Reads to the end whatever the file's size says: some files have no size, and others grow. */
 async function readToEnd(file: FileHandle, size: number): Promise<Buffer> {
   let bytes = Buffer.allocUnsafe(size + 1);
   let length = 0;
@@ -91,19 +91,22 @@ async function readToEnd(file: FileHandle, size: number): Promise<Buffer> {
 }
 
 function tooSlow(): Error {
-  return new Error(`the file system has not given it within ${SOURCE_TIMEOUT_MS} ms`);
+  return new Error(`the file system did not return it within ${SOURCE_TIMEOUT_MS} ms`);
 }
 
 function tooLarge(): Error {
   return new Error(`it has more than ${MAX_SOURCE_BYTES} bytes`);
 }
 
-/** The text of a file. Throws where it is not UTF-8, with the line: another encoding would alter what it says. */
+/**
+ * Returns the text of a file. Throws an error with the line if it is not UTF-8, because another encoding would change the
+ * text.
+ */
 export function utf8(bytes: Uint8Array): string {
   if (isUtf8(bytes)) return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   let line = 1;
   let start = 0;
-  // No byte of a longer character is that of a line's end.
+  // In UTF-8, no part of a longer character looks like a line feed.
   for (let end = bytes.indexOf(LF); end >= 0 && isUtf8(bytes.subarray(start, end)); end = bytes.indexOf(LF, start)) {
     line += 1;
     start = end + 1;

@@ -13,20 +13,19 @@ type Response = Parameters<RequestHandler>[1];
  */
 const RETRY_AFTER_MS = 1000;
 
-/** Reads the bodies of requests, within what all of them and those of one connection may hold together. */
+/** Reads the bodies of requests within the limits for one connection and for all of them. */
 export interface Bodies {
   /**
-   * From now on the request's body is read through here. What was read counts until its answer is written; of a stream
-   * that may go on for ever (not `ends`), until the message that it is of has been handed on. Reading fails with
-   * REQUESTS_TOO_LARGE beyond a limit, and with REQUEST_TOO_SLOW where the body, or a message of such a stream, does not
-   * end in time.
+   * From now on, the request's body is counted. It counts until the answer is written. In a stream that may stay open
+   * forever (`ends` is false), each message counts until it has been handed on. Reading fails with REQUESTS_TOO_LARGE
+   * beyond a limit, and with REQUEST_TOO_SLOW if the body, or a message of such a stream, does not end in time.
    */
   bound(request: Request, response: Response, ends: boolean): void;
-  /** Held now. */
+  /** Bytes that are held now. */
   readonly bytes: number;
 }
 
-/** What the requests of one connection hold. */
+/** Bytes that the requests of one connection hold. */
 interface Connection {
   bytes: number;
 }
@@ -46,9 +45,12 @@ export function createBodies(clock: Clock): Bodies {
     );
   const check = ({ bytes }: Connection): void => {
     if (bytes > MAX_CONNECTION_BODIES_BYTES) throw tooLarge(MAX_CONNECTION_BODIES_BYTES, "on this connection");
-    // A connection holds no more than what is left then, so that there is always some for those that hold little.
+    // A connection may hold at most as much as is left. So there is always space for connections that hold little.
     if (bytes <= MAX_REQUEST_BODIES_BYTES - all) return;
-    throw tooLarge(MAX_REQUEST_BODIES_BYTES, "in all, less a share that is kept for other connections");
+    throw tooLarge(
+      MAX_REQUEST_BODIES_BYTES,
+      "of all connections together, minus the part that is reserved for other connections",
+    );
   };
 
   return {
@@ -65,7 +67,7 @@ export function createBodies(clock: Clock): Bodies {
       };
       const release = (): void => hold(0);
       response.once("close", release);
-      // What is read of a request that was refused is thrown away.
+      // A refused request is still read, but its body is discarded.
       response.once("finish", release);
 
       async function* read(): AsyncGenerator<Uint8Array> {
@@ -82,16 +84,17 @@ export function createBodies(clock: Clock): Bodies {
             hold(held + chunk.length);
             check(connection);
             const begun = messages?.add(chunk);
-            // A message has ended in time, however long its taker works then.
+            // The message has ended in time. How long it is processed does not matter.
             if (begun !== undefined && begun < held) late.cancel();
             yield chunk;
             if (begun === undefined) continue;
-            // Whoever asks for more has taken the messages that came as a whole. Before, nobody reads what comes of the next.
+            // A reader that asks for more has taken all complete messages. Until then, nobody reads the next message, so
+            // its time does not run.
             if (begun > 0) late.start();
             hold(begun);
           }
         } catch (error) {
-          // Whatever was collected of it is nobody's now.
+          // The collected bytes are not needed any more.
           release();
           throw error;
         } finally {
@@ -104,12 +107,12 @@ export function createBodies(clock: Clock): Bodies {
   };
 }
 
-/** By when what is read must have ended. */
+/** The time limit of a body or message. */
 interface Deadline {
-  /** The time runs from now on, unless it does already. */
+  /** Starts the timer, unless it is running. */
   start(): void;
   cancel(): void;
-  /** Ends a wait with REQUEST_TOO_SLOW when the time is over. One at a time. */
+  /** Ends a wait with REQUEST_TOO_SLOW when the time is over. Only one wait at a time. */
   readonly limit: Limit;
 }
 

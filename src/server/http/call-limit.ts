@@ -8,13 +8,13 @@ type Response = Parameters<RequestHandler>[1];
 /** Time after which a client should retry after `TOO_MANY_CALLS`. @limit ms */
 const RETRY_AFTER_MS = 1000;
 
-/** Counts the calls under way. */
+/** Counts the calls in progress. */
 export interface CallLimit {
   /**
-   * The call counts until its answer is closed. Returns why it is refused where its connection has as many as all others
-   * leave: so there is always room for connections that have few. What is refused does not count, else who does not read
-   * the refusals would use up the room. A connection over HTTP/1.1 that has some calls then is cut: it pipelines, and its
-   * refusals would pile up behind the answers that it waits for.
+   * Counts the call until its answer is closed. Returns the error if the call is refused: its connection already has as
+   * many calls as the others leave, so there is always space for connections with few calls. A refused call does not count,
+   * because a client that does not read refusals would use up the space. An HTTP/1.1 connection with calls in progress is
+   * closed, because it pipelines, and its refusals would queue behind the answers.
    */
   add(request: Request, response: Response): HeliosError | undefined;
 }

@@ -5,8 +5,8 @@ import { type Clock, joined, LONGEST_PLATFORM_DELAY_MS, onAbort } from "../../co
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * Keeps the deadlines that the RPC runtime cannot: its timers end at 24.8 days, and longer ones would pass at once. What
- * is no deadline at all is left to it to refuse.
+ * Enforces long deadlines, which the RPC runtime cannot: its timers are limited to 24.8 days, and a longer one would fire
+ * at once. Invalid deadlines are left to the runtime, which refuses them.
  */
 export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): UniversalHandlerFn {
   return async (request) => {
@@ -31,7 +31,7 @@ export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): Un
   };
 }
 
-/** By which header a call has a deadline, and in how many ms; NaN: it has none. */
+/** Returns the header with a call's deadline, and the timeout in ms. NaN if there is none. */
 function deadlineOf(header: Headers): readonly [string, number] {
   const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
   if (count !== undefined) return ["grpc-timeout", Number(count) * (UNIT_MS[unit] ?? Number.NaN)];

@@ -1,13 +1,13 @@
-/** Follows the messages of a stream, each of which comes in an envelope: a byte of flags, four of its length, itself. */
+/** Follows the messages of a stream. Each message has an envelope: a byte of flags, and four bytes for its length. */
 export interface Envelopes {
-  /** More of the stream. Returns how many bytes there are by now of the message that has not ended. */
+  /** Adds bytes of the stream. Returns how many bytes of an incomplete message there are. */
   add(bytes: Uint8Array): number;
 }
 
 const HEAD_BYTES = 5;
 
 export function createEnvelopes(): Envelopes {
-  /** Of the current envelope: bytes by now, and in all as far as it is known. */
+  /** Bytes of the current envelope so far, and its total size as far as it is known. */
   let had = 0;
   let size = HEAD_BYTES;
   return {
@@ -15,7 +15,7 @@ export function createEnvelopes(): Envelopes {
       let at = 0;
       while (at < bytes.length) {
         if (had < HEAD_BYTES) {
-          // The length, most significant byte first; it is below 2^32.
+          // The length has its most significant byte first. It is below 2^32.
           if (had > 0) size += (bytes[at] ?? 0) * 2 ** (8 * (HEAD_BYTES - 1 - had));
           had += 1;
           at += 1;

@@ -44,28 +44,28 @@ export interface HandlerOptions {
   readonly clock: Clock;
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: readonly Interceptor[];
-  /** Serves the paths below `REST_PREFIX`, calling the same services by the transports that it is given. */
+  /** Serves the paths below `REST_PREFIX` by calling the services through the given transports. */
   readonly rest: (transportFor: TransportFor) => Rest;
-  /** Pages of which other origins a browser may let in. */
+  /** Origins whose web pages a browser may let in. */
   readonly allowedOrigins: AllowedOrigins;
-  /** By which names a browser may reach the service. */
+  /** Host names by which a browser may reach the service. */
   readonly hosts: Hosts;
-  /** By path. */
+  /** Plain routes by path. */
   readonly plainRoutes: Readonly<Record<string, PlainRoute>>;
-  /** For errors that nobody foresaw, and who is told of them. */
+  /** Creates ids for unforeseen errors. `report` logs the errors. */
   readonly newId: () => string;
   readonly report: ReportUnforeseen;
-  /** Calls under way in all. Default 20,000. */
+  /** Number of calls in progress on all connections. Default: 20,000. */
   readonly maxOpenCalls?: number | undefined;
-  /** What all answers that wait to be read may hold. Default 256 MiB. */
+  /** Bytes that all unread answers may hold. Default: 256 MiB. */
   readonly maxUnreadBytes?: number | undefined;
-  /** Told of answers that are ended because nobody reads them. Default: nobody. */
+  /** Called for each answer that is ended because nobody reads it. */
   readonly reportSlowReader?: ReportSlowReader;
-  /** Aborted with a ConnectError when calls that still run must end. */
+  /** Aborted with a ConnectError when calls in progress must end. */
   readonly shutdownSignal: AbortSignal;
 }
 
-/** Serves gRPC, gRPC-Web, Connect and REST, and a few plain GETs. */
+/** Serves gRPC, gRPC-Web, Connect, REST, and some plain GET routes. */
 export function createHandler(options: HandlerOptions): RequestHandler {
   const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
   const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}), options.maxUnreadBytes);
@@ -76,7 +76,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
     requestGate: checkQuery,
-    // What is false, 0 or empty is an answer, too.
+    // Values that are false, 0 or empty are part of an answer too.
     jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true },
   });
   routes(router);
@@ -112,7 +112,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     request.url = target;
     const expected = header(request, "expect");
     if (expected !== "" && !/^100-continue$/i.test(expected)) {
-      const problem = "can be 100-continue alone";
+      const problem = "must be 100-continue";
       refuse(response, HeliosError.of("HTTP_HEADER_INVALID", { header: "expect", problem }));
       return;
     }
@@ -128,10 +128,10 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       refuse(response, HeliosError.of("HTTP_ORIGIN_REFUSED", { origin }));
       return;
     }
-    // What is answered at once is answered always: probes ask it.
+    // Plain routes are exempt from the limit, because probes use them.
     const excess = tooLarge ?? (Object.hasOwn(plainRoutes, path) ? undefined : tooMany);
     if (excess !== undefined) {
-      // Each protocol has its own way to say it, which its handler knows.
+      // The refusal depends on the protocol, which the RPC handler knows.
       if (request.method === "POST" && rpc !== undefined) refuseBody(request, excess);
       else return refuse(response, excess);
     }
@@ -149,16 +149,18 @@ export function createHandler(options: HandlerOptions): RequestHandler {
           const isOne = rpc.method.methodKind === "unary";
           return universalResponseToNodeResponse(isOne ? readAhead(answered) : answered, response);
         })
-        // Only writing can fail here: the client has gone, and what the call came to is in the log of calls.
+        // Only writing can fail here: the client has left. The result is in the log of calls.
         .catch(() => response.destroy());
     } catch (error) {
-      // A request without a host, or with one that is none, has no URL.
+      // A request without a valid host has no URL.
       refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
     }
   };
 }
 
-/** Reads the end of an answer while its one message is being written: what made the message keeps a copy until then. */
+/**
+ * Reads to the end of an answer while its only message is being written. Otherwise, its producer keeps a copy until then.
+ */
 function readAhead(response: UniversalServerResponse): UniversalServerResponse {
   const chunks = (response.body as AsyncIterable<Uint8Array<ArrayBuffer>> | undefined)?.[Symbol.asyncIterator]();
   if (chunks === undefined) return response;
@@ -174,7 +176,7 @@ function readAhead(response: UniversalServerResponse): UniversalServerResponse {
   return { ...response, body: ahead(chunks) };
 }
 
-/** Whether a caller may go on sending for as long as it likes. */
+/** Whether the caller may send messages without a time limit. */
 function staysOpen(rpc: UniversalHandler | undefined): boolean {
   return rpc?.method.methodKind === "bidi_streaming" || rpc?.method.methodKind === "client_streaming";
 }
@@ -185,8 +187,8 @@ function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefine
   if (request.httpVersionMajor > 1) return undefined;
   const given = givenHosts(request).length;
   if (given === 0 && request.httpVersion !== "1.0")
-    return HeliosError.of("REQUEST_MALFORMED", { problem: "it has no Host header, which HTTP/1.1 needs" });
-  // RFC 9112, 3.2: whoever stands between may have gone by the other one.
+    return HeliosError.of("REQUEST_MALFORMED", { problem: "it has no Host header, which HTTP/1.1 requires" });
+  // RFC 9112, 3.2: a proxy may have used the other Host header.
   if (given < 2 || splitTarget(request.url ?? "").authority) return undefined;
   return HeliosError.of("REQUEST_MALFORMED", { problem: "it has more than one Host header" });
 }
@@ -212,8 +214,8 @@ function inMemory(rpcs: ReadonlyMap<string, UniversalHandler>, contextValues: Co
 }
 
 /**
- * Where a client leaves while its response waits to be written, nothing tells the generator behind it (its `finally`
- * would never run): an error on the response does. Connect takes Code.Aborted for what it is and does not log it.
+ * When a client leaves while its response waits to be written, the generator behind the response does not notice (its
+ * `finally` would never run). An error on the response ends it. Connect does not log an error with Code.Aborted.
  */
 function tellWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
   let finished = false;
@@ -227,8 +229,8 @@ function tellWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
 }
 
 /**
- * Connect stops reading a request that it refuses, and so resets the stream: the client, still writing, would see that
- * instead of the refusal. So the rest is read and thrown away, for a while.
+ * Connect stops reading a request that it refuses, and so resets the stream. The client, still writing, would see the reset
+ * instead of the refusal. So the rest of the request is read and discarded for a limited time.
  */
 function readToTheEnd(
   request: Parameters<RequestHandler>[0],
@@ -237,7 +239,7 @@ function readToTheEnd(
 ): void {
   response.once("finish", () => {
     if (request.readableEnded || request.destroyed) return;
-    // Over HTTP/1.1 its connection may be another call's by then.
+    // An HTTP/1.1 connection may belong to another call by then.
     const enough = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
       if (!request.complete) request.destroy();
     });

@@ -11,9 +11,10 @@ export const MESSAGES_PER_TURN = 16;
 const ROOM_CHECK_MS = 20;
 
 /**
- * Lets few messages through at a time, and those of streams only while their connection has room (by its peer). A
- * change that a thousand watchers are told of, or a thousand calls that come at once, would else all be encoded before
- * the first of them can leave. What answers one call does not wait for room: it is there already.
+ * Lets a limited number of messages through in each turn of the event loop, and messages of streams only while their
+ * connection (by its peer) has space. Otherwise, a change for a thousand watchers, or a thousand simultaneous calls, would
+ * all be encoded before the first message is sent. An answer to a single call does not wait for space, because it exists
+ * already.
  */
 export function createPacing(
   clock: Clock,
@@ -24,7 +25,7 @@ export function createPacing(
   let taken = 0;
   let hasRoom = room();
   let isTurning = false;
-  /** One for all that wait: each turn that lets nobody go would else leave one more. */
+  /** One timer for all that wait. Otherwise, each turn without progress would add another timer. */
   let isChecking = false;
   const mayGo = ({ peer }: Pick<Waiting, "peer">): boolean => taken < perTurn && (peer === undefined || hasRoom(peer));
   const turn = (): void => {
@@ -54,7 +55,7 @@ export function createPacing(
       turnSoon();
     });
   };
-  /** Undefined: it may go on at once. */
+  /** Returns undefined if the message may go on at once. */
   const pace = (peer?: string): Promise<void> | undefined => {
     turnSoon();
     if (!mayGo({ peer })) return new Promise((go) => void waiting.push({ peer, go }));
@@ -78,7 +79,7 @@ export function createPacing(
 }
 
 interface Waiting {
-  /** Undefined: it waits for its turn alone. */
+  /** Undefined if the message only waits for its turn. */
   readonly peer: string | undefined;
   readonly go: () => void;
 }

@@ -16,10 +16,9 @@ export type PlainAnswer = { readonly status: number } & (
     }
 );
 
-/** Answers a plain GET. */
 export type PlainRoute = (request: HttpRequest) => PlainAnswer | Promise<PlainAnswer>;
 
-/** Answers a request by one of the routes, which are by path, or with an error that says what there is. */
+/** Answers a request by its route. Without a route, answers with an error. */
 export function servePlain(
   request: HttpRequest,
   response: HttpResponse,
@@ -48,13 +47,13 @@ export function answer(response: HttpResponse, answered: PlainAnswer, withoutBod
   response.end(withoutBody ? "" : content);
 }
 
-/** As REST tells errors. */
+/** Answers with an error in the format of REST. */
 export function refuse(response: HttpResponse, error: HeliosError): void {
   const { status, headers, body } = toFailure(fromHeliosError(error));
   writeJson(response, status, body, headers);
 }
 
-/** Whoever calls an RPC that there is not reads it as its protocol tells errors, others as REST does. */
+/** Answers a call of an unknown RPC in the format of its protocol, and other requests in the format of REST. */
 function refuseUnknown(request: HttpRequest, response: HttpResponse, path: string): void {
   const unknown = fromHeliosError(HeliosError.of("HTTP_PATH_UNKNOWN", { path }));
   const { status, body } = toFailure(unknown);
@@ -65,7 +64,7 @@ function refuseUnknown(request: HttpRequest, response: HttpResponse, path: strin
   writeJson(response, status, { code: codeToString(error.code), message, details, ...body });
 }
 
-/** Answers a request of gRPC or gRPC-Web by trailers alone. Returns whether it is one. */
+/** Answers a request of gRPC or gRPC-Web with trailers only. Returns false for other requests. */
 function refuseByGrpc(request: HttpRequest, response: HttpResponse, error: ConnectError): boolean {
   const type = header(request, "content-type");
   if (!/^application\/grpc(-web)?(-text)?(\+[\w.-]+)?$/.test(type)) return false;

@@ -16,16 +16,16 @@ const CONNECT_END = 0b10;
 const GRPC_WEB_END = 0x80;
 const HEADER_BYTES = 5;
 
-/** What an error that was made beneath the services becomes. */
+/** Explains an error that was created below the services. */
 type Explain = (
   code: Code,
   message: string,
 ) => { readonly code: Code; readonly message: string; readonly info: ErrorInfo };
 
 /**
- * Gives the errors that Connect makes by itself (what cannot be decoded, is too large, comes too late) the ErrorInfo that
- * all others have; a request that cannot be read is INVALID_ARGUMENT by every protocol. An answer that is compressed is
- * left as it is: such errors are too short for that.
+ * Adds ErrorInfo to errors that Connect creates by itself: messages that cannot be decoded, are too large or come too late.
+ * A request that cannot be read is INVALID_ARGUMENT in every protocol. Compressed answers are not changed, because such
+ * errors are too short to be compressed.
  */
 export function explainRefusals(
   handler: UniversalHandlerFn,
@@ -57,7 +57,7 @@ function isBare({ status, body, trailer }: UniversalServerResponse): boolean {
   return status >= 400 && body === undefined && trailer === undefined;
 }
 
-/** What Connect refuses by a status alone gets the error that REST has for it. */
+/** Adds an error body, in the format of REST, to answers that have only a status. */
 function withBody(response: UniversalServerResponse, request: UniversalServerRequest): UniversalServerResponse {
   const header = new Headers(response.header);
   if (response.status === 405 && !header.has("allow")) header.set("allow", "POST");
@@ -83,7 +83,7 @@ function bareError(status: number, { url, method, header }: UniversalServerReque
   }
 }
 
-/** What Connect calls INTERNAL although it is the caller who sent it. */
+/** Messages of errors that Connect reports as INTERNAL although the caller's request caused them. */
 const UNREADABLE = /^(parse binary: |received compressed envelope|decompression failed)/;
 
 function reasonOf(code: Code, problem: string, newId: () => string): HeliosError {
@@ -104,7 +104,7 @@ function reasonOf(code: Code, problem: string, newId: () => string): HeliosError
   }
 }
 
-/** Gives an error that Connect or its transport made by itself the reason that all others have. */
+/** Adds a reason to an error that Connect or its transport created by itself. */
 export function withReason(error: ConnectError, newId: () => string, report: ReportUnforeseen): ConnectError {
   if (error.details.length > 0) return error;
   const explained = reasonOf(error.code, fitText(error.rawMessage), newId);
@@ -119,7 +119,7 @@ function chunksOf({ body }: UniversalServerResponse): Chunks {
   return body as Chunks;
 }
 
-/** gRPC: the trailers are read when the body is at its end. */
+/** For gRPC: explains the error in the trailers, which are read after the body. */
 function inTrailer(response: UniversalServerResponse, trailer: Headers, explain: Explain) {
   async function* body(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     yield* chunksOf(response);
@@ -128,7 +128,7 @@ function inTrailer(response: UniversalServerResponse, trailer: Headers, explain:
   return { body: body() };
 }
 
-/** Whether there was something to explain. */
+/** Explains the error in the trailers. Returns whether there was one. */
 function explainStatus(trailer: Headers, explain: Explain): boolean {
   const told = Number(trailer.get(GRPC_STATUS) ?? "0");
   if (told === 0 || trailer.has(GRPC_DETAILS)) return false;
@@ -140,7 +140,7 @@ function explainStatus(trailer: Headers, explain: Explain): boolean {
   return true;
 }
 
-/** Rewrites what stands in the envelope with that flag, which is the last one. */
+/** Rewrites the content of the last envelope, which has the given flag. */
 async function* inLast(
   response: UniversalServerResponse,
   flag: number,
@@ -181,7 +181,7 @@ function inEnd(explain: Explain): (data: string) => string {
   };
 }
 
-/** Connect, unary: the whole body is the error. */
+/** For unary Connect calls: the whole body is the error. */
 async function inBody(response: UniversalServerResponse, explain: Explain): Promise<UniversalServerResponse> {
   const { header, body } = response;
   if (body === undefined || header?.get("content-type") !== "application/json" || header.has("content-encoding")) {

@@ -7,14 +7,14 @@ import type { RequestHandler } from "../transport/request-handler.ts";
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
 
-/** Ends answers that nobody reads. */
+/** Ends answers whose client does not read them. */
 export interface SlowReaders {
-  /** From now on the answer has to get on, where there is something of it to send. */
+  /** From now on, the client must read the answer while there is something to send. */
   add(request: Request, response: Response): void;
   /**
-   * Measures which connections (by their peers) have room for more messages of streams. What waits of one is to be at most
-   * half of what is left, so that there is room for the others, and nobody has to be ended who only shares a slow line. A
-   * connection of which nothing waits always has room.
+   * Measures which connections (by their peers) have space for more messages of streams. A connection may have unread data
+   * of at most half of what the limit leaves. So there is space for the others, and a client on a slow line is not cut off.
+   * A connection without unread data always has space.
    */
   room(): (peer: string) => boolean;
 }
@@ -23,35 +23,35 @@ interface Answer {
   readonly peer: string;
   readonly request: Request;
   readonly response: Response;
-  /** Bytes that were written by now. */
+  /** Bytes written so far. */
   written: number;
-  /** Of them, those that wait, and those that were taken, when it was last looked. */
+  /** Unread and read bytes at the last check. */
   waiting: number;
   taken: number;
   since: number;
 }
 
-/** Told of an answer that is ended: what of it waited, in bytes, and why. */
+/** Called when an answer is ended, with its unread bytes and the reason. */
 export type ReportSlowReader = (path: string, waitingBytes: number, problem: string) => void;
 
 /**
- * An answer that waits to be read holds memory, and a reader that never reads would have it for good. So one that does not
- * get on for `SLOW_READER_TIMEOUT_MS` is ended, and where all that wait hold more than `MAX_UNREAD_BYTES`, the largest of
- * those that have not got on since they were last looked at. Over HTTP/2 the stream alone is reset (ENHANCE_YOUR_CALM,
- * which gRPC reads as RESOURCE_EXHAUSTED); over HTTP/1.1 there is nothing but the connection to end.
+ * Unread answers hold memory, and a client that never reads would hold it forever. An answer without progress for
+ * `SLOW_READER_TIMEOUT_MS` is ended. If all unread answers exceed `MAX_UNREAD_BYTES`, the largest of those without progress
+ * since the last check are ended. With HTTP/2, only the stream is reset (ENHANCE_YOUR_CALM, which gRPC shows as
+ * RESOURCE_EXHAUSTED). With HTTP/1.1, the connection is closed.
  */
 export function createSlowReaders(
   clock: Clock,
   report: ReportSlowReader,
   maxUnreadBytes = MAX_UNREAD_BYTES,
 ): SlowReaders {
-  // Answers are also looked at whenever so much was written: what all of them hold exceeds its limit by no more.
+  // Answers are also checked after this many written bytes, so the total exceeds its limit by at most that.
   const lookBytes = maxUnreadBytes / 8;
   const open = new Set<Answer>();
   let timer: Timer | undefined;
-  /** Written since the last look. */
+  /** Bytes written since the last check. */
   let fresh = 0;
-  /** What waits in all, at most. */
+  /** Upper bound of all unread bytes. */
   let most = 0;
 
   const end = (answer: Answer, problem: string): void => {
@@ -69,7 +69,7 @@ export function createSlowReaders(
     for (const answer of open) {
       const waiting = waitingOf(answer.response);
       const taken = answer.written - waiting;
-      // That more of it waits than before is not that it gets on.
+      // More unread data than before is not progress.
       const isStuck = waiting > 0 && taken <= answer.taken;
       answer.waiting = waiting;
       unread += waiting;
@@ -77,20 +77,20 @@ export function createSlowReaders(
       else if (now - answer.since < SLOW_READER_TIMEOUT_MS) stuck.push(answer);
       else {
         unread -= waiting;
-        end(answer, `nothing was read for ${SLOW_READER_TIMEOUT_MS / 1000} s`);
+        end(answer, `the client read nothing for ${SLOW_READER_TIMEOUT_MS / 1000} s`);
       }
     }
     if (unread <= maxUnreadBytes) return;
     for (const answer of stuck.toSorted((one, other) => other.waiting - one.waiting)) {
       if (unread <= maxUnreadBytes) break;
       unread -= answer.waiting;
-      end(answer, `answers that wait to be read hold more than ${maxUnreadBytes} bytes`);
+      end(answer, `unread answers hold more than ${maxUnreadBytes} bytes`);
     }
   };
 
   return {
     room() {
-      // To measure takes as long as there are answers, and most of the time nothing waits.
+      // Measuring takes time for each answer, and most of the time nothing is unread.
       if (most < lookBytes) return () => true;
       most = 0;
       const byPeer = new Map<string, number>();
@@ -99,7 +99,8 @@ export function createSlowReaders(
         most += waiting;
         byPeer.set(peer, (byPeer.get(peer) ?? 0) + waiting);
       }
-      // Answers of calls do not wait for room, so more than the limit can wait; who has nothing that waits may go on then, too.
+      // Answers to single calls are not paced, so unread data can exceed the limit. A connection without unread data may go
+      // on even then.
       const share = Math.max(0, (maxUnreadBytes - most) / 2);
       return (peer) => (byPeer.get(peer) ?? 0) <= share;
     },
@@ -125,7 +126,7 @@ export function createSlowReaders(
 }
 
 function countWrites(response: Response, count: (bytes: number) => void): void {
-  // Over HTTP/2, `end` writes by `write`.
+  // In HTTP/2, `end` calls `write`.
   for (const method of "stream" in response ? (["write"] as const) : (["write", "end"] as const)) {
     const original = response[method] as (...args: unknown[]) => never;
     response[method] = (...args: unknown[]) => {
@@ -137,7 +138,7 @@ function countWrites(response: Response, count: (bytes: number) => void): void {
   }
 }
 
-/** What of an answer has been written and not been taken. */
+/** Returns the bytes of an answer that were written but not read. */
 function waitingOf(response: Response): number {
   return "stream" in response ? (response.stream?.writableLength ?? 0) : response.writableLength;
 }

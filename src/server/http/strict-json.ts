@@ -12,8 +12,8 @@ import { problemOf, scanJson } from "../rest/json.ts";
 const ENVELOPE_BYTES = 5;
 
 /**
- * Refuses, with ARGUMENT_INVALID and the place, a request in JSON of which the runtime would make another value; see
- * `scanJson` and `jsonViolation`. A body that is larger than `maxBytes`, or no JSON, is handed on: the runtime refuses it.
+ * Refuses a JSON request that the runtime would read as a different value: ARGUMENT_INVALID with the place. See `scanJson`
+ * and `jsonViolation`. A body that is too large or is not JSON is passed on, and the runtime refuses it.
  */
 export function strictJson(handler: UniversalHandlerFn, method: DescMethod, maxBytes: number): UniversalHandlerFn {
   const hasOneRequest = method.methodKind === "unary" || method.methodKind === "server_streaming";
@@ -64,11 +64,11 @@ async function* checked(
 async function unpack(data: Buffer, coding: string, maxOutputLength: number): Promise<Buffer> {
   const unpackers = { gzip: promisify(gunzip), br: promisify(brotliDecompress) };
   const one = Object.hasOwn(unpackers, coding) ? unpackers[coding as keyof typeof unpackers] : undefined;
-  // What cannot be unpacked, or only to more than is read, is refused later.
+  // Data that cannot be decompressed, or would be too large, are refused later.
   return (await one?.(data, { maxOutputLength }).catch(() => undefined)) ?? Buffer.alloc(0);
 }
 
-/** The same of Connect's GET, which has the message in the query. */
+/** Checks the message in the query of a Connect GET in the same way. */
 export function checkQuery({ method: { input }, requestMethod, url }: HandlerContext): void {
   const { searchParams } = new URL(url);
   if (requestMethod !== "GET" || searchParams.get("encoding") !== "json" || searchParams.has("compression")) return;
@@ -78,7 +78,7 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
 }
 
 function check(input: DescMessage, bytes: Buffer): void {
-  // Of other bytes the runtime would make other characters.
+  // The runtime would replace invalid bytes by other characters.
   if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
   const text = bytes.toString();
   const found = scanJson(text);
@@ -89,7 +89,7 @@ function check(input: DescMessage, bytes: Buffer): void {
   } catch {
     return;
   }
-  // What is given twice the runtime refuses by itself.
+  // The runtime itself refuses a repeated member.
   if (found?.kind === "twice") return;
   if (found !== undefined) throw invalid(found.path, problemOf(found));
   try {

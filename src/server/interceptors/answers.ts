@@ -1,7 +1,9 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 
-/** Changes every message that a call answers with, as `changeOf` its type says; undefined: those stay as they are. */
+/**
+ * Changes every message that a call answers with. `changeOf` returns the change for a message type, or undefined for none.
+ */
 export function changingAnswers(
   changeOf: (desc: DescMessage) => ((message: Message) => void) | undefined,
 ): Interceptor {

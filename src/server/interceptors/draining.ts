@@ -4,9 +4,9 @@ import { type Limit, onAbort, race } from "../../core/index.ts";
 import type { Serving } from "../services/health.ts";
 
 /**
- * Refuses calls that come when the server has begun to end, with its reason and the time to retry after: over HTTP/2 some
- * are under way when it says so. Health answers to the end. Calls that are still under way when `over` is aborted are
- * answered by its reason, whatever they wait for.
+ * Refuses calls that arrive after the shutdown has begun, with SERVER_DRAINING and the time to retry after. In HTTP/2 some
+ * calls arrive before the client learns of the shutdown. The health service answers to the end. Calls that are still in
+ * progress when `over` is aborted end with its reason.
  */
 export function createDrainGate(serving: Serving, over: AbortSignal): Interceptor {
   const limit = sharedLimit(over);
@@ -17,7 +17,10 @@ export function createDrainGate(serving: Serving, over: AbortSignal): Intercepto
   };
 }
 
-/** One listener for all calls: to add one to a signal takes as long as it has listeners, and every open stream is one. */
+/**
+ * One listener for all calls. Adding a listener to a signal takes time for each existing listener, and every open stream
+ * would be one.
+ */
 function sharedLimit(over: AbortSignal): Limit {
   const waiting = new Set<() => void>();
   onAbort(over, () => {
@@ -40,7 +43,7 @@ async function* untilOver<T>(limit: Limit, messages: AsyncIterable<T>): AsyncGen
       yield value;
     }
   } finally {
-    // One that waits for something else hears of it when that has come.
+    // A reader that waits for something else ends when that has come.
     void reader.return?.()?.catch(() => {});
   }
 }

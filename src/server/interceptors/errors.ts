@@ -1,12 +1,12 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { type ReportUnforeseen, toConnectError } from "../errors.ts";
 
-/** Turns whatever a service throws, at once or in the middle of a stream, into an error of the contract. */
+/** Converts anything that a service throws, at once or during a stream, to an error of the contract. */
 export function createErrorMapping(newId: () => string, report: ReportUnforeseen): Interceptor {
   return (next) => async (request) => {
     const mapped = (thrown: unknown): unknown => toConnectError(thrown, request.signal, newId, report);
     try {
-      // Whose time is over, or who has gone, before it began: nothing is to be done for it.
+      // The deadline has passed, or the caller has left. Nothing needs to be done.
       request.signal.throwIfAborted();
       const response = await next(request);
       return response.stream ? { ...response, message: mapping(response.message, mapped) } : response;

@@ -2,12 +2,12 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Clock, LogLevel } from "../../core/index.ts";
 
-/** Takes one line about one call. */
+/** Logs one line about one call. */
 export type LogCall = (level: LogLevel, message: string, fields: Record<string, unknown>) => void;
 
 /**
- * One line for each call when it ends, of a stream too: reads and what tells the same again and again at `debug`, what
- * changes something at `info`, what failed through Helios' own fault at `error`.
+ * Logs one line for each call or stream when it ends: reads and periodic messages at `debug`, changes at `info`, and
+ * failures that are the fault of Helios at `error`.
  */
 export function createCallLog(clock: Clock, log: LogCall): Interceptor {
   return (next) => async (request) => {
@@ -45,7 +45,7 @@ async function* told<T>(messages: AsyncIterable<T>, tell: (code: string, thrown?
   }
 }
 
-/** That a caller has left is nothing that went wrong. */
+/** A caller that leaves is not an error. */
 function levelOf(code: string, { aborted }: AbortSignal): LogLevel {
   if (code === "internal") return "error";
   return code === "canceled" || (aborted && code === "aborted") ? "debug" : "info";

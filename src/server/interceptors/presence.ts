@@ -15,12 +15,12 @@ import { WaitForRevisionResponseSchema } from "../../../gen/helios/v1/status_ser
 import { TestRunSchema } from "../../../gen/helios/v1/test_pb.ts";
 import { changingAnswers } from "./answers.ts";
 
-// proto3 leaves a bool that is false out of a message, and tools then show nothing where the answer is "no". The contract
-// cannot give these fields presence: that would change the code that is generated from it. So their false is written out,
-// which every reader of proto3 takes for what it is, and server reflection says that they have presence, so that tools
-// which ask for the schema show it.
+// proto3 omits a bool that is false from a message, and tools then show nothing where the answer is "no". The contract
+// cannot add presence to these fields, because that would change the generated code. So false is written explicitly, which
+// every proto3 reader accepts. Server reflection shows these fields with presence, so that tools which use the schema show
+// them.
 
-/** The fields whose false is the answer, not the absence of one. */
+/** The fields whose value false is an answer. */
 const ANSWERS: ReadonlySet<DescField> = new Set([
   EvaluationSchema.field.enabled,
   FlagSchema.field.enabled,
@@ -34,13 +34,13 @@ const ANSWERS: ReadonlySet<DescField> = new Set([
   WaitForRevisionResponseSchema.field.reached,
 ]);
 
-/** Writes out what is false among `ANSWERS` in every message that a call answers with. */
+/** Writes the value false explicitly for the fields in `ANSWERS`, in every message that a call answers with. */
 export function createPresence(): Interceptor {
   const writers = new Map<DescMessage, Write | undefined>();
   return changingAnswers((desc) => writerOf(desc, writers));
 }
 
-/** The file as server reflection shows it: with presence for those of its fields that are among `ANSWERS`. */
+/** Returns a file for server reflection, in which its fields from `ANSWERS` have presence. */
 export function withPresence(file: DescFile): FileDescriptorProto {
   const messages = file.messages.filter(({ fields }) => fields.some((field) => ANSWERS.has(field)));
   if (messages.length === 0) return file.proto;
@@ -50,7 +50,7 @@ export function withPresence(file: DescFile): FileDescriptorProto {
     for (const field of message?.field ?? []) {
       if (!fields.some((each) => each.name === field.name && ANSWERS.has(each))) continue;
       field.proto3Optional = true;
-      // As protoc does it: an optional field of proto3 is alone in a oneof, behind those that are written.
+      // As protoc does: an optional field of proto3 is alone in a oneof, which comes after the explicit ones.
       field.oneofIndex = (message?.oneofDecl.push({ ...ONEOF, name: `_${field.name}` }) ?? 0) - 1;
     }
   }
@@ -61,10 +61,10 @@ const ONEOF = { $typeName: "google.protobuf.OneofDescriptorProto" as const };
 
 type Write = (message: Message) => void;
 
-/** What writes out the answers of a message and of those within it; undefined: it never has any. */
+/** Returns the function that writes such fields of a message and of its nested messages. Undefined if it can have none. */
 function writerOf(desc: DescMessage, known: Map<DescMessage, Write | undefined>): Write | undefined {
   if (known.has(desc)) return known.get(desc);
-  // Before its fields are looked at, which may lead back to it.
+  // Set before the fields are visited, because they may lead back to this message.
   known.set(desc, undefined);
   const writes = desc.fields.flatMap((field): Write[] => {
     if (ANSWERS.has(field)) return [(message) => writeOut(message, field)];
@@ -83,7 +83,7 @@ function writerOf(desc: DescMessage, known: Map<DescMessage, Write | undefined>)
 function writeOut(message: Message, { localName, number }: DescField): void {
   if ((message as unknown as Readonly<Record<string, unknown>>)[localName] !== false) return;
   const others = message.$unknown ?? [];
-  // A message may go to several readers.
+  // A message may be sent to several readers.
   if (others.some(({ no }) => no === number)) return;
   message.$unknown = [...others, { no: number, wireType: WireType.Varint, data: FALSE }];
 }

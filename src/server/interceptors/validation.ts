@@ -7,7 +7,9 @@ import { HeliosError } from "../../core/index.ts";
 import { fromHeliosError, MAX_ERROR_VIOLATIONS_BYTES } from "../errors.ts";
 import { checkValues } from "../map/values.ts";
 
-/** Refuses every request whose fields break a rule of the contract, or whose free JSON has numbers that it cannot hold. */
+/**
+ * Refuses requests whose fields violate a rule of the contract, or whose free-form JSON has numbers that cannot be stored.
+ */
 export function createValidation(services: readonly DescService[]): Interceptor {
   const validator = createValidator();
   warm(validator, services);
@@ -21,7 +23,9 @@ export function createValidation(services: readonly DescService[]): Interceptor 
   };
 }
 
-/** The first validation of a message type compiles its rules, which takes a thousand times as long as a later one. */
+/**
+ * Compiles the rules of all message types. The first validation of a type takes a thousand times as long as a later one.
+ */
 function warm(validator: Validator, services: readonly DescService[]): void {
   for (const { input } of services.flatMap((service) => service.methods)) validator.validate(input, create(input));
 }
@@ -53,7 +57,7 @@ function violationError(violations: Parameters<typeof violationsToProto>[0]): Co
   const [told, desc] = violationsToProto(violations.slice(0, MAX_VIOLATIONS));
   const sizeOf = (violation: Violation): number => toBinary(ViolationSchema, violation).length + VIOLATION_HEAD;
   let left = MAX_ERROR_VIOLATIONS_BYTES;
-  // A map's key may make one as long as a request.
+  // The key of a map may make a violation as long as the request.
   const fitting = told.violations.filter((violation) => {
     const size = sizeOf(violation);
     if (size > left) return false;

@@ -10,24 +10,26 @@ import type { Destination } from "./sink.ts";
  */
 const LOOK_INTERVAL_MS = 1000;
 
-/** A pipe at the path without a reader is an error at once: opening it would hold a thread for ever, and with it the exit. */
+/**
+ * Fails at once if the path is a pipe without a reader. Otherwise, opening it would block a thread, and the exit, forever.
+ */
 const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 export interface LogFileOptions {
   readonly path: string;
-  /** Before it would grow beyond that, it becomes `<path>.1`, that `<path>.2`, and so on. */
+  /** Before the file would exceed this size, it is renamed to `<path>.1`, the previous one to `<path>.2`, and so on. */
   readonly maxBytes: number;
-  /** How many old files are kept. */
+  /** Number of rotated files that are kept. */
   readonly kept: number;
   readonly clock: Clock;
-  /** Runs one piece of work of several files at a time: a disk that hangs then holds up one thread, not all. */
+  /** Runs one task of several files at a time. A disk that hangs then blocks one thread rather than all. */
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** A log file that rotates by its size, is opened when it is needed, and made again where somebody has moved or deleted it. */
+/** A log file that rotates by size. It is opened when needed, and created again if somebody has moved or deleted it. */
 export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOptions): Destination {
   let file: FileHandle | undefined;
-  /** Undefined of what is no file, such as a pipe or a device: that is neither counted nor put aside. */
+  /** Undefined for a pipe or a device, which is neither measured nor rotated. */
   let size: number | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -46,7 +48,7 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
   const isStillThere = async (): Promise<boolean> => {
     if (file === undefined) return false;
     const own = await file.stat();
-    // What is written to a file that was deleted is lost at once; one that was moved still has it.
+    // Lines in a deleted file are lost at once. A moved file still has them.
     if (own.nlink === 0) return false;
     if (clock.monotonic() - lookedAt < LOOK_INTERVAL_MS) return true;
     lookedAt = clock.monotonic();
@@ -81,7 +83,7 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
           if (size !== undefined) size += bytesWritten;
           return bytesWritten;
         } catch (error) {
-          // What is wrong may be the open file alone.
+          // Perhaps only the open file has a problem.
           await close().catch(() => {});
           throw error;
         }
@@ -90,8 +92,8 @@ export function createLogFile({ path, maxBytes, kept, clock, alone }: LogFileOpt
 }
 
 /**
- * As the store's `makeDirectory`, but asynchronous: a disk of logs that hangs while the service runs must not stop it.
- * Node's own recursive `mkdir` never comes back where nothing can be made in a directory that is there, as in /proc.
+ * Like the store's `makeDirectory`, but asynchronous: a disk of logs that hangs must not stop the service. Node's own
+ * recursive `mkdir` never returns if a parent exists but nothing can be created in it, as in /proc.
  */
 async function makeDirectory(directory: string): Promise<void> {
   const make = (): Promise<void> =>

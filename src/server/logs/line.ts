@@ -8,7 +8,7 @@ const KEPT_MESSAGE_CHARS = 4096;
 /** Length of the other fields that are kept of a too long entry. @limit characters */
 const KEPT_REST_CHARS = 8192;
 
-/** One entry as pino wrote it, in one line whoever reads it, and of bounded length. */
+/** Formats an entry of pino as one safe line of limited length. */
 export function toLine(entry: string): string {
   const line = `${oneJsonLine(entry.endsWith("\n") ? entry.slice(0, -1) : entry)}\n`;
   return Buffer.byteLength(line) <= MAX_LOG_LINE_BYTES ? line : toLine(shortened(line));
@@ -22,8 +22,9 @@ function shortened(line: string): string {
 }
 
 /**
- * The same for a program that prints the values of texts as they are: escapes are doubled, so that a line break in a text
- * is read as `\n`, and no text gives the terminal an order.
+ * Formats an entry for a terminal program that prints texts without escaping. Escapes are doubled, so that a line break is
+ * shown as `
+ * `, and no text controls the terminal.
  */
 export function toPrintable(line: string): string {
   return line.replace(/\\([\\"/bfnrtu])/g, (written, kind: string) =>

@@ -9,7 +9,7 @@ import { MAX_LOG_LINE_BYTES, toLine, toPrintable } from "./line.ts";
 import { createOutput } from "./output.ts";
 import { type Destination, Sink, type SinkStatus } from "./sink.ts";
 
-/** The areas that have a file of their own besides the standard output. */
+/** The areas with a log file of their own. */
 const FILES: Readonly<Partial<Record<LogArea, string>>> = {
   modules: "module_loader.log",
   flags: "feature_flags.log",
@@ -26,34 +26,34 @@ const FAREWELL_MS = 1000;
 export interface LoggingOptions {
   readonly level: LogThreshold;
   readonly directory: string;
-  /** Whether a person reads the output: one coloured line an entry instead of JSON. */
+  /** Whether a person reads the output. It then has one coloured line for each entry instead of JSON. */
   readonly terminal: boolean;
-  /** Of each file; see `createLogFile`. */
+  /** For each file; see `createLogFile`. */
   readonly maxBytes?: number;
   readonly keep?: number;
-  /** Where the output goes; for tests. Default: the standard output. */
+  /** Replaces the standard output, for tests. */
   readonly output?: Destination;
   readonly clock?: Clock;
 }
 
 export interface Logging {
-  /** For the engine. */
+  /** The log of the engine. */
   readonly log: Log;
-  /** For the server itself. */
+  /** The log of the server itself. */
   readonly server: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
-  /** Every place that lines go to: the output first, then the files. */
+  /** The state of each destination: the output first, then the files. */
   status(): readonly SinkStatus[];
-  /** Whether a place has not answered yet: a thread waits for it, and the end of a process for every thread. */
+  /** Whether a write is in progress. A thread may be blocked by it, and the process cannot exit before. */
   isBusy(): boolean;
-  /** Resolves when what was logged is written, after a second at the latest. */
+  /** Resolves when all entries are written, or after a second (or `ms`). */
   flush(ms?: number): Promise<void>;
-  /** The same, and closes the files. */
+  /** Like `flush`, and closes the files. */
   close(): Promise<void>;
 }
 
 /**
- * Structured logs on the standard output and in the files of their areas. No entry ever throws, waits or blocks, whatever
- * becomes of the places that it goes to: see `Sink`. Where one of them takes nothing, the others tell of it.
+ * Structured logs on the standard output and in the files of their areas. Logging never throws, waits or blocks, whatever
+ * the state of the destinations: see `Sink`. If one destination fails, the others log that.
  */
 export function createLogging(options: LoggingOptions): Logging {
   const { level, directory, terminal, clock = systemClock } = options;
@@ -120,7 +120,7 @@ export function createLogging(options: LoggingOptions): Logging {
 
 type Logger = ReturnType<typeof pino>;
 
-/** What an entry is by itself: fields of that name would pass for it. */
+/** Fields of every entry. A caller's field of the same name would be mistaken for them. */
 const OWN_FIELDS = new Set(["level", "time", "area", "msg"]);
 
 function write(logger: Logger, level: LogLevel, message: string, fields: Record<string, unknown>): void {
@@ -132,12 +132,12 @@ function write(logger: Logger, level: LogLevel, message: string, fields: Record<
       : fields;
     logger[level](told, message);
   } catch (error) {
-    // Such as a field that cannot be read.
+    // For example, a field whose getter throws.
     logger[level]({ problem: messageOf(error) }, String(message));
   }
 }
 
-/** The loggers decide what is written: the streams take everything. */
+/** The loggers filter by level, so each stream accepts all levels. */
 function entryOf(stream: (line: string) => void): StreamEntry<Level> {
   return { level: "trace", stream: { write: (entry: string) => stream(toLine(entry)) } };
 }

@@ -3,8 +3,8 @@ import { Socket } from "node:net";
 import type { Destination } from "./sink.ts";
 
 /**
- * A descriptor that was inherited (the standard output) as a place for lines. A terminal that is stopped or a pipe whose
- * reader is stuck answers at once that it is busy, instead of holding up the thread that writes.
+ * Writes lines to an inherited descriptor, such as the standard output. If a terminal is stopped or a pipe's reader is
+ * stuck, it reports "busy" at once instead of blocking the writing thread.
  */
 export function createOutput(fd: number): Destination {
   const own = withoutWaiting(fd);
@@ -20,23 +20,23 @@ export function createOutput(fd: number): Destination {
   };
 }
 
-/** Sockets that are there to make their descriptor one that does not wait: nothing is written through them. */
+/** Sockets that exist only to make their descriptor non-blocking. Nothing is written through them. */
 const made: Socket[] = [];
 
 function withoutWaiting(fd: number): number {
-  // Writing to a file never waits for a reader; opened again it would be written from its beginning.
+  // Writing to an ordinary file never blocks. If it were opened again, it would be written from its beginning.
   if (fstatSync(fd).isFile()) return fd;
   try {
-    // A description of its own, so that nobody else who has this pipe or terminal is told not to wait.
+    // A file description of its own, so that other users of the pipe or terminal do not become non-blocking.
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
-    // No Linux, somebody else's pipe, or a socket.
+    // The system is not Linux, the pipe belongs to another user, or this is a socket.
   }
   try {
     const socket = new Socket({ fd, readable: false, writable: true });
     made.push(socket.on("error", () => {}).unref());
   } catch {
-    // What it is, nobody knows: it is written to as it is, by another thread.
+    // The kind of descriptor is unknown. Another thread writes to it without changes.
   }
   return fd;
 }

@@ -15,60 +15,62 @@ const FAILED_RETRY_MS = 1000;
 /** Time after which an unfinished write to a log is reported as a problem. @limit ms */
 const STUCK_MS = 5000;
 
-/** Where lines go. */
+/** A place to which lines are written. */
 export interface Destination {
   /** The name in messages. */
   readonly name: string;
-  /** Writes some of the bytes, at least one; resolves to how many. Never throws at once; one write at a time. */
+  /**
+   * Writes at least one of the bytes. Resolves to the number of written bytes. Rejects rather than throws. One write at a
+   * time.
+   */
   write(bytes: Uint8Array): Promise<number>;
-  /** Told before each batch of whole lines, of which `bytes` are to be written. */
+  /** Called before each batch of whole lines with its size in bytes. */
   prepare?(bytes: number): Promise<void>;
-  /** Lets go of what is open; a later write opens it again. */
+  /** Closes what is open. A later write opens it again. */
   close?(): Promise<void>;
 }
 
-/** How a place of logs is. */
+/** The state of a destination. */
 export interface SinkStatus {
   readonly name: string;
-  /** Why lines wait or are dropped; undefined: they are written. */
+  /** Why lines wait or are dropped. Undefined if they are written. */
   readonly problem: string | undefined;
-  /** Lines that were dropped since the start. */
+  /** Number of lines that were dropped since the start. */
   readonly dropped: number;
 }
 
 export interface SinkOptions {
   readonly destination: Destination;
   readonly clock: Clock;
-  /** The line that tells of lines that were dropped, once writing goes on. */
+  /** Returns the line that says how many lines were dropped. It is written when writing works again. */
   readonly notice: (dropped: number) => string;
-  /** Told when writing begins to fail, and when it goes on. */
+  /** Called when writing begins to fail, and when it works again. */
   readonly changed?: (status: SinkStatus) => void;
-  /** Of lines that wait; default `MAX_BUFFERED_LOG_BYTES`. */
+  /** Size of the queue in bytes. Default: `MAX_BUFFERED_LOG_BYTES`. */
   readonly maxBytes?: number;
-  /** Of lines that are written at once; default 64 KiB. One line is written whole, however long. */
+  /** Size of one write in bytes. Default: 64 KiB. A line is never split. */
   readonly maxWriteBytes?: number;
 }
 
 /**
- * Writes lines to a place that may be full, slow, stuck or gone. Taking a line never throws, waits or blocks: lines are
- * written one batch after the other, in the order in which they came; what does not fit into the buffer is dropped, and
- * counted.
+ * Writes lines to a destination that may be full, slow, stuck or gone. Adding a line never throws, waits or blocks. Lines
+ * are written in batches, in order. Lines that do not fit into the queue are dropped and counted.
  */
 export class Sink {
   readonly #options: SinkOptions;
   readonly #maxBytes: number;
   #lines: string[] = [];
   #bytes = 0;
-  /** What is being written. */
+  /** The batch that is being written. */
   #batch: Uint8Array = NOTHING;
   #dropped = 0;
-  /** Of those, how many no line has told of. */
+  /** Number of dropped lines that were not reported yet. */
   #untold = 0;
   #problem: string | undefined;
   #writing: Promise<void> | undefined;
   #retry: Timer | undefined;
   #isOpen = false;
-  /** When the place began to say that it is busy. */
+  /** Monotonic time in ms at which the destination became busy. */
   #busySince: number | undefined;
 
   constructor(options: SinkOptions) {
@@ -80,12 +82,12 @@ export class Sink {
     return { name: this.#options.destination.name, problem: this.#problem, dropped: this.#dropped };
   }
 
-  /** A write, or what prepares it, has not come back: it may hold a thread, and for ever. */
+  /** Whether a write or its preparation is in progress. It may block a thread, even forever. */
   get isBusy(): boolean {
     return this.#writing !== undefined;
   }
 
-  /** Makes the place ready before the first line: whether it can be written is known then. */
+  /** Prepares the destination before the first line, so that it is known whether it can be written. */
   open(): void {
     this.#start();
   }
@@ -102,7 +104,7 @@ export class Sink {
     if (this.#retry === undefined) this.#start();
   }
 
-  /** Resolves when all is written, or after `ms`; whether all is. What waits is tried at once. */
+  /** Writes all lines, retrying at once. Resolves to true when all are written, or to false after `ms`. */
   flush(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const { clock } = this.#options;
@@ -139,24 +141,26 @@ export class Sink {
 
   async #work(): Promise<void> {
     const { clock, destination } = this.#options;
-    const stuck = clock.setTimer(STUCK_MS, () => this.#fail(`a write has taken more than ${STUCK_MS / 1000} s`));
+    const stuck = clock.setTimer(STUCK_MS, () =>
+      this.#fail(`a write has been taking longer than ${STUCK_MS / 1000} s`),
+    );
     try {
       if (!this.#isOpen) {
         await destination.prepare?.(0);
         this.#isOpen = true;
-        // Where there is nothing to write, that it could be is all that is known.
+        // Without lines to write, the successful preparation shows that the destination works again.
         if (this.#lines.length === 0 && this.#problem !== undefined) this.#recover();
       }
       for (;;) {
         if (this.#batch.length === 0) {
-          // Whoever has just logged goes on first; what is logged in the same turn goes together.
+          // The code that has just logged goes on first, and its further lines of this turn join the batch.
           await Promise.resolve();
           this.#batch = this.#take();
           if (this.#batch.length === 0) break;
           await destination.prepare?.(this.#batch.length);
         }
         const written = await destination.write(this.#batch);
-        if (written === 0) throw new Error("nothing was written");
+        if (written === 0) throw new Error("the destination wrote 0 bytes");
         this.#batch = this.#batch.subarray(written);
         this.#busySince = undefined;
         if (this.#problem !== undefined) this.#recover();
@@ -166,7 +170,7 @@ export class Sink {
       const isBusy = code === "EAGAIN";
       this.#busySince ??= clock.monotonic();
       if (!isBusy) this.#fail(messageOf(error));
-      else if (clock.monotonic() - this.#busySince >= STUCK_MS) this.#fail("whoever reads it has stopped reading");
+      else if (clock.monotonic() - this.#busySince >= STUCK_MS) this.#fail("its reader has stopped reading");
       this.#retry = clock.setTimer(isBusy ? BUSY_RETRY_MS : FAILED_RETRY_MS, () => {
         this.#retry = undefined;
         this.#start();
@@ -176,7 +180,7 @@ export class Sink {
     }
   }
 
-  /** As many whole lines as go at once, the notice of those that were dropped behind those that came before them. */
+  /** Takes as many whole lines as fit into one write. The notice about dropped lines comes after the lines before them. */
   #take(): Uint8Array {
     const { maxWriteBytes = MAX_WRITE_BYTES } = this.#options;
     let [count, bytes] = [0, 0];

@@ -4,7 +4,7 @@ import { cut, knownSize, type Module, WHOLE_BYTES } from "../../core/index.ts";
 import { wireSize } from "./size.ts";
 import type { toSwapOutcome } from "./swap.ts";
 
-/** The module without what can be long. */
+/** Returns the module without its parts that can be long. */
 export function abridged(module: ModuleMessage): ModuleMessage {
   const { config: _, grants: __, lastSwap: ___, testStubs: ____, failure, ...short } = module;
   return {
@@ -21,21 +21,22 @@ export function abridged(module: ModuleMessage): ModuleMessage {
 /** Length of each text next to an abridged module; the rest is cut. @limit characters */
 export const MAX_ABRIDGED = 100;
 
-/** The message as it is shown: abridged where it is too large for a frame. */
+/** Returns the message to show: abridged if it is too large for a frame. */
 export function shown(module: ModuleMessage, { record }: Module): ModuleMessage {
   const { registration, lastSwap } = record;
   const most = knownSize(registration) + (lastSwap === undefined ? 0 : knownSize(lastSwap)) + MODULE_BYTES;
-  // An environment is stored and not shown: what may be too large is looked at more closely.
+  // The estimate includes the environment, which is stored but not shown. So a module that may be too large is measured
+  // exactly.
   return most > WHOLE_BYTES && wireSize(ModuleSchema, module) > WHOLE_BYTES ? abridged(module) : module;
 }
 
-/** Bytes of all that a module has besides: its state, failure and methods. */
+/** Upper bound of the bytes of a module's other parts: its state, failure and methods. */
 const MODULE_BYTES = 256 * 1024;
 
 /** Size of the results of a swap of several modules; beyond it, each module is abridged. @limit bytes */
 const RESULTS_BYTES = 3 * 1024 * 1024;
 
-/** Results of modules that were swapped together: where they are too large for one answer, without what can be long. */
+/** Returns the results of a group swap. If they are too large for one answer, the modules are abridged. */
 export function fittingResults<Result extends ReturnType<typeof toSwapOutcome> & { readonly module: ModuleMessage }>(
   results: readonly Result[],
 ): Result[] {

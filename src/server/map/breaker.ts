@@ -38,7 +38,7 @@ import { fromDuration, toCause, toDuration, toExactDuration, toTimestamp } from 
 import { make, whole } from "./message.ts";
 import { mapFitting, wireSize } from "./size.ts";
 
-/** A configuration as it is given; what is absent stays absent. */
+/** Converts a configuration from a request. Absent fields stay absent. */
 export function fromBreakerConfig(config: BreakerConfigMessage): BreakerConfigFields {
   return {
     failureThreshold: config.failureThreshold,
@@ -61,7 +61,7 @@ export function fromBreakerConfig(config: BreakerConfigMessage): BreakerConfigFi
   };
 }
 
-/** A configuration with every default in place. */
+/** Converts a configuration, with every default filled in. */
 export function toBreakerConfig(fields: Partial<BreakerConfig>): BreakerConfigMessage {
   const config = { ...DEFAULT_CONFIG, ...fields };
   return make(BreakerConfigSchema, {
@@ -86,9 +86,9 @@ export function toBreakerConfig(fields: Partial<BreakerConfig>): BreakerConfigMe
 }
 
 /**
- * What an update of what is `stored` sets: the fields of the mask, one that is absent to its default; without a mask those
- * present. ARGUMENT_INVALID for a path that cannot be changed, and for a whole configuration that has a rate cleared and no
- * mask: it would stay.
+ * Returns the fields that an update sets. With a mask: the fields in the mask; a field that is absent gets its default.
+ * Without a mask: the fields that are present. Throws ARGUMENT_INVALID for a path that cannot be changed. Also throws for a
+ * complete configuration without a mask that clears a rate, because the rate would stay.
  */
 export function fromConfigUpdate(
   config: BreakerConfigMessage,
@@ -112,14 +112,14 @@ export function fromConfigUpdate(
   return Object.fromEntries(keys.map((key) => [key, given[key] ?? DEFAULT_CONFIG[key]]));
 }
 
-/** What is always there is: it was read, and comes back whole. */
+/** A configuration with every field that always has a value was read before and is sent back complete. */
 function refuseCleared(given: BreakerConfigFields, stored: () => BreakerConfig): void {
   const names = Object.entries(CONFIG_FIELDS);
   if (names.some(([, key]) => DEFAULT_CONFIG[key] !== null && given[key] === undefined)) return;
   const present = stored();
   const cleared = names.filter(([, key]) => given[key] === undefined && present[key] !== null).map(([name]) => name);
   if (cleared.length === 0) return;
-  const problem = `is empty, and config clears ${cleared.join(", ")}, which only a mask can; name the fields to change`;
+  const problem = `is empty, but config clears ${cleared.join(", ")}, which needs a mask; name the fields to change`;
   throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
 }
 
@@ -186,13 +186,16 @@ const toIsolation = ({ state, retryAfterMs }: Omit<IsolatedClient, "clientId">) 
   ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
 });
 
-/** Not UNSPECIFIED, which validation refuses before. */
+/** Validation has already refused UNSPECIFIED. */
 export function fromOverride(override: BreakerOverride): OverrideKind {
   const kind = (Object.keys(BreakerOverride) as (keyof typeof BreakerOverride)[]).find(
     (name) => BreakerOverride[name] === override,
   );
   if (kind !== undefined && kind !== "UNSPECIFIED") return kind;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "override", problem: `${override} is none` });
+  throw HeliosError.of("ARGUMENT_INVALID", {
+    field: "override",
+    problem: `must be FORCED_OPEN, FORCED_CLOSED, DISABLED or METRICS_ONLY, but is ${override}`,
+  });
 }
 
 export function toPermit(permit: Permit): AcquirePermitResponse {

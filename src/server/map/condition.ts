@@ -23,7 +23,7 @@ import { make, whole } from "./message.ts";
 
 type Constant = MessageInitShape<typeof ConditionNodeSchema>["constant"];
 
-/** Programs are many times told, and never changed; a large one takes many times its size as a message. */
+/** A program is sent many times and never changes. Converting a large one takes many times its size. */
 const messages = new WeakMap<Program, ConditionProgramMessage>();
 const SMALL_INSTRUCTIONS = 256;
 const SMALL_BOUNDS = 512;
@@ -55,7 +55,7 @@ function isSmall({ instructions, classes }: Pattern): boolean {
   return instructions.length <= SMALL_INSTRUCTIONS && bounds <= SMALL_BOUNDS;
 }
 
-/** A program of a message, as a client makes it. Throws a TypeError where it has what is not known. */
+/** Converts a program from a message, as a client does. Throws a TypeError for unknown parts. */
 export function fromProgram(message: ConditionProgramMessage): Program {
   const { version, nodes, patterns, zones, maxSteps, maxBytes } = message;
   return {
@@ -82,7 +82,7 @@ export function fromProgram(message: ConditionProgramMessage): Program {
   };
 }
 
-/** In bytes. */
+/** Size in bytes. */
 export function encodedSize(program: Program): number {
   return toBinary(ConditionProgramSchema, toProgram(program)).length;
 }
@@ -106,7 +106,7 @@ function toConstant(value: Value): Constant {
     const { seconds, nanos } = parts(value.ns);
     return { case: "timestampValue", value: floored(seconds, nanos) };
   }
-  throw new TypeError("a list or map is no constant of a program");
+  throw new TypeError("a program cannot have a list or map as a constant");
 }
 
 function fromConstant({ case: kind, value }: Exclude<ConditionNode["constant"], { case: undefined }>): Value {
@@ -132,7 +132,7 @@ function named<T extends string>(
   known: readonly T[],
 ): T {
   const name = known.find((each) => names[each] === value);
-  if (name === undefined) throw new TypeError(`${value} is no operation of a program that is known`);
+  if (name === undefined) throw new TypeError(`${value} is not a known operation of a program`);
   return name;
 }
 
@@ -142,7 +142,7 @@ function parts(ns: bigint): { readonly seconds: bigint; readonly nanos: number }
   return { seconds: ns / NS, nanos: Number(ns % NS) };
 }
 
-/** A timestamp's nanoseconds count forward. */
+/** The nanoseconds of a timestamp are never negative. */
 function floored(seconds: bigint, nanos: number): { readonly seconds: bigint; readonly nanos: number } {
   return nanos < 0 ? { seconds: seconds - 1n, nanos: nanos + 1_000_000_000 } : { seconds, nanos };
 }

@@ -1,12 +1,13 @@
 import { type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { type JsonPath, MAX_WHOLE_NUMBER, parseTime, type Violation } from "../../core/index.ts";
 
-/** How deep messages are looked into; protobuf's JSON refuses what is nested deeper. */
+/** Nesting of messages that is checked. protobuf's JSON parser refuses deeper messages. */
 const MAX_DEPTH = 100;
 
 /**
- * What protobuf's JSON would make another value of without a word: a time that does not exist, and a whole number beyond
- * 2^53 − 1 that is not a string. Undefined: nothing; what it refuses by itself is left to it, as is free JSON.
+ * Returns the first part that protobuf's JSON parser would silently change: a time that does not exist, or a whole number
+ * beyond 2^53 − 1 that is not a string. Undefined if there is none. Free-form JSON, and errors that the parser itself
+ * reports, are not checked.
  */
 export function jsonViolation(desc: DescMessage, json: JsonValue, path: JsonPath = []): Violation | undefined {
   if (desc.typeName === "google.protobuf.Timestamp") return timeViolation(json, path);
@@ -24,7 +25,9 @@ export function jsonViolation(desc: DescMessage, json: JsonValue, path: JsonPath
   return undefined;
 }
 
-/** Of a list or a map its parts, whichever the field is: for another the value itself is wrong, which is found later. */
+/**
+ * Checks the elements of a list or a map. For another type of field, the value itself is wrong, which is reported later.
+ */
 function firstIn(
   value: JsonValue,
   path: JsonPath,
@@ -49,7 +52,11 @@ function timeViolation(json: JsonValue, path: JsonPath): Violation | undefined {
 
 function wholeViolation(json: JsonValue, path: JsonPath): Violation | undefined {
   if (typeof json !== "number" || !Number.isInteger(json) || Number.isSafeInteger(json)) return undefined;
-  return { path, problem: `${json} is not exact in JSON`, expected: `a number up to ${MAX_WHOLE_NUMBER}, or a string` };
+  return {
+    path,
+    problem: `${json} cannot be read exactly from JSON`,
+    expected: `a number up to ${MAX_WHOLE_NUMBER}, or a string`,
+  };
 }
 
 const WHOLE: ReadonlySet<ScalarType> = new Set([

@@ -9,8 +9,8 @@ import {
 } from "@bufbuild/protobuf";
 
 /**
- * The one way to make a message of what the engine knows. A number that outgrows its field is told at the field's bound,
- * and NaN as 0: a count that is too large would make every answer with it impossible.
+ * Creates every message of the server. A number beyond the range of its field becomes the nearest limit, and NaN becomes 0.
+ * Otherwise, one counter that is too large would make a whole answer fail.
  */
 export function make<Desc extends DescMessage>(desc: Desc, init?: MessageInitShape<Desc>): MessageShape<Desc> {
   const made = create(desc, init);
@@ -18,16 +18,16 @@ export function make<Desc extends DescMessage>(desc: Desc, init?: MessageInitSha
   return made;
 }
 
-/** A number for a field of 64 bits: the whole part of it, at most what 64 bits with a sign hold, and 0 for NaN. */
+/** Converts a number for a 64-bit field: its whole part, limited to the range of signed 64 bits. NaN becomes 0. */
 export function whole(value: number): bigint {
   if (Number.isNaN(value)) return 0n;
   if (Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
   return value > 0 ? MOST_INT64 : LEAST_INT64;
 }
 
-/** Brings every whole number in a message, and in those within it, into the range of its field. */
+/** Limits every whole number in a message and its nested messages to the range of its field. */
 export function saturate(desc: DescMessage, made: Message): void {
-  // Programs of conditions are many times told; what was looked at once is right.
+  // Programs of conditions are sent many times. They are checked once.
   if (saturated.has(made)) return;
   saturated.add(made);
   for (const each of fittersOf(desc)) each(made as unknown as Fields);
@@ -47,7 +47,7 @@ function fittersOf(desc: DescMessage): readonly Fitter[] {
   return found;
 }
 
-/** Undefined: the field holds no whole number. */
+/** Undefined if the field does not hold a whole number. */
 function fitterOf(field: DescField): Fitter | undefined {
   const one = fitOne(field);
   if (one === undefined) return undefined;
@@ -70,7 +70,7 @@ function fitterOf(field: DescField): Fitter | undefined {
 
 function fitOne({ message: desc, scalar }: DescField): ((value: unknown) => unknown) | undefined {
   if (desc !== undefined) {
-    // Those of protobuf's own are free JSON, or made in range.
+    // Messages of protobuf itself are free-form JSON, or were created in range.
     if (desc.typeName.startsWith("google.protobuf.")) return undefined;
     return (value) => {
       saturate(desc, value as Message);

@@ -25,7 +25,7 @@ import { make, whole } from "./message.ts";
 import { mapFitting, NAMES } from "./size.ts";
 import { toSwapReport } from "./swap.ts";
 
-/** What is known of a module besides what is stored. */
+/** The state of a module that is not stored. */
 export interface Live {
   /** Calls under way. */
   readonly inFlight: number;
@@ -35,7 +35,7 @@ export interface Live {
   readonly health: Health | undefined;
 }
 
-/** A module as it is. */
+/** Converts a module with its current state. */
 export function toModule(module: Module, { inFlight, swapId = "", usage, health }: Live): ModuleMessage {
   const { name, record, revision, etag } = module;
   const { registration, lifecycle, lastSwap } = record;
@@ -44,7 +44,7 @@ export function toModule(module: Module, { inFlight, swapId = "", usage, health 
     name,
     modulePath: registration.modulePath,
     version: registration.version || cut(running?.version ?? "", MAX_VERSION),
-    // One that an earlier version wrote has none.
+    // A registration of an earlier version has no assets.
     assets: [...(registration.assets ?? [])],
     dependencies: [...registration.dependencies],
     hotReloadable: registration.hotReloadable,
@@ -125,7 +125,7 @@ function toHealth({ state, message, since, checkTime }: Health) {
   };
 }
 
-/** What a request registers; what it leaves out is left out. */
+/** Returns the fields of a registration. Absent fields stay absent. */
 export function fromRegistration(request: RegisterModuleRequest): RegistrationFields {
   const { modulePath, version, assets, dependencies, config, env, sha256, grants, testSuite, fallbackModule } = request;
   return {

@@ -2,15 +2,15 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { encodedSize, PAGE_BYTES, textSize } from "../../core/index.ts";
 
-/** Bytes beside each field: a tag and a length, or quotes, colon and comma. */
+/** Bytes beside each field: a tag and a length, or quotes, a colon and a comma. */
 const MARKS = 6;
 const LONGEST_NUMBER = 24;
-/** Of a Timestamp or a Duration, written out. */
+/** Bytes of a Timestamp or a Duration as text. */
 const TIME_BYTES = 36;
 
 /**
- * Bytes that a message takes at most, by whichever protocol it goes: as protobuf, as protobuf's JSON, or as REST shows
- * it, where every field of a single value is there. `message` may also be what a message is made of.
+ * Upper bound of the bytes of a message in any protocol: as protobuf, as protobuf's JSON, or as REST, which shows every
+ * singular field. `message` may also be the initializer of a message.
  */
 export function wireSize(desc: DescMessage, message: object): number {
   const plan = planOf(desc);
@@ -27,7 +27,7 @@ export function wireSize(desc: DescMessage, message: object): number {
 type SizeOf = (value: never) => number;
 
 interface Plan {
-  /** Of the names of all fields, as if each were there with its default. */
+  /** Bytes of the names and default values of all fields. */
   readonly base: number;
   readonly fields: readonly {
     readonly localName: string;
@@ -90,7 +90,7 @@ const WELL_KNOWN: Readonly<Record<string, SizeOf>> = {
   "google.protobuf.Value": valueSize,
 };
 
-/** As `encodedSize` of what it stands for. */
+/** Like `encodedSize` of the value. */
 function valueSize({ kind }: Value): number {
   switch (kind.case) {
     case "listValue":
@@ -105,7 +105,7 @@ function valueSize({ kind }: Value): number {
   }
 }
 
-/** Bytes that a message, or what one is made of, takes at least, by whichever protocol: those of its texts. */
+/** Lower bound of the bytes of a message or its initializer in any protocol: the bytes of its texts. */
 export function leastSize(message: unknown): number {
   if (typeof message === "string" || message instanceof Uint8Array) return message.length;
   if (typeof message !== "object" || message === null) return 0;
@@ -114,17 +114,17 @@ export function leastSize(message: unknown): number {
   return size;
 }
 
-/** How items become messages. */
+/** How items are converted to messages. */
 export interface Sized<T, Message> {
   readonly toMessage: (item: T) => Message;
-  /** Bytes of a message at most, by whichever protocol. */
+  /** Upper bound of the bytes of a message in any protocol. */
   readonly sizeOf: (message: Message) => number;
 }
 
-/** Of names, which are texts in a message too. */
+/** For names, which are also texts in a message. */
 export const NAMES: Sized<string, string> = { toMessage: (name) => name, sizeOf: textSize };
 
-/** The first of `items` as messages: as many as fit into `budget` bytes, and one at least. */
+/** Converts the first `items`: as many as fit into `budget` bytes, but at least one. */
 export function mapFitting<T, Message>(
   items: Iterable<T>,
   { toMessage, sizeOf }: Sized<T, Message>,

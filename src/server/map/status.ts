@@ -27,13 +27,13 @@ import {
 import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
 import { make, whole } from "./message.ts";
 
-/** What the server knows of itself. */
+/** What the server knows about itself. */
 export interface ServerFacts {
   readonly version: string;
   /** Wall time in ms. */
   readonly startTime: number;
   readonly uptimeMs: number;
-  /** Of its store. */
+  /** The incarnation of the store. */
   readonly incarnation: string;
 }
 
@@ -67,13 +67,13 @@ function toDomainStatus({ total, byState, watchers }: DomainStatus): DomainStatu
   return make(DomainStatusSchema, { total: total, byState: { ...byState }, watchers: watchers });
 }
 
-/** The domains that a request asks for; undefined: all. */
+/** The domains that a request selects. Undefined means all. */
 export function domainsOf(domains: readonly Domain[]): ReadonlySet<EventDomain> | undefined {
   const names: readonly EventDomain[] = ["MODULES", "FLAGS", "BREAKERS", "TESTS", "CLIENTS"];
   return domains.length === 0 ? undefined : new Set(names.filter((name) => domains.includes(Domain[name])));
 }
 
-/** A frame of WatchEvents with the events of those domains; one without any is a heartbeat. */
+/** A frame of WatchEvents with the events of those domains. A frame without events is a heartbeat. */
 export function toEventsFrame(
   frame: Frame<EngineEvent, EngineEvent>,
   head: Pick<WatchEventsResponse, "revision" | "resumeToken">,
@@ -102,10 +102,10 @@ export function toRecentChange({ domain, name, revision, time, cause }: RecentCh
   });
 }
 
-/** Bytes of a change that is told with an event: its name, actor and reason as long as they may be. */
+/** Upper bound of the bytes of a recent change in an event: its name, actor and reason with their longest texts. */
 const RECENT_BYTES = 8192;
 
-/** Bytes of an event at most, by whichever protocol; of a breaker's own, with all that may be told beside it. */
+/** Upper bound of the bytes of an event in any protocol. An event of a breaker may also list recent changes. */
 export function eventSize({ domain, cause, ...event }: EngineEvent): number {
   const recent = domain === "BREAKERS" && isAutomatic(cause) ? MOST_RECENT * RECENT_BYTES : 0;
   return encodedSize({ ...event, cause }) + EVENT_BYTES + recent;

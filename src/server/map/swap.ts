@@ -36,14 +36,14 @@ import type {
 import { fromDuration, toDuration, toTimestamp } from "./common.ts";
 import { make } from "./message.ts";
 
-/** How a swap of one module went, as every answer tells it. */
+/** The outcome of a module's swap, for every answer. */
 export function toSwapOutcome(report: SwapReport) {
   const { swapId, swapped, unchanged, failedStep = "", failure = "", steps, shadow, canary } = report;
   return {
     swapId,
     swapped,
     unchanged,
-    // One that was stored by an earlier version does not say.
+    // A report of an earlier version lacks this field.
     stateLost: report.stateLost ?? false,
     failedStep,
     failure,
@@ -153,8 +153,8 @@ export function fromRollback(request: RollbackModuleRequest): RollbackOptions {
 }
 
 /**
- * What a retry is known by: the outcome of a swap is stored with what it changed, the answer to a request after it. Where the
- * service ends in between, a rollback that was done is not done once more.
+ * The id by which a retry is recognised. The outcome of a swap is stored together with its change, but the answer to the
+ * request is stored afterwards. If the service ends in between, a retry does not repeat a rollback that was done.
  */
 function swapIdOf({ swapId, requestId }: Pick<SwapModuleRequest, "swapId" | "requestId">): string {
   return swapId || requestId.toLowerCase();

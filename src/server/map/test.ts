@@ -75,7 +75,7 @@ export function fromCases({ tests }: TestSuite): TestCaseFields[] {
   }));
 }
 
-/** What a suite, or who asks for a run, says that stands in. The engine looks at the values. */
+/** Returns the stand-ins that a suite or a request defines. The engine validates them. */
 export function fromStandIns(said: Pick<TestSuite, "stubs" | "allowDependencies">): StandIns {
   return { stubs: said.stubs as StandIns["stubs"], allowDependencies: said.allowDependencies };
 }
@@ -95,7 +95,7 @@ export function toResult({ name, outcome, required, durationMs, message, output 
 }
 
 export function toRun({ name, record: stored, ...resource }: Run): TestRun {
-  // An earlier version may have stored a longer one.
+  // An earlier version may have stored a longer report.
   const record = fitReport(stored);
   const { passed, failed, timed_out, errored, skipped } = countsOf(record.tests);
   const endTime = toOptionalTimestamp(record.endTime);

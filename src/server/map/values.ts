@@ -11,24 +11,27 @@ import {
   type Violation,
 } from "../../core/index.ts";
 
-/** What is wrong with the free JSON, the times and the durations in a message, by the place in the contract's field names. */
+/**
+ * Finds an error in the free-form JSON, the times and the durations of a message. The path uses the field names of the
+ * contract.
+ */
 type Find = (message: Message, path: JsonPath) => Violation | undefined;
 
 const finds = new WeakMap<DescMessage, Find | undefined>();
 
 /**
- * Refuses a message that has, in a Struct or Value at any depth, a number which is NaN, infinite or beyond 2^53 − 1, a
- * Value that holds nothing, or a time or duration out of its range: ARGUMENT_INVALID with the place, such as
+ * Refuses a message that contains, at any depth, a number in a Struct or Value that is NaN, infinite or beyond 2^53 − 1, a
+ * Value that is not set, or a time or duration out of range. Throws ARGUMENT_INVALID with the place, such as
  * `json.prices[3]`.
  */
 export function checkValues(desc: DescMessage, message: Message): void {
   refuse(findIn(desc)?.(message, []));
 }
 
-/** Undefined: messages of that type hold nothing of the kind. */
+/** Undefined if messages of that type have no such fields. */
 function findIn(desc: DescMessage): Find | undefined {
   if (finds.has(desc)) return finds.get(desc);
-  // A type that holds itself is looked at once.
+  // Set before the fields are visited, because a type may contain itself.
   finds.set(desc, undefined);
   const fields = desc.fields.flatMap((field) => findInField(field) ?? []);
   const find: Find | undefined =
@@ -64,7 +67,7 @@ function heldIn({ oneof, localName }: DescField, message: Message): unknown {
 
 function findInValue(desc: DescMessage): Find | undefined {
   switch (desc.typeName) {
-    // The runtime has the Struct of a field as plain JSON.
+    // The runtime represents the Struct of a field as plain JSON.
     case "google.protobuf.Struct":
       return numberViolation;
     case "google.protobuf.Value":
@@ -76,7 +79,7 @@ function findInValue(desc: DescMessage): Find | undefined {
     case "google.protobuf.ListValue":
       return (message, path) => valueViolation(asList(message), path);
     case "helios.v1.EvaluationContext":
-      // Core checks it, wherever it comes from: once is enough for what may have 100,000 members.
+      // The core checks it, wherever it comes from. It may have 100,000 members, so it is not checked twice.
       return undefined;
     default:
       return findIn(desc);
@@ -104,10 +107,10 @@ function valueViolation(value: Value, path: JsonPath): Violation | undefined {
 
 const NOTHING = { problem: "holds no value", expected: "null, a boolean, a number, a string, a list or an object" };
 
-/** Of the years 1 to 9999. */
+/** The range of the years 1 to 9999. */
 const FIRST_SECOND = BigInt(EARLIEST_TIME / 1000);
 const LAST_SECOND = BigInt((LATEST_TIME - 999) / 1000);
-/** 10,000 years, as google.protobuf.Duration has it. */
+/** 10,000 years, the range of google.protobuf.Duration. */
 const MAX_SPAN_SECONDS = 315_576_000_000n;
 const A_TIME = "a time in the years 1 to 9999, with nanos from 0 to 999999999";
 const A_SPAN = "a duration of at most 10,000 years, with nanos of the same sign and below one second";

@@ -5,35 +5,35 @@ import { toCause, toTimestamp } from "./common.ts";
 import { whole } from "./message.ts";
 import { wireSize } from "./size.ts";
 
-/** The head that the frames of all watches share. */
+/** The head of every frame of a watch. */
 export interface FrameHead {
   readonly revision: bigint;
   readonly resumeToken: string;
-  /** These in the first frame. */
+  /** Only present in the first frame. */
   readonly heartbeatInterval?: Duration;
   readonly watchId?: string;
 }
 
-/** How the frames of a watch are made. */
+/** How the frames of a watch are created. */
 export interface Frames<I, S, Out> {
-  /** Bytes of an item at most, by whichever protocol. */
+  /** Upper bound of the bytes of an item in any protocol. */
   sizeOf(item: I | S): number;
   map(frame: Frame<I, S>, head: FrameHead): Out | Promise<Out>;
 }
 
-/** Bytes of what a change has besides its resource and its cause. */
+/** Bytes of a change in addition to its resource and its cause. */
 const CHANGE_BYTES = 256;
 
 /**
- * The frames of one watch of resources. `put` makes the message of a resource, which is of the type `desc`; `snapshot`
- * the message of a chunk of them.
+ * Returns how the frames of a watch of resources are created. `put` creates the message of a resource, which has the type
+ * `desc`. `snapshot` creates the message of a chunk of resources.
  */
 export function resourceFrames<T, Message extends object, Snapshot>(
   desc: DescMessage,
   put: (resource: Resource<T>) => Message,
   snapshot: (messages: Message[], complete: boolean) => Snapshot,
 ) {
-  // What is measured is sent right afterwards.
+  // Messages that were measured. They are sent right afterwards.
   const measured = new Map<Resource<T>, Message>();
   const taken = (resource: Resource<T>): Message => measured.get(resource) ?? put(resource);
   const sizeOf = (item: Delta<T> | Resource<T>): number => {

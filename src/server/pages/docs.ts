@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import type { PlainRoute } from "../http/plain.ts";
 
-/** The page runs nothing but what this server gives, and talks to nobody else. */
+/** The page only runs scripts of this server, and connects to no other server. */
 const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
-/** Its links are relative, so that it works below a path that a proxy takes off. */
+/** The links are relative, so that the page works behind a proxy that removes a path prefix. */
 const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -24,7 +24,7 @@ const PAGE = `<!doctype html>
 const START = `SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, docExpansion: "none" });
 `;
 
-/** The REST API, for programs and for people to read and to try. */
+/** The documentation of the REST API: for programs, and as a page for people. */
 export const docsRoutes: Readonly<Record<string, PlainRoute>> = {
   "/openapi.json": file(new URL("../../../docs/openapi.json", import.meta.url), "application/json"),
   "/docs": () => ({ status: 200, ...html(PAGE) }),
@@ -35,7 +35,7 @@ export const docsRoutes: Readonly<Record<string, PlainRoute>> = {
   "/docs/favicon-32x32.png": asset("favicon-32x32.png", "image/png"),
 };
 
-/** Where things are, by path: what it says stands beside them. */
+/** The pages of the server, by path, with a description. */
 const PLACES = {
   docs: "The REST API, to read and to try.",
   "openapi.json": "The REST API, for programs (OpenAPI 3.1).",
@@ -44,7 +44,7 @@ const PLACES = {
   readyz: "Whether it is ready.",
 };
 
-/** Says where things are, to a browser as a page. */
+/** Lists the pages of the server; for a browser as HTML. */
 export function rootRoute(version: string): PlainRoute {
   const rpc = "gRPC, gRPC-Web and Connect on this port; server reflection and grpc.health.v1 are served.";
   const rows = Object.entries(PLACES).map(([path, what]) => `<li><a href="${path}">${path}</a>: ${what}</li>`);
@@ -81,7 +81,7 @@ function asset(name: string, contentType: string): PlainRoute {
   return file(new URL(import.meta.resolve(`swagger-ui-dist/${name}`)), contentType);
 }
 
-/** It is read when it is first asked for. */
+/** The file is read on the first request. */
 function file(url: URL, contentType: string): PlainRoute {
   let content: Promise<Uint8Array> | undefined;
   return async () => {

@@ -2,10 +2,10 @@ import type { Store } from "../../core/index.ts";
 import type { PlainAnswer } from "../http/plain.ts";
 import type { SinkStatus } from "../logs/sink.ts";
 
-/** What does not work although the service is ready. */
+/** A part that does not work although the service is ready. */
 interface Degraded {
   readonly what: string;
-  /** What that means to callers and operators. */
+  /** What this means for callers and operators. */
   readonly effect: string;
   readonly problem: string;
   readonly since?: string;
@@ -19,9 +19,9 @@ export interface Readiness {
 }
 
 /**
- * The answer of `/readyz`: 503 while calls are not to be sent here. A service that can write no data or no logs is ready
- * all the same and says so in `degraded`: it evaluates flags and answers every read, and a load balancer that took all
- * nodes with a full disk out of service would make an outage of it.
+ * The answer of `/readyz`: 503 if no calls should be sent to this server. A server that cannot write data or logs is still
+ * ready, and reports that in `degraded`. It evaluates flags and answers every read. A load balancer that took all servers
+ * with a full disk out of service would cause an outage.
  */
 export function readiness({ serving, writable, logs }: Readiness): PlainAnswer {
   const degraded: Degraded[] = [];
@@ -32,7 +32,8 @@ export function readiness({ serving, writable, logs }: Readiness): PlainAnswer {
   }
   for (const { name, problem, dropped } of logs) {
     if (problem === undefined && dropped === 0) continue;
-    const effect = problem === undefined ? "lines were dropped, new ones are written" : "lines wait, or are dropped";
+    const effect =
+      problem === undefined ? "log lines were dropped; new ones are written" : "log lines wait or are dropped";
     degraded.push({ what: `log: ${name}`, effect, problem: problem ?? "", dropped_lines: dropped });
   }
   const status = serving ? "ready" : "not ready";

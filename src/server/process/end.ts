@@ -7,14 +7,17 @@ import type { Clock } from "../../core/index.ts";
 const LAST_REQUESTS_MS = 500;
 const LOOK_MS = 10;
 
-/** What a thread of the platform's own works on. */
+/** Types of requests that block a thread of Node's pool. */
 const IN_A_THREAD = /^(FSReq|FileHandle\w*Req|GetAddrInfoReq|GetNameInfoReq)/;
 
-/** Ends the process with this code as soon as no thread is held by a request; where one hangs, all the same, after `tell`. */
+/**
+ * Ends the process with this code as soon as no request blocks a thread. If one hangs, calls `tell` and then kills the
+ * process.
+ */
 export function endProcess(code: number, clock: Clock, tell: () => Promise<void>): void {
   const until = clock.monotonic() + LAST_REQUESTS_MS;
   const look = (): void => {
-    // `process.exit` waits for every thread, and nothing runs any more that could end the waiting.
+    // `process.exit` waits for every thread, and no timer runs meanwhile that could end the waiting.
     if (!process.getActiveResourcesInfo().some((kind) => IN_A_THREAD.test(kind))) process.exit(code);
     else if (clock.monotonic() >= until) void tell().finally(endAtOnce);
     else clock.setTimer(LOOK_MS, look, true);
@@ -22,7 +25,7 @@ export function endProcess(code: number, clock: Clock, tell: () => Promise<void>
   look();
 }
 
-/** `process.exit` waits for every thread, for ever if one is in a synchronous call. */
+/** Kills the process. `process.exit` would wait for every thread: forever, if one is in a synchronous call. */
 export function endAtOnce(): void {
   process.kill(process.pid, "SIGKILL");
 }

@@ -1,6 +1,6 @@
 import { ERRORS, HeliosError } from "../../core/index.ts";
 
-/** What an operator needs to know of an error that ends the start. */
+/** Explains an error that ends the start to the operator. */
 export function explain(error: unknown): { message: string; [field: string]: unknown } {
   if (error instanceof HeliosError) {
     return { message: error.message, reason: error.reason, help: ERRORS[error.reason].help };
@@ -18,13 +18,13 @@ interface ListenError {
   readonly port: number;
 }
 
-/** What is wrong with the address to listen on, with the setting that says it. */
+/** Explains why the server cannot listen on its address, and names the setting. */
 function listenProblem({ code, syscall, hostname, address, port }: Partial<ListenError>): string | undefined {
-  if (syscall === "getaddrinfo") return `HELIOS_HOST (--host): the host ${hostname} is not known here (${code})`;
+  if (syscall === "getaddrinfo") return `HELIOS_HOST (--host): the host name ${hostname} cannot be resolved (${code})`;
   if (syscall !== "listen" && syscall !== "bind") return undefined;
   if (code === "EADDRINUSE")
-    return `${address}:${port} is in use; stop what listens there, or set HELIOS_PORT (--port)`;
-  if (code === "EADDRNOTAVAIL") return `HELIOS_HOST (--host): ${address} is no address of this machine`;
-  if (code === "EACCES") return `HELIOS_PORT (--port): this user may not listen on port ${port}`;
-  return `HELIOS_HOST (--host): ${address} cannot be listened on (${code})`;
+    return `${address}:${port} is in use; stop the program that listens on it, or set HELIOS_PORT (--port)`;
+  if (code === "EADDRNOTAVAIL") return `HELIOS_HOST (--host): ${address} is not an address of this machine`;
+  if (code === "EACCES") return `HELIOS_PORT (--port): the user of this process may not listen on port ${port}`;
+  return `HELIOS_HOST (--host): the server cannot listen on ${address} (${code})`;
 }

@@ -14,35 +14,35 @@ export const CLOSE_TIMEOUT_MS = 8000;
 export interface ShutdownParts {
   readonly clock: Clock;
   readonly log: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
-  /** Resolves when what was logged is written, or does not get written. */
+  /** Resolves when the logs are written, or cannot be written. */
   readonly flush: () => Promise<void>;
-  /** Ends the process with this code, in order; may wait for threads. */
+  /** Ends the process with this code, in order. May wait for threads. */
   readonly exit: (code: number) => void;
-  /** Ends the process whatever it does. */
+  /** Ends the process at once. */
   readonly kill: () => void;
 }
 
-/** What is up by now, and is to be taken down. */
+/** The running parts of the service that must be stopped. */
 export interface Running {
-  /** Ends within the grace period. */
+  /** Stops the server within the grace period. */
   drain(): Promise<void>;
   close(): Promise<void>;
-  /** Threads that only `kill` ends. */
+  /** Number of threads that only `kill` can end. */
   strandedThreads(): number;
 }
 
 export interface Shutdown {
-  /** From now on this is what runs; a signal that came before is obeyed now. */
+  /** Sets the running service. If a signal has already come, the shutdown begins now. */
   started(running: Running): void;
-  /** A signal came. */
+  /** Called when a signal has come. */
   signal(name: string): void;
 }
 
 const LATE = Symbol("late");
 
 /**
- * Ends the service in order and in bounded time, once. A signal before everything is up is obeyed as soon as it is, and
- * where that does not come, after `CLOSE_TIMEOUT_MS`.
+ * Shuts the service down once, in order and in limited time. A signal during the start takes effect as soon as everything
+ * runs, or after `CLOSE_TIMEOUT_MS` if it does not.
  */
 export function createShutdown({ clock, log, flush, exit, kill }: ShutdownParts): Shutdown {
   let running: Running | undefined;
@@ -60,18 +60,19 @@ export function createShutdown({ clock, log, flush, exit, kill }: ShutdownParts)
       await race(running.close(), [timeLimit(clock, CLOSE_TIMEOUT_MS, () => LATE, true)]);
     } catch (error) {
       if (error !== LATE) throw error;
-      log("warn", "ending, although not all that runs has stopped", { afterMs: CLOSE_TIMEOUT_MS });
+      log("warn", "the process ends, although some parts have not stopped in time", { afterMs: CLOSE_TIMEOUT_MS });
     }
   };
   const stop = async (): Promise<void> => {
     try {
       await close();
     } catch (error) {
-      log("error", "the end was not in order", { error: String(error) });
+      log("error", "an error occurred during the shutdown", { error: String(error) });
     }
     const threads = running?.strandedThreads() ?? 0;
     if (threads > 0) {
-      const problem = "ending by SIGKILL: threads of modules are in synchronous calls that nothing can end";
+      const problem =
+        "the process ends by SIGKILL, because threads of modules are in synchronous calls that cannot be interrupted";
       log("warn", problem, { threads });
     } else log("info", "stopped");
     await end(0);
@@ -88,7 +89,7 @@ export function createShutdown({ clock, log, flush, exit, kill }: ShutdownParts)
         if (running !== undefined) void stop();
         else clock.setTimer(CLOSE_TIMEOUT_MS, () => running === undefined && void end(0));
       } else if (clock.monotonic() - askedAt >= SAME_SIGNAL_MS) {
-        log("warn", "ending at once: a second signal", { signal: name });
+        log("warn", "the process ends at once, because of a second signal", { signal: name });
         void flush().finally(kill);
       }
     },

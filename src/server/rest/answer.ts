@@ -12,8 +12,9 @@ import { shortName } from "./enums.ts";
 import { isWellKnown } from "./well-known.ts";
 
 /**
- * A message as REST shows it: fields in snake_case, those of a single value always there, enums short and in lower case,
- * whole numbers as numbers as far as JSON has them exactly. Times, durations and free JSON are as in protobuf's JSON.
+ * Converts a message to the JSON of REST: fields in snake_case, singular fields always present, enums short and in lower
+ * case, whole numbers as numbers if JSON can hold them exactly. Times, durations and free-form JSON are as in protobuf's
+ * JSON.
  */
 export function toAnswer(desc: DescMessage, message: Message, registry: Registry): JsonValue {
   const json = toJson(desc, message, { useProtoFieldName: true, alwaysEmitImplicit: true, registry });
@@ -30,7 +31,7 @@ function shorten(desc: DescMessage, json: JsonValue): JsonValue {
   return shortened;
 }
 
-/** The value 0 of an enum says nothing. */
+/** The value 0 of an enum stands for "not set". */
 function isUnspecified({ fieldKind, enum: desc }: DescField, value: JsonValue): boolean {
   return fieldKind === "enum" && value === desc?.value[0]?.name;
 }

@@ -2,14 +2,14 @@ import { ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/valid
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 
-/** An error as REST tells it. */
+/** An error as REST shows it. */
 export interface Failure {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: { readonly error: Readonly<Record<string, unknown>> };
 }
 
-/** As google.rpc.Code maps to HTTP. */
+/** The mapping of google.rpc.Code to HTTP. */
 const STATUS: Readonly<Record<Code, number>> = {
   [Code.Canceled]: 499,
   [Code.Unknown]: 500,
@@ -29,7 +29,7 @@ const STATUS: Readonly<Record<Code, number>> = {
   [Code.Unauthenticated]: 401,
 };
 
-/** Where HTTP has a status that says more. */
+/** Reasons for which HTTP has a more specific status. */
 const STATUS_OF_REASON: Readonly<Record<string, number>> = {
   HTTP_METHOD_NOT_ALLOWED: 405,
   MODULE_METHOD_NOT_FOUND: 404,
@@ -38,7 +38,7 @@ const STATUS_OF_REASON: Readonly<Record<string, number>> = {
   HTTP_HEADERS_TOO_LARGE: 431,
 };
 
-/** `isConditional`: the etag that the resource does not have was in If-Match. */
+/** `isConditional`: the etag that did not match was in If-Match. */
 export function toFailure(error: ConnectError, isConditional = false): Failure {
   const [info] = error.findDetails(ErrorInfoSchema);
   const [retry] = error.findDetails(RetryInfoSchema);
@@ -69,7 +69,7 @@ export function toFailure(error: ConnectError, isConditional = false): Failure {
   };
 }
 
-/** `NOT_FOUND`, as google.rpc.Code spells it. */
+/** Returns the name in google.rpc.Code, such as `NOT_FOUND`. */
 function nameOf(code: Code): string {
   const name = Code[code] ?? "Unknown";
   if (code === Code.Canceled) return "CANCELLED";

@@ -15,7 +15,7 @@ import { isFreeJson, isWellKnown } from "./well-known.ts";
 /** Nesting of the messages in a request's JSON; a deeper one is refused with `ARGUMENT_INVALID`. @limit levels */
 const MAX_DEPTH = 100;
 
-/** The field of that name, in snake_case or camelCase. ARGUMENT_INVALID names the nearest that there is. */
+/** Finds a field by its name in snake_case or camelCase. Throws ARGUMENT_INVALID with the most similar known name. */
 export function fieldOf(desc: DescMessage, name: string, path: string): DescField {
   const found = desc.fields.find((field) => field.name === name || field.jsonName === name);
   if (found !== undefined) return found;
@@ -25,7 +25,7 @@ export function fieldOf(desc: DescMessage, name: string, path: string): DescFiel
   throw invalid(below(path, name), `is not known; ${near === undefined ? known : `did you mean ${near}?`}`);
 }
 
-/** What a caller wrote as JSON, as protobuf's JSON has it. ARGUMENT_INVALID says where it is wrong and what was expected. */
+/** Converts a caller's JSON to protobuf's JSON. Throws ARGUMENT_INVALID with the place and what was expected. */
 export function readMessage(desc: DescMessage, json: JsonValue, path: string, depth = 0): JsonValue {
   if (depth > MAX_DEPTH) throw invalid(path, `is nested deeper than ${MAX_DEPTH}`);
   if (isWellKnown(desc)) return readWellKnown(desc, json, path);
@@ -37,7 +37,7 @@ export function readMessage(desc: DescMessage, json: JsonValue, path: string, de
     const field = fieldOf(desc, key, path);
     const at = below(path, field.name);
     if (Object.hasOwn(read, field.name)) throw invalid(at, "is given twice");
-    // As in protobuf's JSON, null says nothing; but for free JSON it is a value.
+    // As in protobuf's JSON, null means "not set", except in free-form JSON, where it is a value.
     if (value === undefined || (value === null && !takesNull(field))) continue;
     read[field.name] = readField(field, value, at, depth);
   }
@@ -85,7 +85,10 @@ function readScalar(type: ScalarType, json: JsonValue, path: string): JsonValue 
   if (!fits(json)) throw invalid(path, `must be ${what}, not ${tell(json)}`);
   const isWhole = type !== ScalarType.DOUBLE && type !== ScalarType.FLOAT;
   if (isWhole && typeof json === "number" && !Number.isSafeInteger(json)) {
-    throw invalid(path, `is beyond what a number of JSON holds exactly, ${MAX_WHOLE_NUMBER}; write it as a string`);
+    throw invalid(
+      path,
+      `is beyond ${MAX_WHOLE_NUMBER}, the largest whole number that JSON numbers hold exactly; write it as a string`,
+    );
   }
   return json;
 }
@@ -130,11 +133,11 @@ function readWellKnown(desc: DescMessage, json: JsonValue, path: string): JsonVa
 interface Form {
   readonly what: string;
   readonly fits: (text: string) => boolean;
-  /** As protobuf's JSON has it. */
+  /** Converts the text to protobuf's JSON. */
   readonly write?: (text: string) => string;
 }
 
-/** Of those that the contract uses. */
+/** The special JSON forms of the message types that the contract uses. */
 const FORMS: Readonly<Record<string, Form>> = {
   "google.protobuf.Timestamp": {
     what: "a time such as 2026-01-31T12:00:00Z",
@@ -146,7 +149,7 @@ const FORMS: Readonly<Record<string, Form>> = {
     fits: (text) => /^-?\d{1,12}(\.\d{1,9})?s$/.test(text),
   },
   "google.protobuf.FieldMask": {
-    what: "names of fields with commas between",
+    what: "field names with commas between them",
     fits: (text) => /^[A-Za-z0-9_.,]*$/.test(text),
     write: camelCase,
   },

@@ -1,18 +1,18 @@
 import { socketOf } from "../transport/peer.ts";
 import type { HttpRequest } from "./http.ts";
 
-/** By which names a browser may reach the service. */
+/** The host names by which a browser may reach the service. */
 export interface Hosts {
   /** The address that is listened on, as it was given. */
   readonly bound: string;
-  /** Names and addresses without port; `*.example.com`: those below; `*`: all. */
+  /** Names and addresses without a port. `*.example.com` allows all subdomains, `*` allows all names. */
   readonly allowed: readonly string[];
 }
 
 /**
- * The name in a request's Host, `:authority` or absolute target by which a browser may not reach the service; undefined:
- * it may, or no browser sent it. A page whose own name leads to this address (DNS rebinding) is of the same origin for its
- * browser, which then lets it read: only the name gives it away.
+ * Returns the name in a request's Host, `:authority` or absolute target, if a browser may not reach the service by it.
+ * Undefined if it may, or if the request is not from a browser. With DNS rebinding, a page's own name leads to this
+ * address. The browser considers that the same origin and lets the page read answers. Only the name reveals it.
  */
 export function foreignHost(request: HttpRequest, { bound, allowed }: Hosts): string | undefined {
   if (allowed.includes("*") || !isOfBrowser(request)) return undefined;
@@ -26,7 +26,7 @@ export function foreignHost(request: HttpRequest, { bound, allowed }: Hosts): st
   });
 }
 
-/** Every host that a request names, in its headers and its target. */
+/** Returns every host that a request names, in its headers and its target. */
 export function givenHosts({ rawHeaders, url = "" }: HttpRequest): readonly string[] {
   const inHeaders = rawHeaders.filter((_, index) => index % 2 === 1 && NAMES_HOST.test(rawHeaders[index - 1] ?? ""));
   const { authority } = splitTarget(url);
@@ -35,7 +35,7 @@ export function givenHosts({ rawHeaders, url = "" }: HttpRequest): readonly stri
 
 const NAMES_HOST = /^(host|:authority)$/i;
 
-/** An absolute target (RFC 9112, 3.2.2) by its parts; other targets have no authority. */
+/** Splits an absolute target (RFC 9112, 3.2.2). Other targets have no authority. */
 export function splitTarget(url: string): { readonly authority: string | undefined; readonly path: string } {
   const [, authority, path = ""] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(url) ?? [];
   if (authority === undefined) return { authority, path: url };
@@ -43,8 +43,8 @@ export function splitTarget(url: string): { readonly authority: string | undefin
 }
 
 /**
- * Browsers send Origin, or Sec-Fetch-* to what they trust; a plain GET to a name of the page's own over HTTP has neither,
- * but it has a language, which no page can take away.
+ * Browsers send Origin, or Sec-Fetch-* to trustworthy hosts. A plain HTTP GET to a name of the page's own has neither, but
+ * it has Accept-Language, which a page cannot remove.
  */
 function isOfBrowser({ headers }: HttpRequest): boolean {
   if (headers.origin !== undefined || headers["accept-language"] !== undefined) return true;
@@ -54,7 +54,7 @@ function isOfBrowser({ headers }: HttpRequest): boolean {
 
 const FORM = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{0,5})?$/i;
 
-/** A host, with its port or without, as browsers write it, without the port; undefined: the text is not a host. */
+/** Returns a host without its port, as browsers write it. Undefined if the text is not a host. */
 export function hostName(text: string): string | undefined {
   const [, name = ""] = FORM.exec(text) ?? [];
   return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname.replace(/\.$/, "") : undefined;

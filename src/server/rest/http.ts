@@ -4,7 +4,7 @@ import { invalid } from "./problem.ts";
 export type HttpRequest = Parameters<RequestHandler>[0];
 export type HttpResponse = Parameters<RequestHandler>[1];
 
-/** The body as text; undefined: it is larger than that. ARGUMENT_INVALID where it is not UTF-8. */
+/** Reads the body as text. Undefined if it has more than `maxBytes`. Throws ARGUMENT_INVALID if it is not UTF-8. */
 export async function readText(request: HttpRequest, maxBytes: number): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -25,7 +25,7 @@ export function writeJson(response: HttpResponse, status: number, body: unknown,
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-/** Resolves when more can be written, or the client has gone. */
+/** Resolves when more can be written, or the client has left. */
 export function drained(response: HttpResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

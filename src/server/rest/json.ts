@@ -3,13 +3,13 @@ import { HALF_A_CHARACTER, type JsonPath, messageOf, numberProblem, pathText } f
 import { below, invalid } from "./problem.ts";
 
 /**
- * Parses JSON of a field; empty: of the request itself. ARGUMENT_INVALID where the text is not JSON, for which
- * `problem` makes the message, and where `scanJson` finds something.
+ * Parses the JSON of a field, or of the request itself if `field` is "". Throws ARGUMENT_INVALID if the text is not JSON,
+ * with the message from `problem`, or if `scanJson` finds a problem.
  */
 export function parseJson(text: string, field: string, problem: (why: string) => string): JsonValue {
   const found = scanJson(text);
   const at = (path: JsonPath): string => (field === "" ? pathText(path) : below(field, pathText(path)));
-  // What parsing costs grows with it.
+  // A deeply nested text is expensive to parse, so it is refused first.
   if (found?.kind === "deep") throw invalid(at(found.path), problemOf(found));
   let json: JsonValue;
   try {
@@ -26,11 +26,11 @@ export const MAX_JSON_DEPTH = 100;
 
 export interface Found {
   readonly kind: "deep" | "twice" | "half" | "digits";
-  /** Of what is nested too deep, the member of the request that it is in. */
+  /** Path of the problem. If the JSON is nested too deeply, only its first member is named. */
   readonly path: JsonPath;
 }
 
-/** As errors tell it. */
+/** Describes a problem for an error. */
 export function problemOf({ kind }: Found): string {
   switch (kind) {
     case "deep":
@@ -44,27 +44,27 @@ export function problemOf({ kind }: Found): string {
   }
 }
 
-/** Any number that is written out so. */
+/** Any number that is written with too many digits. */
 const TOO_LARGE = numberProblem(1e21, "1000000000000000000000");
 
 interface Open {
-  /** The members so far; undefined: it is a list. */
+  /** The members so far. Undefined for a list. */
   readonly names: Set<string> | undefined;
   /** The member or position that is being read. */
   at: string | number;
 }
 
-/** Between two of them stands at most one number or word. */
+/** Between two of these marks, there is at most one number or word. */
 const MARK = /["{}[\],:]/g;
-/** A number that is written out digit by digit, and is beyond all that parsing tells apart. */
+/** A number that is written out in digits, beyond everything that parsing can distinguish. */
 const DIGITS = /^\s*-?\d{22,}\s*$/;
-/** Where there is none of them, no string can be wrong, and no number be too long. */
+/** If this does not match, the text has neither a wrong string nor a number with too many digits. */
 const SUSPECT = /\\u[dD][89a-fA-F]|\d{22}/;
 
 /**
- * The first thing that `JSON.parse` would make something else of, or that is nested deeper than `MAX_JSON_DEPTH`: a member
- * that its object has twice, half of a surrogate pair, a number of so many digits that it is read as another one. Of a
- * text that is not JSON it means nothing.
+ * Returns the first part that `JSON.parse` would change, or that is nested deeper than `MAX_JSON_DEPTH`: a repeated member
+ * of an object, half of a surrogate pair, or a number with too many digits. The result is meaningless for a text that is
+ * not JSON.
  */
 export function scanJson(text: string): Found | undefined {
   const open: Open[] = [];
@@ -115,7 +115,7 @@ export function scanJson(text: string): Found | undefined {
   return isSuspect && DIGITS.test(text.slice(last)) ? here("digits") : undefined;
 }
 
-/** What is not a string of JSON is refused later. */
+/** A text that is not a JSON string is refused later. */
 function stringOf(text: string): string {
   try {
     return JSON.parse(text) as string;
@@ -124,7 +124,7 @@ function stringOf(text: string): string {
   }
 }
 
-/** Where the string that begins at `start` has ended. */
+/** Returns the position after the string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ; at += 1) {
     const quote = text.indexOf('"', at);

@@ -3,25 +3,25 @@ import { fieldOf } from "./fields.ts";
 import { camelCase } from "./spelling.ts";
 import { isWellKnown } from "./well-known.ts";
 
-/** A mask and the resource that it is of, both fields of one request. */
+/** An update mask and its resource: two fields of one request. */
 export interface Masked {
   readonly mask: DescField;
   readonly resource: DescField;
 }
 
-/** Undefined: the message has no `update_mask`. */
+/** Undefined if the message has no `update_mask`. */
 export function maskedIn({ fields }: DescMessage): Masked | undefined {
   const mask = fields.find(({ name }) => name === "update_mask");
   const resource = fields.find(({ fieldKind, message }) => fieldKind === "message" && !isWellKnown(message));
   return mask === undefined || resource === undefined ? undefined : { mask, resource };
 }
 
-/** Which resource it is, and in which state, is nothing that an update changes. */
+/** The name and the etag identify the resource and its state. An update does not change them. */
 const NOT_CHANGED: ReadonlySet<string> = new Set(["name", "etag"]);
 
 /**
- * The mask of an update that has none: the fields that its sender wrote, those that are null too, which clears them.
- * `written` is the resource as it was sent, by any spelling.
+ * Returns the mask of an update without one: the fields in the sender's JSON. A field that is null is included, and is
+ * cleared. `written` is the resource as it was sent, in any spelling.
  */
 export function maskOf({ message }: DescField, written: JsonValue | undefined, path: string): string | undefined {
   if (message === undefined || typeof written !== "object" || written === null || Array.isArray(written))
@@ -31,13 +31,13 @@ export function maskOf({ message }: DescField, written: JsonValue | undefined, p
   return changed.length === 0 ? undefined : changed.map(({ name }) => camelCase(name)).join(",");
 }
 
-/** Both of them say which fields are changed. */
+/** Joins masks: a field in any of them is changed. */
 export function joinMasks(masks: readonly (string | undefined)[]): string | undefined {
   const paths = new Set(masks.flatMap((mask) => mask?.split(",") ?? []));
   return paths.size === 0 ? undefined : [...paths].join(",");
 }
 
-/** The same of updates that are listed in a request, such as those of a batch: each that has no mask gets its own. */
+/** Sets the masks of updates in a list, as in a batch request: each update without a mask gets its own. */
 export function setMasksWithin({ fields }: DescMessage, request: JsonObject, written: JsonValue): void {
   for (const field of fields) {
     const masked = field.fieldKind === "list" && field.message !== undefined ? maskedIn(field.message) : undefined;
@@ -53,7 +53,7 @@ export function setMasksWithin({ fields }: DescMessage, request: JsonObject, wri
   }
 }
 
-/** A field of JSON that may be anything. */
+/** Returns a field of JSON that may be any value. */
 export function memberOf(json: JsonValue, { name, jsonName }: DescField): JsonValue | undefined {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;
   const members: JsonObject = json;

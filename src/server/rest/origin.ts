@@ -1,15 +1,15 @@
 import { type HttpRequest, header } from "./http.ts";
 
 /**
- * Which pages of other origins may call the API from a browser: `https://ops.example.com`; `https://*.example.com`: those
- * below; `*`: all of them.
+ * The other origins whose pages may call the API from a browser: `https://ops.example.com`, `https://*.example.com` for all
+ * subdomains, or `*` for all.
  */
 export type AllowedOrigins = readonly string[];
 
 /**
- * Whether a browser sends this request for a page of another origin that is not allowed to. Requests that no browser
- * made say neither. A link that a user follows is not such a request: the page that has it does not see the answer.
- * (OWASP, Cross-Site Request Forgery Prevention: Fetch Metadata, with Origin where that is missing.)
+ * Whether a browser sends this request for a page of another origin that is not allowed. Requests of other programs are
+ * never foreign. A link that a user follows is not foreign either, because the page with the link does not see the answer.
+ * (OWASP, Cross-Site Request Forgery Prevention: Fetch Metadata, or Origin if it is missing.)
  */
 export function isForeign(request: HttpRequest, allowed: AllowedOrigins): boolean {
   const origin = header(request, "origin");
@@ -25,14 +25,14 @@ function isFollowedLink(request: HttpRequest): boolean {
 }
 
 /**
- * A proxy that sends a Host of its own may say in X-Forwarded-Host which one it was asked for. A page of another site
- * cannot set that header without asking first.
+ * A proxy that sets its own Host may send the original one in X-Forwarded-Host. A page of another site cannot set that
+ * header without a preflight.
  */
 function isOwn(origin: string, request: HttpRequest): boolean {
   const [forwarded = ""] = header(request, "x-forwarded-host").split(",");
   const hosts = [header(request, "host") || header(request, ":authority"), forwarded.trim()];
   if (!URL.canParse(origin)) return false;
-  // `null`, of a page in a sandbox or a file, is no URL.
+  // The origin of a sandboxed page or a file is `null`, which is not a URL.
   const { protocol, host } = new URL(origin);
   return hosts.some((one) => {
     const own = `${protocol}//${one}`;
@@ -40,11 +40,11 @@ function isOwn(origin: string, request: HttpRequest): boolean {
   });
 }
 
-/** The headers that let a page of an allowed origin read the answer; none for other requests. */
+/** Returns the headers that let a page of an allowed origin read the answer. */
 export function corsHeaders(request: HttpRequest, allowed: AllowedOrigins): Readonly<Record<string, string>> {
   if (allowed.length === 0) return {};
   const origin = header(request, "origin");
-  // What is answered depends on who asks.
+  // The answer depends on the origin.
   if (origin === "" || !isAllowed(origin, allowed)) return { vary: "Origin" };
   return {
     vary: "Origin",
@@ -53,7 +53,7 @@ export function corsHeaders(request: HttpRequest, allowed: AllowedOrigins): Read
   };
 }
 
-/** What a browser asks before a request that is more than a form could send. */
+/** Answers a browser's preflight, which comes before any request that a form could not send. */
 export function preflightHeaders(request: HttpRequest, allowed: AllowedOrigins): Readonly<Record<string, string>> {
   const headers = corsHeaders(request, allowed);
   if (headers["access-control-allow-origin"] === undefined) return headers;
@@ -65,7 +65,7 @@ export function preflightHeaders(request: HttpRequest, allowed: AllowedOrigins):
   };
 }
 
-/** Of gRPC-Web and Connect, which tell how a call went in headers. */
+/** Headers of gRPC-Web and Connect that describe the result of a call. */
 const EXPOSED = "grpc-status, grpc-message, grpc-status-details-bin, connect-content-encoding, retry-after, etag";
 
 function isAllowed(origin: string, allowed: AllowedOrigins): boolean {
@@ -75,6 +75,6 @@ function isAllowed(origin: string, allowed: AllowedOrigins): boolean {
 function isBelow(origin: string, one: string): boolean {
   const [scheme = "", end] = one.split("*");
   if (end === undefined || !origin.startsWith(scheme) || !origin.endsWith(end)) return false;
-  // Nothing but names: no user, port or path that would let the end be of something else.
+  // Only a host name: a user, port or path could make the suffix belong to another host.
   return /^[a-z0-9_.-]+$/i.test(origin.slice(scheme.length, origin.length - end.length));
 }

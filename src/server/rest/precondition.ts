@@ -6,27 +6,30 @@ import { type HttpRequest, header } from "./http.ts";
 /** Etags that one `If-Match` header may name; more are refused with `HTTP_HEADER_INVALID`. @limit etags */
 export const MAX_IF_MATCH_ETAGS = 10;
 
-/** RFC 9110, 8.8.3; and a tag without its quotes, as people write it. */
+/** RFC 9110, 8.8.3; also an etag without quotes, as people write it. */
 const TAGS = /^\s*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"|([A-Za-z0-9._~+/=*-]+))\s*(?:,|$)/;
 
 /**
- * The etags of which the resource must have one, as If-Match says (RFC 9110, 13.1.1): `*` for any. A weak one is kept
- * with its mark, and so matches none. Undefined: there is no condition. HTTP_HEADER_INVALID where it cannot be read, or
- * where the RPC could not keep to it.
+ * Returns the etags of which the resource must have one, from If-Match (RFC 9110, 13.1.1). `*` matches any. A weak etag
+ * keeps its mark, and so matches none. Undefined without a condition. Throws HTTP_HEADER_INVALID if the header cannot be
+ * parsed, or if the RPC cannot check it.
  */
 export function etagsOf(request: HttpRequest, { input, idempotency }: DescMethod): readonly string[] | undefined {
-  // What only reads has nothing to overwrite.
+  // A method that only reads cannot overwrite anything.
   if (idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return undefined;
   for (const name of ["if-none-match", "if-unmodified-since"]) {
-    if (request.headers[name] !== undefined) throw headerInvalid(name, "is not taken here; use If-Match with an etag");
+    if (request.headers[name] !== undefined) throw headerInvalid(name, "is not supported; use If-Match with an etag");
   }
   const text = header(request, "if-match");
   if (request.headers["if-match"] === undefined) return undefined;
   if (!input.fields.some(({ name }) => name === "etag")) {
-    throw headerInvalid("if-match", "is not taken by this method, which changes no single resource that has an etag");
+    throw headerInvalid(
+      "if-match",
+      "is not supported by this method, because it does not change a single resource with an etag",
+    );
   }
   const etags = new Set(readTags(text));
-  if (etags.has("*") && etags.size > 1) throw headerInvalid("if-match", "names * beside others");
+  if (etags.has("*") && etags.size > 1) throw headerInvalid("if-match", "must contain either * or etags, not both");
   if (etags.size > MAX_IF_MATCH_ETAGS) throw headerInvalid("if-match", `names more than ${MAX_IF_MATCH_ETAGS} etags`);
   return [...etags];
 }
@@ -49,7 +52,7 @@ export function headerInvalid(name: string, problem: string): HeliosError {
   return HeliosError.of("HTTP_HEADER_INVALID", { header: name, problem });
 }
 
-/** The etag of the one resource that an answer shows, as a header; a deleted one has none. */
+/** Returns the header with the etag of the resource in an answer. A deleted resource has no etag. */
 export function etagHeader(verb: string, answer: JsonValue): Readonly<Record<string, string>> {
   if (verb === "DELETE" || typeof answer !== "object" || answer === null || Array.isArray(answer)) return {};
   const etags = Object.values(answer as JsonObject).flatMap((value) => {

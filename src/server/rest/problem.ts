@@ -1,6 +1,6 @@
 import { HeliosError } from "../../core/index.ts";
 
-/** ARGUMENT_INVALID of a field, by its path in snake_case; empty: the request as a whole. */
+/** Returns ARGUMENT_INVALID for a field, by its path in snake_case. "" stands for the request as a whole. */
 export function invalid(field: string, problem: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem });
 }

@@ -5,8 +5,8 @@ import { below, invalid } from "./problem.ts";
 import { isFreeJson, isWellKnown } from "./well-known.ts";
 
 /**
- * Query parameters as JSON: `names=a&names=b` for lists, `context.symbol=BTCZAR` for what is further down, JSON text for
- * a whole message. ARGUMENT_INVALID names the parameter.
+ * Converts query parameters to JSON: `names=a&names=b` for a list, `context.symbol=BTCZAR` for a nested field, JSON text
+ * for a message. Throws ARGUMENT_INVALID with the parameter.
  */
 export function readQuery(desc: DescMessage, query: URLSearchParams): JsonObject {
   const read: JsonObject = {};
@@ -70,7 +70,7 @@ function readValue(field: DescField, value: string, path: string): JsonValue {
   throw invalid(path, `must be true or false, not ${value.slice(0, 60)}`);
 }
 
-/** curl takes braces in an address for a list of its own, and sends what stands between them. */
+/** curl interprets braces in a URL itself, and sends only the text between them. */
 function parseObject(text: string, path: string): JsonValue {
   const isBare = /^\s*"[^"]*"\s*:/.test(text);
   return parseJson(isBare ? `{${text}}` : text, path, () => `must be JSON, not ${text.slice(0, 60)}`);

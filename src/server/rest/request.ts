@@ -7,19 +7,18 @@ import { below, invalid } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Match, Route } from "./routes.ts";
 
-/** What a caller sent, before it is known what it says. */
+/** The parts of a request, before they are interpreted. */
 export interface Received {
   readonly query: URLSearchParams;
-  /** Empty: there was none. */
+  /** Empty if there is no body. */
   readonly body: string;
-  /** Which etag the resource must have, as a header says; undefined: no header does. */
+  /** The etag that the resource must have, from a header. Undefined without such a header. */
   readonly etag?: string | undefined;
 }
 
 /**
- * The request of the RPC, put together from path, query, body and If-Match. An update without `update_mask` changes the
- * fields that were sent. ARGUMENT_INVALID says which field is wrong, which is not known, and which is given twice with
- * different values.
+ * Builds the request of an RPC from the path, the query, the body and If-Match. An update without `update_mask` changes the
+ * fields that were sent. Throws ARGUMENT_INVALID for a field that is wrong, unknown, or given twice with different values.
  */
 export function readRequest({ route, variables }: Match, received: Received, registry: Registry): Message {
   const { input } = route.rpc;
@@ -40,12 +39,12 @@ export function readRequest({ route, variables }: Match, received: Received, reg
   try {
     return fromJson(input, request, { registry });
   } catch (error) {
-    // What is left are limits of protobuf's own, such as a whole number that is too large.
+    // The remaining errors are limits of protobuf, such as a whole number that is too large.
     throw invalid("", messageOf(error).replace(/^cannot decode (field|message) helios\.v1\./, "cannot read "));
   }
 }
 
-/** The request as its body has it, and as it was sent. */
+/** Returns the request from the body, and the JSON as it was sent. */
 function readBody(
   { body, rpc, verb, path }: Route,
   text: string,
@@ -58,7 +57,7 @@ function readBody(
     return { json: json as JsonObject, read };
   }
   const field = fieldOf(rpc.input, body, "");
-  if (field.message === undefined) throw new Error(`the body of ${rpc.name} is a message`);
+  if (field.message === undefined) throw new Error(`the body field of ${rpc.name} must be a message`);
   return { json: { [field.name]: json }, read: { [field.name]: readMessage(field.message, json, "") } };
 }
 
@@ -70,7 +69,7 @@ function setEtag(request: JsonObject, etag: string): void {
   request.etag = etag;
 }
 
-/** What is in both must be the same. */
+/** Merges two objects. A field that is in both must have the same value. */
 function merge(one: JsonObject, other: JsonObject, path: string): JsonObject {
   const merged = { ...one };
   for (const [key, value] of Object.entries(other)) {

@@ -20,7 +20,7 @@ import { readRequest } from "./request.ts";
 import { createRoutes, type Match, type Route, type Routes } from "./routes.ts";
 import { EVENTS, endAsHead, NDJSON, writeStream } from "./stream.ts";
 
-/** The way to the services, through their interceptors, for what a request asks for. */
+/** Returns the transport to the services, through their interceptors, for a request. */
 export type TransportFor = (request: HttpRequest) => Transport;
 
 export interface RestOptions {
@@ -32,14 +32,14 @@ export interface RestOptions {
   readonly report: ReportUnforeseen;
 }
 
-/** Serves every RPC that has a google.api.http option by plain HTTP and JSON, by its descriptor alone. */
+/** Serves every RPC that has a google.api.http option over plain HTTP and JSON. It only needs the descriptors. */
 export interface Rest {
   readonly routes: Routes;
   /** Answers a request. Never rejects. */
   handle(request: HttpRequest, response: HttpResponse): Promise<void>;
 }
 
-/** What all paths begin with. */
+/** Prefix of all paths. */
 export const REST_PREFIX = "/api/";
 
 export function createRest({ services, transportFor, maxBodyBytes, clock, newId, report }: RestOptions): Rest {
@@ -86,7 +86,7 @@ export function createRest({ services, transportFor, maxBodyBytes, clock, newId,
     if (message === undefined || messages.length > 1)
       throw headerInvalid("if-match", "names more than one etag for a stream");
     const form = header(request, "accept").includes("text/event-stream") ? EVENTS : NDJSON;
-    // What a stream would tell is told by GET alone.
+    // The content of a stream is only available to GET.
     if (request.method === "HEAD") return endAsHead(response, form);
     const answer = await transport.stream(asStream(rpc), signal, undefined, headers, once(message));
     await writeStream(response, form, mapped(answer.message, tell), (error) => failureOf(error, signal), clock);
@@ -128,16 +128,16 @@ async function* mapped<T, U>(values: AsyncIterable<T>, map: (value: T) => U): As
   for await (const value of values) yield map(value);
 }
 
-/** A request as it is made; of several messages that differ by their etag, the first whose etag the resource has. */
+/** A call with its message. If-Match with several etags makes one message for each. */
 interface Call {
   readonly route: Route;
   readonly messages: readonly Message[];
 }
 
-/** At most one of them does anything: what has another etag is refused. */
+/** At most one of the messages has an effect, because those with another etag are refused. */
 async function firstThatMatches<T>(messages: readonly Message[], ask: (message: Message) => Promise<T>): Promise<T> {
   const [message, ...others] = messages;
-  if (message === undefined) throw new Error("there is no message");
+  if (message === undefined) throw new Error("the call has no message");
   try {
     return await ask(message);
   } catch (error) {
@@ -148,19 +148,19 @@ async function firstThatMatches<T>(messages: readonly Message[], ask: (message: 
   }
 }
 
-/** ARGUMENT_INVALID where it is not well encoded: the platform would make other characters of it. */
+/** Throws ARGUMENT_INVALID if the query is badly encoded. The platform would replace invalid bytes by other characters. */
 function parseQuery(query: string): URLSearchParams {
   for (const part of query.split("&")) {
     try {
       decodeURIComponent(part);
     } catch {
-      throw invalid(part.split("=", 1)[0]?.slice(0, 60) ?? "", "is badly encoded in the query; a % is written %25");
+      throw invalid(part.split("=", 1)[0]?.slice(0, 60) ?? "", "is badly encoded in the query; write % as %25");
     }
   }
   return new URLSearchParams(query);
 }
 
-/** A browser that reconnects says so where it stopped. */
+/** A browser that reconnects sends the id of the last event that it received. */
 function withLastEventId({ input }: DescMethod, query: URLSearchParams, request: HttpRequest): URLSearchParams {
   const id = header(request, "last-event-id");
   if (id !== "" && hasResumeToken(input) && !query.has("resume_token")) query.set("resume_token", id);
@@ -171,7 +171,7 @@ function hasResumeToken({ fields }: DescMessage): boolean {
   return fields.some(({ name }) => name === "resume_token");
 }
 
-/** Connect's header, which goes on to the service; absent: the call has no deadline. */
+/** Checks Connect's timeout header, which is passed on to the service. Without it, the call has no deadline. */
 function checkTimeout(request: HttpRequest): void {
   const text = header(request, "connect-timeout-ms");
   if (request.headers["connect-timeout-ms"] === undefined || /^\d{1,10}$/.test(text)) return;
@@ -181,7 +181,7 @@ function checkTimeout(request: HttpRequest): void {
   );
 }
 
-/** Those that mean something to a call, its deadline too, and nothing to the way that it comes. */
+/** Returns the headers that concern the call, including its deadline, but not its transport. */
 function headersOf(request: HttpRequest): Headers {
   const headers = new Headers();
   for (const name of ["connect-timeout-ms", "user-agent", "x-request-id", "traceparent", "tracestate"]) {

@@ -4,39 +4,39 @@ import type { HttpRule } from "../../../gen/google/api/http_pb.ts";
 import { rest } from "../../../gen/helios/v1/rest_pb.ts";
 import { parseTemplate, type Segment } from "./template.ts";
 
-/** One way to an RPC by plain HTTP, as its google.api.http option says. */
+/** A path of plain HTTP that leads to an RPC, from its google.api.http option. */
 export interface Route {
-  /** `GET`, `POST` … */
+  /** Such as `GET` or `POST`. */
   readonly verb: string;
-  /** As in the option, for people: `/api/modularity/modules/{name}/load`. */
+  /** The path in the option, such as `/api/modularity/modules/{name}/load`. */
   readonly path: string;
   readonly segments: readonly Segment[];
-  /** The field of the request that the body is; `*`: the request itself; undefined: there is no body. */
+  /** The field of the request that is in the body. `*` stands for the whole request, undefined for no body. */
   readonly body: string | undefined;
   readonly rpc: DescMethod;
-  /** Fields of the request that are true where the caller does not say otherwise. */
+  /** Fields of the request that are true by default. */
   readonly trueByDefault: readonly string[];
 }
 
 export interface Match {
   readonly route: Route;
-  /** What stands in the path, by the field's name. */
+  /** Values of the variables in the path, by field name. */
   readonly variables: ReadonlyMap<string, string>;
 }
 
 export type Found =
   | { readonly kind: "match"; readonly match: Match }
-  /** There is such a path, for other verbs. */
+  /** The path exists, but only for other verbs. */
   | { readonly kind: "verbs"; readonly verbs: readonly string[] }
   | { readonly kind: "none" };
 
 export interface Routes {
   readonly all: readonly Route[];
-  /** `path`: as it was sent, without the query. Throws URIError where it is not well encoded. */
+  /** Finds a route. `path` is as it was sent, without the query. Throws URIError if it is badly encoded. */
   find(verb: string, path: string): Found;
 }
 
-/** The ways to all RPCs of these services. Throws where two of them are the same, or one cannot be read. */
+/** Creates the routes to all RPCs of these services. Throws if two routes are equal, or one cannot be parsed. */
 export function createRoutes(services: readonly DescService[]): Routes {
   const all = services.flatMap(({ methods }) => methods.flatMap(routesOf));
   const root = createNode();
@@ -64,7 +64,7 @@ function routesOf(rpc: DescMethod): Route[] {
 }
 
 function routeOf({ pattern, body }: HttpRule, rpc: DescMethod, trueByDefault: readonly string[]): Route {
-  if (pattern.case === undefined) throw new Error(`${rpc.name}: its http option has no path`);
+  if (pattern.case === undefined) throw new Error(`${rpc.name}: the http option must have a path`);
   return {
     verb: pattern.case.toUpperCase(),
     path: pattern.value,
@@ -75,7 +75,7 @@ function routeOf({ pattern, body }: HttpRule, rpc: DescMethod, trueByDefault: re
   };
 }
 
-/** A tree of segments. */
+/** A node of the tree of path segments. */
 interface Node {
   readonly literals: Map<string, Node>;
   variable: Node | undefined;
@@ -100,7 +100,7 @@ function insert(root: Node, route: Route): void {
   }
   const other = node.routes.get(route.verb);
   if (other !== undefined)
-    throw new Error(`${route.verb} ${route.path} is both ${other.rpc.name} and ${route.rpc.name}`);
+    throw new Error(`${route.verb} ${route.path} leads to both ${other.rpc.name} and ${route.rpc.name}`);
   node.routes.set(route.verb, route);
 }
 
@@ -109,7 +109,7 @@ interface End {
   readonly values: readonly string[];
 }
 
-/** Every place in the tree that a path leads to, the one with the most text first. */
+/** Yields every node that matches a path. Literal segments take precedence over variables. */
 function* walk(node: Node, parts: readonly string[], values: readonly string[] = []): Generator<End> {
   const [part, ...rest] = parts;
   if (part === undefined) {

@@ -3,7 +3,7 @@ import { type Clock, oneJsonLine, type Timer } from "../../core/index.ts";
 import type { Failure } from "./failure.ts";
 import { drained, type HttpResponse } from "./http.ts";
 
-/** Many readers take more for the end of a line than what the formats call so. */
+/** Many programs treat more characters as a line end than these formats do. */
 const lineOf = (json: unknown): string => oneJsonLine(JSON.stringify(json));
 
 /** How the messages of a stream are written. */
@@ -11,7 +11,7 @@ export interface StreamForm {
   readonly contentType: string;
   message(json: JsonValue): string;
   failure(failure: Failure): string;
-  /** What says nothing but that the stream is still there; empty: the form has no such thing. */
+  /** A text that shows that the stream is alive. Empty if the format has none. */
   readonly keepAlive: string;
 }
 
@@ -21,7 +21,7 @@ export interface StreamForm {
  */
 export const KEEP_ALIVE_MS = 15_000;
 
-/** A line of JSON for each message (https://github.com/ndjson/ndjson-spec); an error is the last one. */
+/** One line of JSON for each message (https://github.com/ndjson/ndjson-spec). An error is the last line. */
 export const NDJSON: StreamForm = {
   contentType: "application/x-ndjson",
   message: (json) => `${lineOf(json)}\n`,
@@ -30,9 +30,8 @@ export const NDJSON: StreamForm = {
 };
 
 /**
- * Server-sent events (HTML Living Standard, 9.2). Where a message has a token to resume from, that is the event's id,
- * which browsers send again when they reconnect. An error is an event of the type `failure`, since `error` is what
- * browsers call a connection that is lost.
+ * Server-sent events (HTML Living Standard, 9.2). A message's resume token is the id of its event; a browser sends it again
+ * when it reconnects. An error is an event of type `failure`, because browsers use `error` for a lost connection.
  */
 export const EVENTS: StreamForm = {
   contentType: "text/event-stream",
@@ -47,7 +46,7 @@ function idOf(json: JsonValue): string {
   return typeof token === "string" && token !== "" ? `id: ${token}\n` : "";
 }
 
-/** `X-Accel-Buffering` keeps nginx from collecting what is meant to arrive at once, the rest other proxies and caches. */
+/** `X-Accel-Buffering` prevents nginx from buffering. The other headers do the same for other proxies and caches. */
 function begin(response: HttpResponse, { contentType }: StreamForm): void {
   if (response.headersSent) return;
   response.writeHead(200, {
@@ -64,8 +63,8 @@ export function endAsHead(response: HttpResponse, form: StreamForm): void {
 }
 
 /**
- * Writes messages as they come, no faster than they are read. What they end in before the first of them is thrown: it is
- * the answer as a whole; later, it is the last that is written.
+ * Writes messages as they come, but no faster than the client reads. An error before the first message is thrown, and
+ * becomes the answer. A later error is written as the last message.
  */
 export async function writeStream(
   response: HttpResponse,
@@ -92,7 +91,7 @@ export async function writeStream(
   response.end();
 }
 
-/** Says that the stream is still there whenever it was silent for `KEEP_ALIVE_MS`. */
+/** Writes a sign of life when the stream was silent for `KEEP_ALIVE_MS`. */
 function keepAlive(response: HttpResponse, form: StreamForm, clock: Clock): { spoke(): void; stop(): void } {
   if (form.keepAlive === "") return { spoke() {}, stop() {} };
   let timer: Timer;

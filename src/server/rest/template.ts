@@ -1,10 +1,10 @@
 /** A part of a path between two slashes. */
 export type Segment =
   | { readonly kind: "literal"; readonly text: string }
-  /** The value of a field of the request; `flag.name` is the field `name` of its field `flag`. */
+  /** The value of a field of the request. `flag.name` is the field `name` of the field `flag`. */
   | { readonly kind: "variable"; readonly field: string };
 
-/** Reads the path of a google.api.http option: of its grammar, literals and variables of one segment each. */
+/** Parses the path of a google.api.http option. Only literals and variables of one segment are supported. */
 export function parseTemplate(path: string): readonly Segment[] {
   if (!path.startsWith("/")) throw new Error(`path ${path} must begin with a slash`);
   return path.slice(1).split("/").map(parseSegment);

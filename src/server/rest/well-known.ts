@@ -1,11 +1,11 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 
-/** Whether protobuf's JSON has a form of its own for a message, as for times. */
+/** Whether protobuf's JSON has a special form for a message type, as for times. */
 export function isWellKnown({ typeName }: DescMessage): boolean {
   return typeName.startsWith("google.protobuf.");
 }
 
-/** Whether that form is any JSON. */
+/** Whether that form is any JSON value. */
 export function isFreeJson({ typeName }: DescMessage): boolean {
   return (
     typeName === "google.protobuf.Struct" ||

@@ -28,7 +28,7 @@ export interface BreakerServiceDeps {
 
 const breakerSize = (breaker: object): number => wireSize(BreakerSchema, breaker);
 
-/** BreakerService over the engine's breakers. Requests are validated before they come here. */
+/** Implements BreakerService. Requests have been validated. */
 export function createBreakerService({
   breakers,
   clock,

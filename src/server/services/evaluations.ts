@@ -3,16 +3,16 @@ import type { AsOf, Evaluation, EvaluationContext, Flags } from "../../core/inde
 import { fromTimestamp, fromWhole } from "../map/common.ts";
 import { type PageRequest, pageWindow } from "./paging.ts";
 
-/** Answers in the order in which they are told; the keys ascend. */
+/** Answers in order, with ascending keys. */
 export interface Answers {
   readonly items: readonly { readonly key: string; readonly evaluation: Evaluation }[];
   readonly revision: number;
 }
 
 /**
- * The answers for a request: where it asks for a page of how things are now, those of the page and one more, so that a
- * page does not cost what the whole list does. They are keyed by name where all are asked for, else by their place in
- * the request.
+ * Returns the answers for a request. For a page of the current state, only the answers of the page and one more, so that a
+ * page costs less than the whole list. If all flags are requested, the keys are names; otherwise, they are positions in the
+ * request.
  */
 export async function answersFor(
   flags: Flags,
@@ -53,7 +53,7 @@ function placesOf(names: readonly string[], request: PageRequest): readonly Plac
   return pageWindow(places, request, ({ key }) => key);
 }
 
-/** Undefined: as it is now. Revision 0 stands for none. */
+/** Undefined means "now". Revision 0 stands for no revision. */
 export function fromAsOf(request: {
   readonly asOfRevision: bigint;
   readonly atTime?: Timestamp | undefined;

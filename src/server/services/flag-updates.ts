@@ -10,7 +10,7 @@ export function missing(field: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
 }
 
-/** Refuses what sets nothing of a flag; one that is to be created may have nothing but a name. */
+/** Refuses an update that sets no field of a flag. A flag that is to be created may have only a name. */
 function refuseEmptyUpdate(flags: Flags, { name, fields, allowMissing = false, etag }: FlagUpdate): void {
   try {
     refuseNothing(fields, { field: "flag", known: FLAG_PATHS, etag }, () => flags.get(name));
@@ -19,14 +19,14 @@ function refuseEmptyUpdate(flags: Flags, { name, fields, allowMissing = false, e
   }
 }
 
-/** Refuses, ARGUMENT_INVALID, a flag that was read, switched off or emptied somewhere, and sent back without a mask. */
+/** Refuses a flag that was read, had fields cleared or switched off, and was sent back without a mask: ARGUMENT_INVALID. */
 function refuseUnsaid(message: FlagMessage, mask: FieldMask | undefined, flags: Flags, nowMs: number): void {
   const present = presentOf(flags, message.name);
   const { etag } = message;
   if (present === undefined || (etag !== "" && etag !== present.etag)) return;
   const cleared = clearedUnsaid(message, mask, present, nowMs);
   if (cleared.length === 0) return;
-  const problem = `is empty, and flag clears ${cleared.join(", ")}, which only a mask can; name the fields to change`;
+  const problem = `is empty, but flag clears ${cleared.join(", ")}, which needs a mask; name the fields to change`;
   throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
 }
 
@@ -58,7 +58,7 @@ export function readBatched(request: UpdateFlagRequest, index: number, flags: Fl
     if (request.flag === undefined) throw missing("flag");
     for (const field of ["requestId", "actor", "reason"] as const) {
       if (request[field] === "") continue;
-      const problem = "must be empty; it is given once, beside requests";
+      const problem = "must be empty; set it once for the whole batch, beside requests";
       throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
     }
     return readUpdate(request, flags, nowMs).update;

@@ -41,7 +41,7 @@ export interface FlagServiceDeps {
   readonly newId: () => string;
 }
 
-/** FlagService over the engine's flags. Requests are validated before they come here. */
+/** Implements FlagService. Requests have been validated. */
 export function createFlagService({ flags, clock, newId }: FlagServiceDeps): ServiceImpl<typeof FlagService> {
   const now = (): number => clock.now();
 
@@ -237,7 +237,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
   };
 }
 
-/** Flags that no page of an export has, found once for each state of the flags. */
+/** Returns the flags that no page of an export contains. Computed once for each state of the flags. */
 function leftOutOf(flags: readonly Flag[]): readonly Flag[] {
   const found = LEFT_OUT.get(flags) ?? flags.filter(isOversize);
   LEFT_OUT.set(flags, found);

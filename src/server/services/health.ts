@@ -5,25 +5,25 @@ import {
 } from "../../../gen/grpc/health/v1/health_pb.ts";
 import { HeliosError, onAbort, Waiters } from "../../core/index.ts";
 
-/** Whether calls are to be sent here. */
+/** Whether calls should be sent to this server. */
 export interface Serving {
-  /** False before everything is up, and from the moment on at which the server begins to end. */
+  /** False during the start, and from the beginning of the shutdown. */
   readonly current: boolean;
-  /** What watches end with once they have told the last status; undefined while they go on. */
+  /** The error that ends health watches after the last status. Undefined until the shutdown. */
   readonly ended: HeliosError | undefined;
-  /** Tells of every change after it was made, until what is returned is called. */
+  /** Calls `changed` after every change, until the returned function is called. */
   subscribe(changed: () => void): () => void;
 }
 
-/** A `Serving` that somebody sets. */
+/** A `Serving` that can be set. */
 export interface ServingSwitch extends Serving {
-  /** Changes nothing once it has ended. */
+  /** Has no effect after `end`. */
   set(serving: boolean): void;
-  /** Not serving any more, for good: watches are told so and then end with that error. */
+  /** Stops serving forever. Health watches get the last status, then end with that error. */
   end(error: HeliosError): void;
 }
 
-/** Makes a switch that stands at "not serving". */
+/** Creates a switch in the state "not serving". */
 export function createServingSwitch(): ServingSwitch {
   const listeners = new Set<() => void>();
   let current = false;
@@ -50,8 +50,9 @@ export function createServingSwitch(): ServingSwitch {
 }
 
 /**
- * The standard health service for the whole server (the empty name) and each of `services` by its full name. Check of
- * another name is SERVICE_NOT_FOUND; Watch of one sends SERVICE_UNKNOWN and stays open, as the protocol has it.
+ * The standard health service for the whole server (the empty name) and for each of `services` by its full name. Check of
+ * an unknown name throws SERVICE_NOT_FOUND. Watch of an unknown name sends SERVICE_UNKNOWN and stays open, as the protocol
+ * requires.
  */
 export function createHealth(serving: Serving, services: readonly string[]): ServiceImpl<typeof Health> {
   const known = new Set(["", ...services]);
@@ -70,7 +71,7 @@ export function createHealth(serving: Serving, services: readonly string[]): Ser
 
 const unknownService = (): ServingStatus => ServingStatus.SERVICE_UNKNOWN;
 
-/** Sends the status at once and then whenever it has become another, until the call ends or serving does. */
+/** Sends the status at once and after each change, until the call or the service ends. */
 async function* watch(
   serving: Serving,
   status: () => ServingStatus,
@@ -78,7 +79,7 @@ async function* watch(
 ): AsyncGenerator<{ status: ServingStatus }, void, undefined> {
   const news = new Waiters();
   const unsubscribe = serving.subscribe(() => news.wake());
-  // A generator that waits for its reader may never run its `finally`; the call's signal always comes.
+  // The `finally` of a generator that waits for its reader may never run, but the call's signal is always aborted.
   const leave = (): void => {
     unsubscribe();
     news.wake();

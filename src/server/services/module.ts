@@ -40,7 +40,7 @@ export interface ModuleServiceDeps {
 
 const moduleSize = (module: object): number => wireSize(ModuleSchema, module);
 
-/** ModuleService over the engine's modules. Requests are validated before they come here. */
+/** Implements ModuleService. Requests have been validated. */
 export function createModuleService({ modules, clock, newId }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
   const toMessage = (module: Module) => {
     const { name } = module;
@@ -118,7 +118,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     },
 
     listGenerations(request) {
-      // Newest first: the keys ascend as the numbers fall.
+      // Newest first: the keys must ascend while the numbers descend.
       const keyOf = ({ number }: GenerationView): string => String(2 ** 32 - number).padStart(10, "0");
       const sizeOf = (generation: object): number => wireSize(GenerationSchema, generation);
       const paged = { keyOf, toMessage: toGeneration, sizeOf };
@@ -150,7 +150,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
  */
 const DEADLINE_SLACK_MS = 50;
 
-/** How long the caller waits. That it goes away at its deadline is told as just that. */
+/** Returns how long the caller waits. If it leaves at its deadline, the call counts as late. */
 function waitingOf(context: HandlerContext): InvokeOptions {
   const cancelled = new AbortController();
   onAbort(context.signal, () => {

@@ -19,7 +19,7 @@ export interface Page<T> {
   readonly nextPageToken: string;
 }
 
-/** How the items of a list become those of a page. */
+/** How the items of a list are converted for a page. */
 export interface Paged<T, Message> extends Sized<T, Message> {
   /** Of the last item of a page, for the token of the next page. */
   readonly keyOf: (item: T) => string;
@@ -31,7 +31,7 @@ export interface ListPaged<T, Message> extends Paged<T, Message> {
   readonly startAfter?: (items: readonly T[], key: string) => number;
 }
 
-/** How many items a page of that request holds: 0 means 100, and 1,000 is the most. */
+/** Returns the number of items on a page: 100 for 0, and at most 1,000. */
 function pageLimit(pageSize: number): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
@@ -81,7 +81,7 @@ export async function readPage<T, Message>(
   }
 }
 
-/** The items that a page can be made of, and one more, which says whether another page follows. */
+/** Returns the items that can be on a page, and one more, which shows whether another page follows. */
 export function pageWindow<T>(items: readonly T[], request: PageRequest, keyOf: (item: T) => string): readonly T[] {
   const after = readPageToken(request.pageToken);
   const start = after === undefined ? 0 : firstAfter(items, after, keyOf);
@@ -89,7 +89,7 @@ export function pageWindow<T>(items: readonly T[], request: PageRequest, keyOf: 
   return items.slice(start, start + most + 1);
 }
 
-/** Where the items begin whose keys are above `after`. */
+/** Returns the index of the first item whose key is above `after`. */
 function firstAfter<T>(items: readonly T[], after: string, keyOf: (item: T) => string): number {
   let [low, high] = [0, items.length];
   while (low < high) {
@@ -104,7 +104,7 @@ function writePageToken(key: string): string {
   return Buffer.from(PREFIX + key).toString("base64url");
 }
 
-/** The key that a token holds; undefined for the first page. PAGE_TOKEN_INVALID. */
+/** Returns the key in a token, or undefined for the first page. Throws PAGE_TOKEN_INVALID. */
 function readPageToken(pageToken: string): string | undefined {
   if (pageToken === "") return undefined;
   const text = Buffer.from(pageToken, "base64url").toString();

@@ -8,7 +8,7 @@ import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.
 import { ServerReflection as ServerReflectionAlpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { withPresence } from "../interceptors/presence.ts";
 
-/** What both versions ask: their messages are the same but for the names of their types. */
+/** A question of either version. Their messages only differ in the names of their types. */
 interface Question {
   readonly host: string;
   readonly messageRequest:
@@ -22,8 +22,8 @@ interface Question {
 }
 
 /**
- * Serves the standard reflection, v1 and v1alpha, of `services` and of itself: their files with all that they import,
- * and the details of errors. Option extensions (`buf.validate`) are found as every other extension is.
+ * Serves the standard reflection, v1 and v1alpha, for `services` and for itself: their files with all imports, and the
+ * details of errors. Extensions such as the options of `buf.validate` are included.
  */
 export function reflectionRoutes(services: readonly DescService[]): (router: ConnectRouter) => void {
   const answer = createAnswers([...services, ServerReflection, ServerReflectionAlpha]);
@@ -33,9 +33,9 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
       const asked = question.messageRequest;
       const isLong = longestOf(question) > MAX_ASKED;
       const messageResponse = isLong
-        ? failed(Code.InvalidArgument, `a host or a name has more than ${MAX_ASKED} characters`)
+        ? failed(Code.InvalidArgument, `the host or name has more than ${MAX_ASKED} characters`)
         : answer(asked, sent);
-      // An answer repeats the question: one that is megabytes long would have no answer that fits.
+      // An answer repeats the question. An answer to a question of megabytes would be too large.
       yield isLong
         ? { messageResponse }
         : { validHost: question.host, originalRequest: { ...question, $unknown: [] }, messageResponse };
@@ -59,10 +59,10 @@ function longestOf({ host, messageRequest: asked }: Question): number {
   return Math.max(host.length, text.length);
 }
 
-/** What errors are made of on the wire. No service imports it. */
+/** The messages in errors. No service imports them. */
 const ERROR_FILES = [file_google_rpc_status, file_google_rpc_error_details];
 
-/** Answers one question; `sent` holds the names of the files that the stream has carried already. */
+/** Creates the function that answers a question. `sent` has the names of the files that the stream has already sent. */
 function createAnswers(services: readonly DescService[]) {
   const files = filesWithImports([...services.map((service) => service.file), ...ERROR_FILES]);
   const byName = new Map(files.map((file) => [fileName(file), file]));
@@ -95,12 +95,12 @@ function createAnswers(services: readonly DescService[]) {
       case "listServices":
         return { case: "listServicesResponse" as const, value: { service: names.map((name) => ({ name })) } };
       default:
-        return failed(Code.InvalidArgument, "the request asks nothing that this version knows");
+        return failed(Code.InvalidArgument, "the request contains no question that this version of Helios supports");
     }
   };
 }
 
-/** The file and those of its imports that the stream has not carried yet: a client asks for nothing twice. */
+/** Returns the file and its imports, except those that the stream has already sent. */
 function found(file: DescFile | undefined, sent: Set<string>, what: string) {
   if (file === undefined) return failed(Code.NotFound, `${what} is not known`);
   const fresh = filesWithImports([file]).filter((each) => each === file || !sent.has(fileName(each)));
@@ -113,17 +113,17 @@ function failed(errorCode: Code, errorMessage: string) {
   return { case: "errorResponse" as const, value: { errorCode, errorMessage } };
 }
 
-/** Each file once, before the files that it imports. */
+/** Returns each file once, after its imports. */
 function filesWithImports(roots: readonly DescFile[]): DescFile[] {
   const files = new Set(roots);
   for (const file of files) for (const imported of file.dependencies) files.add(imported);
   return [...files];
 }
 
-/** The name by which other files import it; `DescFile.name` lacks the ending. */
+/** The name by which other files import it. `DescFile.name` lacks the extension. */
 const fileName = (file: DescFile): string => file.proto.name;
 
-/** Every full name that a file declares, of fields, values and methods too. */
+/** Returns the full names of everything that a file declares, including fields, values and methods. */
 function symbolsOf(file: DescFile): string[] {
   return [...nestedTypes(file)].flatMap((type): string[] => {
     const { typeName } = type;
@@ -132,7 +132,7 @@ function symbolsOf(file: DescFile): string[] {
       case "message":
         return [typeName, ...[...type.fields, ...type.oneofs].map(({ name }) => `${typeName}.${name}`)];
       case "enum":
-        // The values of an enum are named in the scope around it.
+        // The values of an enum belong to the scope that contains the enum.
         return [typeName, ...type.values.map(({ name }) => scope + name)];
       case "service":
         return [typeName, ...type.methods.map(({ name }) => `${typeName}.${name}`)];

@@ -34,7 +34,7 @@ export interface StatusServiceDeps {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly newId: () => string;
-  /** Of Helios. */
+  /** The version of Helios. */
   readonly version: string;
 }
 
@@ -50,7 +50,7 @@ export function createStatusService({
 
   const fromRevision = (revision: bigint): number => fromWhole(revision, "revision", (text) => clients.unknown(text));
 
-  /** Adds to an open breaker what opened it. */
+  /** Adds the cause to an open breaker. */
   const explain = async (breaker: Unhealthy): Promise<void> => {
     const openedBy = await hints.openedBy(breaker.name);
     if (openedBy === undefined) return;
@@ -58,7 +58,7 @@ export function createStatusService({
     breaker.recentChanges = openedBy.recent.map(toRecentChange);
   };
 
-  /** By the revision of what a breaker did by itself: what was changed shortly before. */
+  /** Returns the changes shortly before each automatic event of a breaker, by the revision of the event. */
   const recentOf = async (frame: Frame<EngineEvent, EngineEvent>): Promise<Map<number, readonly RecentChange[]>> => {
     const items = frame.kind === "changes" ? frame.items : [];
     const trips = items.filter(({ domain, cause }) => domain === "BREAKERS" && isAutomatic(cause));
@@ -104,7 +104,7 @@ export function createStatusService({
     watchEvents(request, context) {
       const domains = domainsOf(request.domains);
       const { resumeToken, heartbeatInterval, clientId } = request;
-      // There is no state to start over with: events that are gone are an error.
+      // Events have no state to start over with, so missing events are an error.
       const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId };
       return watchFrames(
         engine.events,

@@ -19,7 +19,7 @@ export interface TestServiceDeps {
   readonly testing: Testing;
 }
 
-/** TestService over the engine's testing. Requests are validated before they come here. */
+/** Implements TestService. Requests have been validated. */
 export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typeof TestService> {
   return {
     listSuites(request) {
@@ -56,7 +56,7 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
     listTestRuns(request) {
       const { items, nextPageToken } = pageOf(testing.listRuns(request.name), request, {
         keyOf: ({ name }) => name,
-        // A run that was forgotten since was the oldest: nothing came after it.
+        // If the last run of the previous page is forgotten, it was the oldest, and no run follows.
         startAfter: (runs, last) => runs.findIndex(({ name }) => name === last) + 1 || runs.length,
         toMessage: toRun,
         sizeOf: (one) => wireSize(TestRunSchema, one),
@@ -86,7 +86,7 @@ type Told =
   | { readonly case: "testStarted"; readonly name: string; readonly number: number; readonly totalTests: number }
   | { readonly case: "testEnded"; readonly result: TestResult };
 
-/** Tells a run's progress as it happens, the report last. */
+/** Streams a run's progress, and its report at the end. */
 async function* runTests(testing: Testing, request: RunTestsRequest, signal: AbortSignal) {
   const frames = pushed<Told>(async (push) => {
     const progress: RunProgress = {

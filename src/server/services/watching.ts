@@ -22,7 +22,7 @@ export interface WatchRequest {
   readonly clientId: string;
 }
 
-/** What a watcher of the engine is to the edge. */
+/** The parts of a hub that a watch needs. */
 interface Source<I, S> {
   watch(
     options: WatchOptions,
@@ -30,7 +30,7 @@ interface Source<I, S> {
   ): { next(): Promise<Frame<I, S> | undefined>; close(): void };
 }
 
-/** Serves a watch until its caller goes away or the hub ends it; it never ends without an error. */
+/** Serves a watch until its caller leaves or the hub ends it. A watch always ends with an error. */
 export async function* watchFrames<I, S, Out>(
   source: Source<I, S>,
   request: WatchRequest,
@@ -49,14 +49,14 @@ export async function* watchFrames<I, S, Out>(
     who: { watchId, clientId: request.clientId, peer: values.get(PEER) },
   };
   const watcher = source.watch(options, frames.sizeOf);
-  // A generator that waits for its reader may never run its `finally`; the call's signal always comes.
+  // The `finally` of a generator that waits for its reader may never run, but the call's signal is always aborted.
   const stopListening = onAbort(signal, () => watcher.close());
   try {
     let first = true;
     for (;;) {
       const frame = await watcher.next();
       if (signal.aborted) throw signal.reason;
-      if (frame === undefined) throw new Error("the watcher was closed under its reader");
+      if (frame === undefined) throw new Error("the watcher was closed while it was being read");
       const head: FrameHead = { revision: whole(frame.revision), resumeToken: frame.resumeToken };
       const firstHead = first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : {};
       first = false;

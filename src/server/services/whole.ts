@@ -8,24 +8,24 @@ import { MAX_MESSAGE_BYTES } from "../transport/limits.ts";
 import { IS_REST } from "../transport/peer.ts";
 import { MAX_PAGE_SIZE, type Page, type Paged, type PageRequest, pageOf } from "./paging.ts";
 
-/** Bytes up to which an answer is known to fit, whatever the protocol adds. */
+/** An answer of up to so many bytes fits into a message, whatever the protocol adds. */
 const SURE_BYTES = MAX_MESSAGE_BYTES - 64 * 1024;
-/** An estimate that is so many times too large may be of an answer that fits. */
+/** The estimate of a size may be so many times too large. */
 const MOST_LOOSE = 16;
 
 export type CallContext = Pick<HandlerContext, "requestHeader" | "requestMethod" | "url" | "values">;
 
-/** A list that answers as a whole where that fits into one message, as it did before there were pages. */
+/** A list that is answered as a whole if it fits into one message, as it was before there were pages. */
 export interface WholePaged<T, Message, Desc extends DescMessage> extends Paged<T, Message> {
   readonly context: CallContext;
-  /** Of the answer. */
+  /** Descriptor of the answer. */
   readonly desc: Desc;
   readonly toResponse: (page: Page<Message>) => MessageInitShape<Desc>;
 }
 
 /**
- * The answer with all items, if nobody asks for a page and it fits into one message of the protocol by which it goes;
- * else with a page of them, which is cut at `PAGE_BYTES` and `MAX_PAGE_SIZE`.
+ * Returns the answer with all items if no page is requested and it fits into one message of the caller's protocol.
+ * Otherwise returns a page, limited by `PAGE_BYTES` and `MAX_PAGE_SIZE`.
  */
 export function wholeOrPage<T, Message, Desc extends DescMessage>(
   items: readonly T[],
@@ -50,7 +50,7 @@ export function wholeOrPage<T, Message, Desc extends DescMessage>(
   return toResponse(pageOf(items, { ...request, pageSize }, paged));
 }
 
-/** What was done is told, as much of it as fits into one message; there is no second page of what was done once. */
+/** Returns the results of an operation, as many as fit into one message. An operation has no second page. */
 export function wholeOrFirst<T, Message, Desc extends DescMessage>(
   items: readonly T[],
   paged: Omit<WholePaged<T, Message, Desc>, "keyOf">,
@@ -64,23 +64,23 @@ export function wholeOrFirst<T, Message, Desc extends DescMessage>(
   return toResponse({ items: mapFitting(items, { toMessage, sizeOf }, PAGE_BYTES), nextPageToken: "" });
 }
 
-/** ARGUMENT_INVALID where a page is asked for of what is done and not only tried. */
+/** Throws ARGUMENT_INVALID if a page is requested for a real change rather than a dry run. */
 export function checkDryPages({ dryRun, pageSize, pageToken }: PageRequest & { readonly dryRun: boolean }): void {
   if (dryRun || (pageSize === 0 && pageToken === "")) return;
   const field = pageSize === 0 ? "page_token" : "page_size";
   throw HeliosError.of("ARGUMENT_INVALID", {
     field,
-    problem: "only a dry run has pages; set dry_run, or leave it out",
+    problem: "pages are only supported for a dry run; set dry_run, or do not ask for a page",
   });
 }
 
-/** Whether an answer is small enough for the protocol by which it goes. */
+/** Whether an answer is small enough for the caller's protocol. */
 function fits<Desc extends DescMessage>(desc: Desc, init: MessageInitShape<Desc>, context: CallContext): boolean {
   const message = make(desc, init);
   const isSmall = (text: string): boolean => Buffer.byteLength(text) <= MAX_MESSAGE_BYTES;
   const isRest = context.values.get(IS_REST);
   if (isJson(context) && !isRest) return isSmall(toJsonString(desc, message));
-  // REST gets it as protobuf from the service, and writes it as JSON.
+  // The service sends protobuf to REST, which converts it to JSON.
   if (toBinary(desc, message).length > MAX_MESSAGE_BYTES) return false;
   return !isRest || isSmall(JSON.stringify(toAnswer(desc, message, createRegistry(desc.file))));
 }

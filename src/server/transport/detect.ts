@@ -2,12 +2,12 @@ import type { Socket } from "node:net";
 
 export type DetectedProtocol = "HTTP/1.1" | "HTTP/2";
 
-/** How every HTTP/2 connection begins (RFC 9113, 3.4); no HTTP/1.1 method is called so. */
+/** The beginning of every HTTP/2 connection (RFC 9113, 3.4). No HTTP/1.1 method has this name. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n");
 
 /**
- * Calls back once with what the first bytes of a connection speak, having put them back; never where it closes before.
- * Whatever is not HTTP/2 is left to HTTP/1.1, which refuses what it does not understand.
+ * Detects the protocol from the first bytes of a connection, puts them back, and calls `found` once. It is never called if
+ * the connection closes before. Anything but HTTP/2 counts as HTTP/1.1, which refuses invalid data.
  */
 export function detectProtocol(socket: Socket, found: (protocol: DetectedProtocol) => void): void {
   let head = Buffer.alloc(0);

@@ -9,8 +9,8 @@ import type { RequestHandler } from "./request-handler.ts";
 const LAST_CALLS_MS = 1000;
 
 /**
- * Tells a peer to open no more streams (GOAWAY), and closes the connection when its streams have ended. What it had sent
- * by now is taken first, so that those calls are refused by their reason: a stream that is reset has none.
+ * Asks the client to open no more streams (GOAWAY), and closes the connection when its streams have ended. Calls that are
+ * already on their way are accepted first, so that they are refused with a reason. A reset stream would have none.
  */
 export function sayGoodbye(session: ServerHttp2Session, clock: Clock): void {
   if (session.destroyed || session.closed) return;
@@ -20,14 +20,14 @@ export function sayGoodbye(session: ServerHttp2Session, clock: Clock): void {
   };
   const timer = clock.setTimer(LAST_CALLS_MS, close);
   session.once("close", () => timer.cancel());
-  // Its answer comes after whatever the peer had sent before.
+  // The answer to the ping comes after everything that the client has sent before.
   if (!session.ping(close)) close();
 }
 
-/** Calls over HTTP/1.1, whose connections are closed one by one as their calls end. */
+/** Calls over HTTP/1.1. Their connections are closed as the calls end. */
 export interface OpenCalls {
   readonly handler: RequestHandler;
-  /** From now on no connection outlives its call. */
+  /** From now on, each connection is closed when its call ends. */
   close(): void;
 }
 
@@ -43,7 +43,7 @@ export function closeAfterCalls(handler: RequestHandler): OpenCalls {
       const { socket } = request;
       open.add(response);
       if (closing) announce(response);
-      // Its headers may have said that the connection goes on.
+      // Its headers may have said that the connection stays open.
       response.once("finish", () => {
         if (closing) socket.end();
       });

@@ -13,16 +13,16 @@ import {
 
 const PREFACE_BYTES = 24;
 const HEAD_BYTES = 9;
-/** The largest frame that is announced, which is the smallest that there may be (RFC 9113, 6.5.2). */
+/** The largest frame that the server allows. It is the smallest limit that HTTP/2 permits (RFC 9113, 6.5.2). */
 const MAX_FRAME_BYTES = 16_384;
 
-/** Streams whose headers were too large and that nobody has asked for yet; one read from a socket has but a few. */
+/** Streams with too large headers that the handler has not asked about. One read from a socket has only a few. */
 const NOTED_STREAMS = 1000;
 
 const [DATA, HEADERS, PRIORITY, SETTINGS, PING, CONTINUATION] = [0, 1, 2, 4, 6, 9];
 const [END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY] = [0x1, 0x4, 0x8, 0x20];
 
-/** What the connections of one port hold together of header blocks that have not ended. */
+/** Bytes of unfinished header blocks on all connections of a port. */
 export interface UnfinishedHeaders {
   bytes: number;
 }
@@ -31,36 +31,36 @@ export interface FrameGateOptions {
   readonly socket: Socket;
   readonly clock: Clock;
   readonly unfinished: UnfinishedHeaders;
-  /** Called once where the client does what no connection may; nothing is read any more. With HTTP/2's error code. */
+  /** Called once with HTTP/2's error code if the client violates a limit of the connection. Nothing more is read. */
   readonly refuse: (code: number) => void;
 }
 
 /**
- * Stands between a socket and HTTP/2, and looks at the frames that come in: header blocks go on as a whole and within their
- * limits, and frames that carry nothing are counted. All else goes through as it is.
+ * Stands between a socket and HTTP/2, and checks incoming frames. Header blocks are passed on complete and within their
+ * limits. Frames without content are counted. All other frames pass unchanged.
  *
- * It also keeps the process alive. On a bare socket node:http2 runs callbacks and promises of ours between the frames that it
- * reads; where they reset several streams, it frees the one whose last frame it is reading and then writes to it, until the
- * process ends by SIGSEGV (seen in 20.20, 22.23, 24.10, 24.20 and 26.0 to 26.10; only the code CANCEL is safe). What a
- * Duplex hands over is read from within JavaScript, so that nothing of ours runs before all of it has been read.
+ * It also prevents a crash. On a plain socket, node:http2 runs our callbacks and promises between the frames that it reads.
+ * If they reset several streams, it frees the stream whose last frame it is reading, and then writes to it: the process
+ * ends by SIGSEGV (seen in 20.20, 22.23, 24.10, 24.20 and 26.0 to 26.10; only the code CANCEL is safe). Data from a Duplex
+ * is read from within JavaScript, so our code only runs after all of it has been read.
  */
 export class FrameGate extends Duplex {
   readonly #options: FrameGateOptions;
   readonly #table = { size: INITIAL_TABLE_BYTES };
-  /** By stream: which limit its headers went beyond. */
+  /** The limit that the headers of a stream exceeded, by stream. */
   readonly #beyond = new Map<number, number>();
   #ended = false;
   #pending: Buffer = Buffer.alloc(0);
-  /** Of the preface, or of a frame that goes through: bytes to come. */
+  /** Remaining bytes of the preface, or of a frame that passes unchanged. */
   #through = PREFACE_BYTES;
   #open: { readonly block: HeaderBlock; readonly stream: number; readonly flags: number } | undefined;
-  /** What it holds of what has not ended, as it was counted, and since when. */
+  /** Counted bytes of the unfinished header block, and the time at which it began. */
   #counted = 0;
   #since = 0;
   #timer: Timer | undefined;
   /** Calls that began in this turn of the event loop. */
   #begun = 0;
-  /** Whether HTTP/2 takes more. */
+  /** Whether HTTP/2 accepts more data. */
   #wanted = false;
   #tokens = CONTROL_FRAMES_BURST;
   #refilledAt: number;
@@ -75,14 +75,17 @@ export class FrameGate extends Duplex {
     socket.on("close", () => this.destroy());
   }
 
-  /** Which limit in bytes the headers of a stream went beyond; asked once. */
+  /** Returns the limit in bytes that the headers of a stream exceeded, and forgets it. */
   takeBeyond(stream: number): number | undefined {
     const limit = this.#beyond.get(stream);
     if (limit !== undefined) this.#beyond.delete(stream);
     return limit;
   }
 
-  /** A socket may be read many times in one turn of the event loop: calls by the thousand begin in several. */
+  /**
+   * Handles data from the socket. One turn of the event loop may read a socket many times, so thousands of new calls are
+   * spread over several turns.
+   */
   #read(bytes: Buffer): void {
     if (this.#ended) return;
     const out: Buffer[] = [];
@@ -95,7 +98,7 @@ export class FrameGate extends Duplex {
     }
     this.#account(out.length > 0);
     if (this.#begun >= CALLS_PER_TURN) this.#options.socket.pause();
-    // What came before the fault is taken.
+    // The data before the error is still passed on.
     for (const part of out) {
       this.#wanted = this.push(part);
       if (!this.#wanted) this.#options.socket.pause();
@@ -126,7 +129,7 @@ export class FrameGate extends Duplex {
         break;
       }
       if (isCarryingNothing(type, flags, length) && !this.#take()) break;
-      // Of what HTTP/2 does not allow, its own implementation knows what to say.
+      // HTTP/2's own implementation handles frames that violate the protocol.
       if (!isHeaders || length > MAX_FRAME_BYTES || (type === CONTINUATION && this.#open === undefined)) {
         this.#through = HEAD_BYTES + length;
         continue;
@@ -151,14 +154,14 @@ export class FrameGate extends Duplex {
     this.#pending = this.#ended ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at));
   }
 
-  /** A block of one frame is within the limits, but it may say which table the client has. */
+  /** A block of one frame is within the limits. It may still change the size of the client's table. */
   #noteTableSize(fragment: Buffer): void {
     const first = fragment[0] ?? 0;
     if (first < 0x20 || first >= 0x40) return;
     createHeaderBlock(this.#table).add(fragment);
   }
 
-  /** The frames of the block where it has ended. */
+  /** Collects a header block. Returns its frames when it is complete. */
   #collect(type: number, stream: number, flags: number, fragment: Buffer): readonly Buffer[] | undefined {
     if (type === HEADERS) this.#open = { block: createHeaderBlock(this.#table), stream, flags };
     const open = this.#open;
@@ -171,14 +174,14 @@ export class FrameGate extends Duplex {
     return framesOf(block, stream, open.flags & END_STREAM);
   }
 
-  /** Some are never asked for: trailers, streams that were reset at once. */
+  /** Notes a stream with too large headers. Some are never asked for: trailers, and streams that were reset at once. */
   #note(stream: number, limit: number): void {
     const [oldest] = this.#beyond.keys();
     if (oldest !== undefined && this.#beyond.size >= NOTED_STREAMS) this.#beyond.delete(oldest);
     this.#beyond.set(stream, limit);
   }
 
-  /** Counts what has not ended, and sees to it that it does. `progressed`: what came last has begun now. */
+  /** Counts an unfinished header block, and sets its time limit. `progressed`: a new block has begun. */
   #account(progressed: boolean): void {
     const { clock, unfinished } = this.#options;
     const held = this.#pending.length + (this.#open?.block.held ?? 0);
@@ -190,7 +193,7 @@ export class FrameGate extends Duplex {
     else this.#timer ??= clock.setTimer(HEADERS_TIMEOUT_MS, () => this.#expire());
   }
 
-  /** The timer is not made anew for each frame: it looks when it falls due. */
+  /** The timer is not restarted for each frame. Instead, it checks the time when it fires. */
   #expire(): void {
     const { clock } = this.#options;
     this.#timer = undefined;
@@ -208,7 +211,7 @@ export class FrameGate extends Duplex {
     this.#timer?.cancel();
   }
 
-  /** Takes one of the frames that carry nothing from the allowance; false: there was none left. */
+  /** Uses up one of the allowed frames without content. Returns false if none is left. */
   #take(): boolean {
     const now = this.#options.clock.monotonic();
     const earned = ((now - this.#refilledAt) * CONTROL_FRAMES_PER_SECOND) / 1000;
@@ -232,7 +235,7 @@ export class FrameGate extends Duplex {
     this.#begun += 1;
   }
 
-  /** What has waited for its turn is read. */
+  /** Reads the data that has waited for the next turn. */
   #nextTurn(): void {
     const waited = this.#begun >= CALLS_PER_TURN;
     this.#begun = 0;
@@ -273,14 +276,14 @@ export class FrameGate extends Duplex {
   }
 }
 
-/** Legal frames that do nothing for a call: whoever sends many of them wants to keep the server busy. */
+/** Valid frames that do nothing for a call. A client that sends many of them wants to keep the server busy. */
 function isCarryingNothing(type: number, flags: number, length: number): boolean {
   if (type === DATA) return length === 0 && (flags & END_STREAM) === 0;
   if (type === CONTINUATION) return length < MAX_FRAME_BYTES && (flags & END_HEADERS) === 0;
   return type === PRIORITY || type === SETTINGS || type === PING || type > CONTINUATION;
 }
 
-/** What of a HEADERS frame is the block (RFC 9113, 6.2). */
+/** Returns the part of a HEADERS frame that belongs to the header block (RFC 9113, 6.2). */
 function fragmentOf(payload: Buffer, flags: number): Buffer {
   const isPadded = (flags & PADDED) !== 0;
   const start = (isPadded ? 1 : 0) + ((flags & HAS_PRIORITY) === 0 ? 0 : 5);

@@ -5,16 +5,16 @@ import {
   MAX_SHORT_FIELDS_BYTES,
 } from "./limits.ts";
 
-/** How a client's header blocks are compressed, on one connection (RFC 7541). */
+/** The state of a client's header compression on one connection (RFC 7541). */
 export interface HeaderTable {
-  /** Bytes that the client's dynamic table may have; fields that go into one of 0 bytes leave no trace. */
+  /** Size of the client's dynamic table in bytes. With 0 bytes, header fields have no effect on later blocks. */
   size: number;
 }
 
-/** The client's table may have so many bytes until it was told otherwise. */
+/** Size of the client's table until the server announces another one. */
 export const INITIAL_TABLE_BYTES = 4096;
 
-/** What cannot be read, or cannot be left out: only the end of the connection is an answer to it. */
+/** Thrown for a block that cannot be read, or whose fields cannot be left out. The connection must be closed. */
 export class HeaderBlockError extends Error {
   override readonly cause: "malformed" | "excessive";
 
@@ -24,33 +24,33 @@ export class HeaderBlockError extends Error {
   }
 }
 
-/** One header block, which comes in pieces. */
+/** One header block, which arrives in pieces. */
 export interface HeaderBlock {
-  /** Throws HeaderBlockError. */
+  /** Adds a piece. Throws HeaderBlockError. */
   add(bytes: Buffer): void;
-  /** The block without the fields that go beyond the limits, and which limit in bytes they went beyond. */
+  /** Returns the block without the fields that exceed a limit, and the limit in bytes, if one was exceeded. */
   end(): { readonly block: Buffer; readonly beyond: number | undefined };
-  /** Bytes that it holds by now. */
+  /** Bytes that the block holds now. */
   readonly held: number;
 }
 
-/** `:path: /`, for one that is left out: without a path there would be no request to answer. */
+/** `:path: /`, in place of a path that is left out. A request without a path would have no answer. */
 const ANY_PATH = Buffer.from([0x04, 0x01, 0x2f]);
 const PATHS: readonly number[] = [4, 5];
-/** Of a field that is short all the same: what says how to answer is kept wherever it comes. */
+/** Fields up to this length are kept even beyond the limit, because they determine how to answer. */
 const SHORT_FIELD = 256;
 
 /**
- * Reads a block as it comes, and leaves out what goes beyond the limits: HTTP/2 itself, and the library that reads it, know
- * only the end of the connection as an answer to a field of more than 64 KiB or a block of many frames, with all of the
- * other calls. Values are not decoded: how long they are is enough.
+ * Reads a block as it arrives, and leaves out the fields that exceed a limit. HTTP/2 and Node's library would close the
+ * connection, with all its other calls, because of one field of more than 64 KiB or a block of many frames. Values are not
+ * decoded, because only their lengths matter.
  */
 export function createHeaderBlock(table: HeaderTable): HeaderBlock {
   let pending: Buffer = Buffer.alloc(0);
   let kept: Buffer = Buffer.alloc(1024);
   let keptBytes = 0;
   let beyond: number | undefined;
-  /** Of a field that is left out: what is still to come of its name or value. */
+  /** Remaining bytes of the name or value of a field that is left out. */
   let skip = 0;
   let valueFollows = false;
 
@@ -64,7 +64,7 @@ export function createHeaderBlock(table: HeaderTable): HeaderBlock {
     keptBytes += bytes.length;
   };
   const leaveOut = (limit: number, isIndexing: boolean): void => {
-    // What the client puts into its table has to be put into the server's.
+    // A field that the client adds to its table must also be added to the server's table.
     if (isIndexing && table.size > 0) throw new HeaderBlockError("excessive");
     beyond ??= limit;
   };
@@ -72,7 +72,7 @@ export function createHeaderBlock(table: HeaderTable): HeaderBlock {
     skip = Math.max(0, end - pending.length);
     pending = pending.subarray(end);
   };
-  /** Whether there was a whole instruction, or as much of one as it takes to leave it out. */
+  /** Reads one instruction, or as much of it as is needed to leave it out. Returns false if more bytes are needed. */
   const step = (): boolean => {
     if (valueFollows) {
       const value = readString(pending, 0);
@@ -111,7 +111,7 @@ export function createHeaderBlock(table: HeaderTable): HeaderBlock {
       const rest = bytes.subarray(skipped);
       pending = pending.length === 0 ? rest : Buffer.concat([pending, rest]);
       while (pending.length > 0 && step());
-      // Not a part of what was read from the socket, which would all stay in memory.
+      // A copy, because a slice would keep the whole chunk from the socket in memory.
       pending = Buffer.from(pending);
     },
     end() {
@@ -121,7 +121,7 @@ export function createHeaderBlock(table: HeaderTable): HeaderBlock {
   };
 }
 
-/** A string of HPACK: where it ends, and how long it is as it is sent. */
+/** A string of HPACK: its end, and its encoded length. */
 interface Text {
   readonly end: number;
   readonly length: number;
@@ -135,17 +135,17 @@ function limitOf(text: Text | undefined): number | undefined {
 }
 
 interface Field {
-  /** Where it ends, or its name where no more than that is there. */
+  /** The end of the field, or of its name if the rest has not arrived. */
   readonly end: number;
   readonly index: number;
   readonly isIndexing: boolean;
-  /** Absent: the name is in a table. */
+  /** Absent if the name is in a table. */
   readonly name?: Text;
   readonly value?: Text;
   readonly tableSize?: number;
 }
 
-/** Undefined: its lengths are not there yet. */
+/** Undefined if its lengths have not arrived yet. */
 function readField(bytes: Buffer): Field | undefined {
   const first = bytes[0] ?? 0;
   const isIndexed = first >= 0x80;
@@ -176,7 +176,7 @@ function readString(bytes: Buffer, at: number): Text | undefined {
   return { end: length.end + length.value, length: length.value, isHuffman: (bytes[at] ?? 0) >= 0x80 };
 }
 
-/** RFC 7541, 5.1. Undefined: it is not there as a whole. */
+/** Reads a number (RFC 7541, 5.1). Undefined if it is incomplete. */
 function readNumber(bytes: Buffer, at: number, mask: number): { value: number; end: number } | undefined {
   const first = bytes[at];
   if (first === undefined) return undefined;

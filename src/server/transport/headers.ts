@@ -6,17 +6,19 @@ import type { RequestHandler } from "./request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
 
-/** What a header counts beside its name and value (RFC 9113, 6.5.2). */
+/** Bytes that a header counts in addition to its name and value (RFC 9113, 6.5.2). */
 const BYTES_PER_HEADER = 32;
 
-/** By session. */
+/** Frame gates by session. */
 const gates = new WeakMap<object, FrameGate>();
 
 export function rememberGate(session: object, gate: FrameGate): void {
   gates.set(session, gate);
 }
 
-/** Why a request is refused whose headers go beyond the limit; over HTTP/1.1, that is found before there is a request. */
+/**
+ * Returns the error for a request whose headers exceed a limit. In HTTP/1.1, this is detected before there is a request.
+ */
 export function headersRefusal(request: Request): HeliosError | undefined {
   if (!("stream" in request)) return undefined;
   const { id = 0, session } = request.stream;
@@ -29,9 +31,9 @@ function bytesOf(rawHeaders: readonly string[]): number {
   return rawHeaders.reduce((bytes, text) => bytes + text.length, (BYTES_PER_HEADER * rawHeaders.length) / 2);
 }
 
-/** From now on reading the request fails with that error. */
+/** From now on, reading the request fails with that error. */
 export function refuseBody(request: Request, error: HeliosError): void {
-  // biome-ignore lint/correctness/useYield: it has nothing to give
+  // biome-ignore lint/correctness/useYield: it never yields
   async function* read(): AsyncGenerator<never> {
     throw fromHeliosError(error);
   }

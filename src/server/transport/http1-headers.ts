@@ -4,15 +4,15 @@ import type { Clock } from "../../core/index.ts";
 import { MAX_UNFINISHED_HEADERS_BYTES, TIMEOUT_CHECK_MS } from "./limits.ts";
 
 interface Connection {
-  /** Requests whose answers are not closed: what comes meanwhile is their bodies. */
+  /** Number of requests whose answers are not closed. While there are any, incoming data belongs to their bodies. */
   calls: number;
-  /** What had been read when the last of them was. */
+  /** Bytes that had been read when the last answer was closed. */
   read: number;
 }
 
 /**
- * Bounds what connections over HTTP/1.1 hold together of headers that have not ended, which Node bounds for each of them
- * alone. It looks once a second, as Node does for its timeouts: to see each byte would cost every request.
+ * Limits the bytes of unfinished headers on all HTTP/1.1 connections together. Node only limits each connection. It checks
+ * once a second, as Node does for its timeouts, because looking at each byte would slow down every request.
  */
 export function boundUnfinishedHeaders(server: Server, clock: Clock): void {
   const connections = new Map<Socket, Connection>();

@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
 
 /**
- * Pings a connection from time to time and cuts it when nothing comes in for so long after a ping: its peer is gone. A
- * slow one, whose answer is stuck behind data, still says that it has taken some. Returns what stops it.
+ * Pings a silent connection regularly, and closes it if nothing arrives in time after a ping: the client is gone. A slow
+ * client, whose answer waits behind data, still acknowledges some of the data. Returns a function that stops the pings.
  */
 export function keepAlive(
   clock: Clock,
@@ -19,7 +19,7 @@ export function keepAlive(
     answerDue = undefined;
   };
   const judge = (readBefore: number): void => {
-    // What came in while this process itself stood still is read before the verdict.
+    // Data that arrived while this process was suspended is read before the decision.
     setImmediate(() => {
       if (answerDue === undefined || session.destroyed) return;
       if (socket.bytesRead === readBefore) session.destroy();

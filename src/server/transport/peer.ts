@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 import { createContextKey } from "@connectrpc/connect";
 
-/** Address and port of the other end of a call's connection; empty where the call came by no socket. */
+/** Address and port of the client. Empty for a call without a socket. */
 export const PEER = createContextKey("", { description: "peer" });
 
-/** Whether a call came by REST: its answer is then written as REST shows it. */
+/** Whether the call came over REST. The size of its answer is then that of REST's JSON. */
 export const IS_REST = createContextKey(false, { description: "rest" });
 
-/** Writes them; an IPv6 address in brackets. */
+/** Formats the address and port; an IPv6 address in brackets. */
 export function peerOf({
   remoteAddress = "",
   remotePort,
@@ -16,7 +16,7 @@ export function peerOf({
   return `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
 }
 
-/** Of connections whose sockets Node hides, by what stands for them. */
+/** Sockets of connections whose sockets Node hides, by the object that represents them. */
 const socketsOf = new WeakMap<object, Socket>();
 
 export function rememberSocket(connection: object, socket: Socket): void {
@@ -28,13 +28,16 @@ interface Request {
   readonly stream?: { readonly session?: object | undefined };
 }
 
-/** The socket by which a request came; undefined: by none. */
+/** Returns the socket of a request, if it has one. */
 export function socketOf({ socket, stream }: Request): Socket | undefined {
   const session = stream?.session;
   return (session === undefined ? undefined : socketsOf.get(session)) ?? socket;
 }
 
-/** What all requests of one connection have in common: of HTTP/2, the request's own socket is a stand-in for each stream. */
+/**
+ * Returns the object that all requests of a connection share. In HTTP/2, each request has a socket of its own, which is
+ * only a proxy.
+ */
 export function connectionOf({ socket, stream }: Request & object): object {
   return stream?.session ?? stream ?? socket ?? {};
 }

@@ -31,26 +31,26 @@ import type { RequestHandler } from "./request-handler.ts";
 export interface PortOptions {
   readonly handler: RequestHandler;
   readonly clock: Clock;
-  /** A connection that has not said for so long what it speaks is closed, however many bytes it trickles. */
+  /** Time after which a connection that has not sent its protocol is closed, however many bytes it has sent. */
   readonly firstByteTimeoutMs: number;
-  /** How often a silent HTTP/2 connection is asked whether it is still there, and how long it may take to answer. */
+  /** Interval of pings on a silent HTTP/2 connection, and the time that the client has to answer. */
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
 }
 
-/** One cleartext port for HTTP/1.1 and HTTP/2: the first bytes of each connection say which it speaks. */
+/** One plaintext port for HTTP/1.1 and HTTP/2. The first bytes of each connection determine its protocol. */
 export interface Port {
-  /** Rejects when the address cannot be listened on. Resolves to the port, also where 0 was asked for. */
+  /** Rejects if the server cannot listen on the address. Resolves to the port, also if 0 was requested. */
   listen(host: string, port: number): Promise<number>;
-  /** Takes no new connections and tells those that are there to go; resolves when the last one has gone. */
+  /** Accepts no new connections, and asks the existing ones to close. Resolves when the last one has closed. */
   close(): Promise<void>;
-  /** Cuts every connection. */
+  /** Closes every connection at once. */
   destroy(): void;
 }
 
 export function createPort(options: PortOptions): Port {
   const sockets = new Set<Socket>();
-  /** Those that have not said yet what they speak. */
+  /** Connections whose protocol is not known yet. */
   const silent = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const calls = closeAfterCalls(options.handler);
@@ -60,7 +60,7 @@ export function createPort(options: PortOptions): Port {
     "HTTP/1.1": (socket) => http1.emit("connection", socket),
     "HTTP/2": http2,
   };
-  // HTTP/1.1 has no pings: of a peer that is gone without a word, at least the kernel finds out in the end.
+  // HTTP/1.1 has no pings. With TCP keep-alive, at least the kernel notices in time when a client is gone.
   const keepAliveInitialDelay = options.pingIntervalMs;
   const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay }, (socket) => {
     sockets.add(socket);
@@ -71,7 +71,7 @@ export function createPort(options: PortOptions): Port {
       sockets.delete(socket);
       silent.delete(socket);
     });
-    // Peers that reset a connection are nothing to be told of.
+    // It is normal that clients reset connections, so it is not logged.
     socket.on("error", () => socket.destroy());
     detectProtocol(socket, (protocol) => {
       silent.delete(socket);
@@ -98,7 +98,7 @@ export function createPort(options: PortOptions): Port {
         calls.close();
         http1.close();
         for (const session of sessions) sayGoodbye(session, options.clock);
-        // Whoever has asked nothing yet has nothing to wait for.
+        // A connection without a request has no answer to wait for.
         for (const socket of silent) socket.destroy();
       }),
     destroy() {
@@ -113,7 +113,7 @@ function createHttp1(handler: RequestHandler, clock: Clock): Http1Server {
     headersTimeout: HEADERS_TIMEOUT_MS,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     maxHeaderSize: MAX_HTTP1_HEADERS_BYTES,
-    // What Node would refuse by itself it refuses without a word: the handler says why.
+    // Node would refuse such a request without an explanation. The handler explains it.
     requireHostHeader: false,
   };
   const server = createHttp1Server(options, handler);
@@ -127,12 +127,12 @@ function createHttp1(handler: RequestHandler, clock: Clock): Http1Server {
     const error = { method: "CONNECT", path: url.slice(0, 200), allowed: "GET, HEAD, POST, PATCH, DELETE" };
     refuse(socket, clock, "Method Not Allowed", HeliosError.of("HTTP_METHOD_NOT_ALLOWED", error));
   });
-  // Node enforces the header timeouts of servers that listen; this one is handed its connections by another.
+  // Node only enforces header timeouts for a server that listens. This server gets its connections from another one.
   server.emit("listening");
   return server;
 }
 
-/** Answers what never becomes a request of the handler, in words of its own: Node's answer has none. */
+/** Answers invalid data that never becomes a request, with an explanation, which Node's own answer lacks. */
 function refuse(socket: Duplex, clock: Clock, phrase: string, error: HeliosError): void {
   if (!socket.writable) {
     socket.destroy();
@@ -162,11 +162,11 @@ function refusalOf(code: string | undefined): readonly [string, HeliosError] {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return ["Request Timeout", HeliosError.of("REQUEST_TOO_SLOW", { timeout: `${HEADERS_TIMEOUT_MS / 1000} s` })];
     default:
-      return ["Bad Request", HeliosError.of("REQUEST_MALFORMED", { problem: "this is no HTTP request" })];
+      return ["Bad Request", HeliosError.of("REQUEST_MALFORMED", { problem: "this is not an HTTP request" })];
   }
 }
 
-/** Takes connections over HTTP/2. */
+/** Accepts connections over HTTP/2. */
 function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (socket: Socket) => void {
   const { clock, pingIntervalMs, pingTimeoutMs } = options;
   const server = createHttp2Server(
@@ -174,7 +174,8 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
       settings: {
         maxConcurrentStreams: MAX_CONNECTION_STREAMS,
         maxHeaderListSize: ANNOUNCED_HTTP2_HEADERS_BYTES,
-        // Headers that refer to no earlier ones can be left out without a trace where they are too large.
+        // Without a dynamic table, headers do not refer to earlier ones, so too large headers can be left out without side
+        // effects.
         headerTableSize: 0,
       },
       maxHeaderListPairs: MAX_HEADERS,
@@ -202,12 +203,12 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
       });
       made.on("error", () => made.destroy());
     });
-    // A session is made at once.
+    // The session is created synchronously.
     server.emit("connection", gate);
   };
 }
 
-/** Closes a connection, and says why: of an error that is undefined Node takes its default instead, which has no code. */
+/** Closes a connection with an error code. Without an error, Node would use a default error, which has no code. */
 function destroyWith(session: ServerHttp2Session | undefined, code: number): void {
   session?.destroy(null as unknown as undefined, code);
 }

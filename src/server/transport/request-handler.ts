@@ -1,4 +1,4 @@
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 
-/** Takes the requests of both HTTP versions. */
+/** Handles the requests of both HTTP versions. */
 export type RequestHandler = ReturnType<typeof connectNodeAdapter>;

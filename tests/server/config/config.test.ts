@@ -84,7 +84,7 @@ describe("settings", () => {
       "1.2.3",
       "",
     ]) {
-      const problem = `HELIOS_HOST (--host): must be an address or a name of this machine`;
+      const problem = `HELIOS_HOST (--host): must be an address or host name of this machine`;
       expect(problems([`--host=${wrong}`])).toContain(problem);
     }
   });
@@ -169,10 +169,12 @@ describe("settings", () => {
       HELIOS_DATADIR: "x",
     });
     expect(message.split("\n")).toHaveLength(4);
-    expect(message).toContain("HELIOS_MODULES_ROOT (--modules-root): must be a directory, which /no/such is not");
-    expect(message).toContain("--prot is no flag");
+    expect(message).toContain(
+      "HELIOS_MODULES_ROOT (--modules-root): must be a directory, but /no/such is not a directory",
+    );
+    expect(message).toContain("--prot is not a flag");
     expect(message).toContain("HELIOS_LOG_LEVEL (--log-level)");
-    expect(message).toContain("HELIOS_DATADIR is no setting");
+    expect(message).toContain("HELIOS_DATADIR is not a setting");
   });
 
   it("are refused if a value is missing", () => {
@@ -195,7 +197,7 @@ describe("settings", () => {
     expect(command).toMatchObject({
       kind: "serve",
       config: { port: 8000 },
-      notices: [expect.stringMatching(/^HELIOS_PORT=tcp:\/\/10\.0\.0\.1:8000 is of a Kubernetes service/)],
+      notices: [expect.stringMatching(/^HELIOS_PORT=tcp:\/\/10\.0\.0\.1:8000 was set by Kubernetes/)],
     });
     expect(config(["--port", "9"], links("HELIOS")).port).toBe(9);
     expect(problems([], { HELIOS_PORT: "http://10.0.0.1:8000" })).toContain("HELIOS_PORT (--port): must be");

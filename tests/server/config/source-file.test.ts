@@ -94,7 +94,7 @@ describe("a file of flags or modules", () => {
       const late = file.read();
       clock.advance(SOURCE_TIMEOUT_MS);
       for (const read of [...(await reads), ...(await Promise.allSettled([late]))]) {
-        expect(read).toMatchObject({ reason: new Error("the file system has not given it within 5000 ms") });
+        expect(read).toMatchObject({ reason: new Error("the file system did not return it within 5000 ms") });
       }
       expect(underWay()).toBeLessThanOrEqual(held);
       const release = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);

@@ -18,8 +18,12 @@ it("an address on which the service cannot listen is reported in a line, with it
   const errors = [await refusal("127.0.0.1", port), await refusal("192.0.2.1"), await refusal("no-such-host.invalid")];
   first.close();
   expect(errors.map(explain)).toEqual([
-    { message: `127.0.0.1:${port} is in use; stop what listens there, or set HELIOS_PORT (--port)` },
-    { message: "HELIOS_HOST (--host): 192.0.2.1 is no address of this machine" },
-    { message: expect.stringMatching(/^HELIOS_HOST \(--host\): the host no-such-host.invalid is not known here \(E/) },
+    { message: `127.0.0.1:${port} is in use; stop the program that listens on it, or set HELIOS_PORT (--port)` },
+    { message: "HELIOS_HOST (--host): 192.0.2.1 is not an address of this machine" },
+    {
+      message: expect.stringMatching(
+        /^HELIOS_HOST \(--host\): the host name no-such-host.invalid cannot be resolved \(E/,
+      ),
+    },
   ]);
 });

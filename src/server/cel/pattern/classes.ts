@@ -1,4 +1,7 @@
-/** Characters: code points, first and last of each range, ascending and apart from one another. */
+/**
+ * A set of characters: code points as pairs of the first and last of each range, in ascending order with gaps between
+ * ranges.
+ */
 export type Ranges = readonly number[];
 
 export const LAST_POINT = 0x10ffff;
@@ -27,7 +30,7 @@ export const POSIX: Readonly<Record<string, Ranges>> = {
   xdigit: [48, 57, 65, 70, 97, 102],
 };
 
-/** In order, and what touches as one. */
+/** Sorts ranges, and joins those that overlap or touch. */
 export function merged(ranges: readonly number[]): Ranges {
   const pairs: [number, number][] = [];
   for (let at = 0; at < ranges.length; at += 2) pairs.push([ranges[at] as number, ranges[at + 1] as number]);
@@ -41,7 +44,7 @@ export function merged(ranges: readonly number[]): Ranges {
   return result;
 }
 
-/** All other characters. `ranges` are merged. */
+/** Returns all other characters. `ranges` must be merged. */
 export function negated(ranges: Ranges): Ranges {
   const result: number[] = [];
   let from = 0;
@@ -55,19 +58,22 @@ export function negated(ranges: Ranges): Ranges {
 
 const named = new Map<string, Ranges>();
 
-/** A general category such as `L` or `Lu`, a script such as `Greek`, or `Any`; undefined: there is none of that name. */
+/**
+ * Returns the characters of a general category such as `L` or `Lu`, of a script such as `Greek`, or `Any`. Undefined if
+ * there is no such name.
+ */
 export function unicodeClass(name: string): Ranges | undefined {
   if (name === "Any") return ANY;
   if (!/^[A-Z][A-Za-z_]{0,39}$/.test(name)) return undefined;
   const known = named.get(name);
   if (known !== undefined) return known;
   const found = scan(name.length <= 2 ? `gc=${name}` : `Script=${name}`);
-  // Names that do not exist are without number.
+  // Unknown names are not cached, because there is no limit to their number.
   if (found !== undefined) named.set(name, found);
   return found;
 }
 
-/** The platform knows Unicode; what it knows goes into the program, so that nobody else has to. */
+/** Finds the characters of a Unicode property. They become part of the program, so that clients need no Unicode tables. */
 function scan(property: string): Ranges | undefined {
   let pattern: RegExp;
   try {
@@ -84,7 +90,7 @@ function scan(property: string): Ranges | undefined {
       const point = char.codePointAt(0) as number;
       const end = ends.get(point) ?? point;
       const last = result.length - 1;
-      // What is no character lies in a range with what is on both sides of it.
+      // Surrogates are not characters. A range may span them.
       const next = result[last] === 0xd7ff ? 0xe000 : (result[last] ?? 0) + 1;
       if (last > 0 && point === next) result[last] = end;
       else result.push(point, end);
@@ -93,7 +99,7 @@ function scan(property: string): Ranges | undefined {
   return result;
 }
 
-/** Characters of which each range is in the same categories and scripts as its first: looking at that one is enough. */
+/** Ranges of characters that have the same categories and scripts. It is enough to test the first character of each. */
 export const ALIKE: readonly (readonly [first: number, last: number])[] = [
   [0x3400, 0x4dbf],
   [0x4e00, 0x9fff],
@@ -106,7 +112,7 @@ export const ALIKE: readonly (readonly [first: number, last: number])[] = [
   [0x100000, 0x10fffd],
 ];
 
-/** A text of all characters in their order, but of those that are alike the first; and the last of each such range. */
+/** A text with one character for each range of alike characters, and the last character of each range. */
 interface Sample {
   readonly text: string;
   readonly ends: ReadonlyMap<number, number>;
@@ -128,16 +134,16 @@ function everyKind(): Sample {
   return { text: parts.join("") + String.fromCodePoint(...units), ends };
 }
 
-/** For each character with another of the same letter, such as k, K and the sign of Kelvin, all of them. */
+/** For each letter with several characters, such as k, K and the Kelvin sign, all of its characters. */
 interface Letters {
   readonly orbits: ReadonlyMap<number, readonly number[]>;
-  /** Its characters, ascending. */
+  /** The characters of one letter, in ascending order. */
   readonly points: readonly number[];
 }
 
 let letters: Letters | undefined;
 
-/** With all characters that differ only in case. `ranges` are merged. */
+/** Adds all characters that differ only in case. `ranges` must be merged. */
 export function foldedCase(ranges: Ranges): Ranges {
   letters ??= findLetters();
   const { orbits, points } = letters;
@@ -153,7 +159,7 @@ export function foldedCase(ranges: Ranges): Ranges {
   return result.length === ranges.length ? ranges : merged(result);
 }
 
-/** The index of the first that is not below. */
+/** Returns the index of the first element that is at least `low`. */
 function firstFrom(points: readonly number[], low: number): number {
   let [from, to] = [0, points.length];
   while (from < to) {
@@ -164,7 +170,7 @@ function firstFrom(points: readonly number[], low: number): number {
   return from;
 }
 
-/** Unicode's simple folding decides, which the platform applies here. */
+/** Unicode's simple case folding decides. The regular expression engine applies it here. */
 const SAME_LETTER = /^(.)\1$/isu;
 
 function findLetters(): Letters {

@@ -10,7 +10,7 @@ export { PatternError } from "./tree.ts";
  */
 export const MAX_INSTRUCTIONS = 1000;
 
-/** Patterns that name the same class share it. */
+/** Patterns that use the same class share its packed form. */
 const packedOf = new WeakMap<readonly number[], Uint32Array>();
 
 function packed(ranges: readonly number[]): Uint32Array {
@@ -19,7 +19,7 @@ function packed(ranges: readonly number[]): Uint32Array {
   return known;
 }
 
-/** Compiles a regular expression in the syntax of RE2. `unicode` is as in `parsePattern`. Throws a PatternError. */
+/** Compiles a regular expression in RE2 syntax. For `unicode`, see `parsePattern`. Throws a PatternError. */
 export function patternOf(text: string, unicode: Set<string> = new Set()): Pattern {
   const tree = parsePattern(text, unicode);
   const instructions: Instruction[] = [];
@@ -29,7 +29,7 @@ export function patternOf(text: string, unicode: Set<string> = new Set()): Patte
 
   const add = (instruction: Instruction): number => {
     if (instructions.length >= MAX_INSTRUCTIONS) {
-      throw new PatternError(`it has more than ${MAX_INSTRUCTIONS} instructions, its repetitions written out`);
+      throw new PatternError(`it has more than ${MAX_INSTRUCTIONS} instructions when its repetitions are expanded`);
     }
     return instructions.push(instruction) - 1;
   };
@@ -44,7 +44,7 @@ export function patternOf(text: string, unicode: Set<string> = new Set()): Patte
     return known;
   };
 
-  /** Where a node begins that goes on with `next`. */
+  /** Emits a node that continues with the instruction `next`. Returns the index of its first instruction. */
   const place = (node: PatternNode, next: number): number => {
     switch (node.kind) {
       case "class":
@@ -74,7 +74,7 @@ export function patternOf(text: string, unicode: Set<string> = new Set()): Patte
     }
     for (let optional = min; optional < max && max !== Number.POSITIVE_INFINITY; optional += 1) {
       const one = place(body, begin);
-      // What is empty is so however often it is repeated.
+      // An empty node stays empty, however often it is repeated.
       if (one === begin) break;
       begin = add({ op: "SPLIT", next: one, other: next });
     }
@@ -91,7 +91,7 @@ export function patternOf(text: string, unicode: Set<string> = new Set()): Patte
   return { text, instructions, classes, start, anchored: isAnchored(tree) };
 }
 
-/** Whether it can match at the beginning of a text alone. */
+/** Whether the pattern can only match at the beginning of a text. */
 function isAnchored(node: PatternNode): boolean {
   switch (node.kind) {
     case "assertion":

@@ -21,7 +21,7 @@ export const MAX_UNICODE_CLASSES = 16;
  */
 export const MAX_BOUNDS = 32_768;
 
-/** What was worked out of a class stays as long as the class: named ones are used again and again. */
+/** The case-folded form of a class is cached as long as the class, because named classes are used again and again. */
 const folds = new WeakMap<Ranges, Ranges>();
 const others = new WeakMap<Ranges, Ranges>();
 
@@ -38,8 +38,8 @@ interface Flags {
 }
 
 /**
- * Reads a regular expression in the syntax of RE2. `unicode` has the classes of Unicode that patterns beside it name, and is told of
- * its own. Throws a PatternError.
+ * Parses a regular expression in RE2 syntax. `unicode` has the Unicode classes that the other patterns use; this pattern's
+ * classes are added. Throws a PatternError.
  */
 export function parsePattern(text: string, unicode: Set<string>): PatternNode {
   return new Parser(text, unicode).whole();
@@ -88,7 +88,7 @@ class Parser {
     return { kind: "sequence", parts };
   }
 
-  /** Undefined: it only set flags. */
+  /** Returns undefined if this part only set flags. */
   #part(depth: number): PatternNode | undefined {
     const { multiLine, dotAll } = this.#flags;
     const char = this.#in.next();
@@ -114,7 +114,7 @@ class Parser {
     return this.#characters([point, point]);
   }
 
-  /** Undefined: it only set flags, which hold to the end of the group around it. */
+  /** Returns undefined if this group only set flags. They apply until the end of the enclosing group. */
   #group(depth: number): PatternNode | undefined {
     const before = this.#flags;
     if (this.#in.take("?")) {
@@ -132,18 +132,19 @@ class Parser {
     this.#in.take("P");
     this.#in.take("<");
     const name = this.#in.until(">");
-    if (name === undefined || !/^[A-Za-z0-9_]+$/.test(name)) throw new PatternError("a group's name is not one");
+    if (name === undefined || !/^[A-Za-z0-9_]+$/.test(name))
+      throw new PatternError("the name of a group must have letters, digits and _ only");
     if (this.#groupNames.has(name)) throw new PatternError(`the group ${name} comes twice`);
     this.#groupNames.add(name);
   }
 
-  /** Whether it was flags alone, such as `(?i)`. */
+  /** Returns whether this was a group of flags alone, such as `(?i)`. */
   #setFlags(): boolean {
     const before = this.#flags;
     const found = this.#in.match(/([imsU]*)(?:-([imsU]+))?([:)])/y);
     const [, on = "", off = "", end] = found ?? [];
     if (end === undefined || (end === ")" && on === "" && off === "")) {
-      throw new PatternError("(? begins neither a group nor flags of RE2; there is no looking ahead or back");
+      throw new PatternError("(? must begin a group or flags of RE2; lookahead and lookbehind are not supported");
     }
     const is = (flag: string, was: boolean): boolean => (on.includes(flag) || was) && !off.includes(flag);
     this.#flags = {
@@ -166,7 +167,7 @@ class Parser {
     if (this.#in.take("*")) return { min: 0, max: Number.POSITIVE_INFINITY };
     if (this.#in.take("+")) return { min: 1, max: Number.POSITIVE_INFINITY };
     if (this.#in.take("?")) return { min: 0, max: 1 };
-    // Braces that hold something else are characters.
+    // Braces with other content are ordinary characters.
     const [whole, low = "", comma, high = ""] = this.#in.match(/\{(\d+)(,?)(\d*)\}/y) ?? [];
     if (whole === undefined || (comma === "" && high !== "")) return undefined;
     const min = Number(low);
@@ -191,7 +192,7 @@ class Parser {
     return this.#characters([point, point]);
   }
 
-  /** `\d`, `\pL` and such; undefined: it is another escape. */
+  /** Returns a class such as `\d` or `\pL`, or undefined for any other escape. */
   #escapedClass(): Ranges | undefined {
     const kind = this.#in.peek;
     const perl = Object.hasOwn(PERL, kind.toLowerCase()) ? PERL[kind.toLowerCase()] : undefined;
@@ -236,7 +237,7 @@ class Parser {
     return { kind: "class", ranges: isNot ? negated(all) : all };
   }
 
-  /** A class by its name, or a range as it is written: not folded yet. */
+  /** Reads a named class, or a range, which is not case-folded yet. */
   #bracketedPart(): { readonly named?: Ranges; readonly range?: Ranges } {
     const [posix, not, name = ""] = this.#in.match(/\[:(\^?)(\w+):\]/y) ?? [];
     if (posix !== undefined) {
@@ -249,7 +250,8 @@ class Parser {
     if (!this.#in.sees("-") || this.#in.sees("-]")) return { range: [low, low] };
     this.#in.next();
     const high = this.#bracketedPoint();
-    if (typeof high !== "number" || high < low) throw new PatternError("a range in [ ] has no order");
+    if (typeof high !== "number" || high < low)
+      throw new PatternError("the end of a range in [ ] comes before its start");
     return { range: [low, high] };
   }
 

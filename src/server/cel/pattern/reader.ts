@@ -3,7 +3,7 @@ import { PatternError } from "./tree.ts";
 
 const CONTROLS: Readonly<Record<string, number>> = { a: 7, f: 12, n: 10, r: 13, t: 9, v: 11 };
 
-/** A pattern's text, and how far it was read. */
+/** The text of a pattern, and the position up to which it was read. */
 export class Reader {
   readonly #text: string;
   #at = 0;
@@ -16,7 +16,7 @@ export class Reader {
     return this.#at >= this.#text.length;
   }
 
-  /** The next character, not taken; empty at the end. */
+  /** Returns the next character without consuming it, or "" at the end. */
   get peek(): string {
     const point = this.#text.codePointAt(this.#at);
     return point === undefined ? "" : String.fromCodePoint(point);
@@ -24,7 +24,7 @@ export class Reader {
 
   next(): string {
     const char = this.peek;
-    if (char === "") throw new PatternError("it ends too early");
+    if (char === "") throw new PatternError("it ends in the middle of an expression");
     this.#at += char.length;
     return char;
   }
@@ -39,7 +39,7 @@ export class Reader {
     return true;
   }
 
-  /** Takes what matches here; the pattern is sticky. */
+  /** Consumes what a sticky regular expression matches here. */
   match(pattern: RegExp): RegExpExecArray | undefined {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#text);
@@ -48,7 +48,7 @@ export class Reader {
     return found;
   }
 
-  /** Up to the end, which is taken too; undefined: there is no such end. */
+  /** Consumes the text up to and including `end`, and returns it without `end`. Undefined if `end` does not follow. */
   until(end: string): string | undefined {
     const at = this.#text.indexOf(end, this.#at);
     if (at < 0) return undefined;
@@ -57,7 +57,7 @@ export class Reader {
     return found;
   }
 
-  /** The characters between `\Q` and `\E`, or the end. */
+  /** Returns the characters between `\Q` and `\E` or the end. */
   quoted(): number[] {
     let text = this.until("\\E");
     if (text === undefined) {
@@ -67,7 +67,7 @@ export class Reader {
     return [...text].map((char) => char.codePointAt(0) as number);
   }
 
-  /** The character that stands after a backslash, as RE2 reads it. */
+  /** Returns the character that an escape stands for, as RE2 reads it. */
   escaped(): number {
     const [, octal] = this.match(/(0[0-7]{0,2}|[1-7][0-7]{1,2})/y) ?? [];
     if (octal !== undefined) return Number.parseInt(octal, 8);
@@ -75,14 +75,14 @@ export class Reader {
     const hexadecimal = braced ?? plain;
     if (hexadecimal !== undefined) {
       const point = Number.parseInt(hexadecimal, 16);
-      if (point > LAST_POINT) throw new PatternError(`\\x{${hexadecimal}} is no character`);
+      if (point > LAST_POINT) throw new PatternError(`\\x{${hexadecimal}} is not a character`);
       return point;
     }
     const char = this.next();
     const control = Object.hasOwn(CONTROLS, char) ? CONTROLS[char] : undefined;
     if (control !== undefined) return control;
     if (/^[!-/:-@[-`{-~]$/.test(char)) return char.charCodeAt(0);
-    const hint = /^[1-9]$/.test(char) ? "; nothing refers back to a group" : "";
-    throw new PatternError(`\\${char} is not known${hint}`);
+    const hint = /^[1-9]$/.test(char) ? "; backreferences are not supported" : "";
+    throw new PatternError(`the escape \\${char} is unknown${hint}`);
   }
 }

@@ -1,10 +1,10 @@
 import type { InstructionOp } from "../../../core/index.ts";
 import type { Ranges } from "./classes.ts";
 
-/** A place between two characters that an assertion asks for. */
+/** A condition on a place between two characters. */
 export type Assertion = Exclude<InstructionOp, "MATCH" | "CHARACTER" | "SPLIT">;
 
-/** A regular expression, read. What it captures, and how greedily, is of no matter: it matches or it does not. */
+/** A parsed regular expression. Captures and greediness are dropped, because it only matters whether it matches. */
 export type PatternNode =
   | { readonly kind: "class"; readonly ranges: Ranges }
   | { readonly kind: "assertion"; readonly op: Assertion }
@@ -14,11 +14,11 @@ export type PatternNode =
       readonly kind: "repeat";
       readonly body: PatternNode;
       readonly min: number;
-      /** Infinity: no end. */
+      /** Infinity if the repetition has no upper bound. */
       readonly max: number;
     };
 
-/** A pattern cannot be read. */
+/** Thrown if a pattern cannot be parsed. */
 export class PatternError extends Error {
   override readonly name = "PatternError";
 }

@@ -10,12 +10,12 @@ import { fromDuration } from "../common.ts";
 import { fromGradual, fromStrategy, fromVariant, named } from "./values.ts";
 
 interface Field {
-  /** Whether the message sets it to something else than its default. */
+  /** Whether the field has another value than its default. */
   readonly isSet: (message: FlagMessage) => boolean;
   readonly read: (message: FlagMessage) => FlagFields;
 }
 
-/** The fields that a caller may set, by their path in a mask. */
+/** The fields that a caller may set, by their paths in a mask. */
 export const FIELDS: Readonly<Record<string, Field>> = {
   enabled: { isSet: ({ enabled }) => enabled, read: ({ enabled }) => ({ enabled }) },
   strategy: {
@@ -23,7 +23,7 @@ export const FIELDS: Readonly<Record<string, Field>> = {
     read: (message) => {
       const strategy = fromStrategy(message.strategy, "flag.strategy");
       if (strategy !== undefined) return { strategy };
-      throw HeliosError.of("ARGUMENT_INVALID", { field: "flag.strategy", problem: "must say which" });
+      throw HeliosError.of("ARGUMENT_INVALID", { field: "flag.strategy", problem: "must name a strategy" });
     },
   },
   percentage: { isSet: ({ percentage }) => percentage !== 0, read: ({ percentage }) => ({ percentage }) },
@@ -69,10 +69,10 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   },
 };
 
-/** The paths of what a caller may set. */
+/** The paths of the fields that a caller may set. */
 export const FLAG_PATHS: readonly string[] = Object.keys(FIELDS);
 
-/** What else a flag has, but for its name; the etag says which state is meant. */
+/** The output-only fields. The name and the etag identify the flag and its state. */
 export const SERVERS_OWN = FlagSchema.fields.filter(({ name }) => !["name", "etag", ...FLAG_PATHS].includes(name)) as {
   readonly name: string;
   readonly localName: keyof FlagMessage;

@@ -23,7 +23,7 @@ import { toProgram } from "../condition.ts";
 import { make, whole } from "../message.ts";
 import { toGradual, toVariant } from "./values.ts";
 
-/** A flag as it is stored, with its condition's program; `nowMs` decides the share in force. */
+/** Converts a stored flag, with the program of its condition. `nowMs` determines the current percentage. */
 export function toFlag(flag: Flag, nowMs: number): FlagMessage {
   const message = toFlagAlone(flag, nowMs);
   const { condition } = flag.record;
@@ -32,7 +32,7 @@ export function toFlag(flag: Flag, nowMs: number): FlagMessage {
   return message;
 }
 
-/** Undefined: it was stored when more could be written than can now. */
+/** Undefined if an earlier version stored a condition that is not allowed any more. */
 function compiledProgram(condition: string): FlagMessage["conditionProgram"] {
   try {
     return toProgram(programOf(condition));

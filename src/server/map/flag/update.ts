@@ -7,8 +7,8 @@ import { FIELDS, FLAG_PATHS, fieldOf, SERVERS_OWN } from "./fields.ts";
 import { toFlag, toFlagAlone } from "./flag.ts";
 
 /**
- * What a caller may set, of a message that tells it all: in a new flag, what is not set has its default. ARGUMENT_INVALID for
- * one that was read and has something left out.
+ * Returns the fields of a new flag. Fields that are not set get their defaults. Throws ARGUMENT_INVALID if the message was
+ * read from an answer that left something out.
  */
 export function fromNewFlag(message: FlagMessage): FlagFields {
   if (message.abridged) throw leftOut(message);
@@ -16,9 +16,10 @@ export function fromNewFlag(message: FlagMessage): FlagFields {
 }
 
 /**
- * What an update sets: the fields that the mask names; without one, those that the message sets to something else than
- * their default. What the server alone sets may be named where it is as `stored` tells it, which is asked once at most.
- * ARGUMENT_INVALID for a path that cannot be changed, and for what was left out when the flag was read.
+ * Returns the fields that an update sets: those in the mask or, without a mask, those that do not have their default value.
+ * The mask may also name output-only fields if they are as in `stored`, which is called at most once. Throws
+ * ARGUMENT_INVALID for a path that cannot be changed, and for a message that was read from an answer that left something
+ * out.
  */
 export function fromUpdate(
   message: FlagMessage,
@@ -50,7 +51,7 @@ function fieldsNamed(
   const tell = (): FlagMessage => {
     if (told !== undefined) return told;
     const flag = stored();
-    // A program may be large, and is seldom asked for.
+    // A program may be large, and is rarely needed.
     const toMessage = paths.has("condition_program") ? toFlag : toFlagAlone;
     told = flag === undefined ? make(FlagSchema, {}) : toMessage(flag, nowMs);
     return told;
@@ -59,9 +60,9 @@ function fieldsNamed(
   return Object.fromEntries(changed.flatMap((path) => Object.entries(fieldOf(path).read(message))));
 }
 
-/** Of what the server alone sets: whoever sends a flag back whole changes nothing of it. */
+/** Whether an output-only field is unchanged, as in a flag that was read and is sent back complete. */
 function isAsStored(path: string, message: FlagMessage, stored: () => FlagMessage): boolean {
-  // The share moves by itself.
+  // The current percentage changes with time.
   if (path === "current_percentage") return true;
   const field = SERVERS_OWN.find(({ name }) => name === path);
   if (field === undefined) return false;
@@ -70,13 +71,13 @@ function isAsStored(path: string, message: FlagMessage, stored: () => FlagMessag
 }
 
 function leftOut({ name }: FlagMessage): HeliosError {
-  const problem = `says that the whitelist of ${name} and the values of its variants were left out; they cannot be set so`;
+  const problem = `is true: the whitelist of ${name} and the values of its variants were left out of this message, so it cannot be used for an update`;
   return HeliosError.of("ARGUMENT_INVALID", { field: "flag.abridged", problem });
 }
 
 /**
- * Of a flag that was read and is sent back whole, without a mask: the paths that it clears and an update without a mask
- * would leave as they are in `present`.
+ * For a flag that was read and is sent back complete, without a mask: returns the paths that the message clears. Without a
+ * mask they would keep their values from `present`.
  */
 export function clearedUnsaid(
   message: FlagMessage,

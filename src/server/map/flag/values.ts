@@ -19,7 +19,7 @@ import {
 } from "../../../core/index.ts";
 import { fromTimestamp, type JsonValue, toOptionalTimestamp } from "../common.ts";
 
-/** Undefined: nothing said. */
+/** Undefined if no strategy is given. */
 export function fromStrategy(strategy: Strategy, field: string): CoreStrategy | undefined {
   return named(Strategy, strategy, field);
 }
@@ -66,7 +66,10 @@ export function fromVariant({ name, weight, value }: VariantMessage): Variant {
   return { name, weight, value: value === undefined ? true : fromValue(value) };
 }
 
-/** ARGUMENT_INVALID for a value of which nothing is set, or of which a number is not finite: JSON has no such. */
+/**
+ * Converts a value. Throws ARGUMENT_INVALID for a value that is not set, or a number that is not finite, which JSON does
+ * not have.
+ */
 function fromValue(value: Value): Json {
   try {
     return toJson(ValueSchema, value);
@@ -79,7 +82,7 @@ export function toValue(value: Json): Value {
   return fromJson(ValueSchema, value as JsonValue);
 }
 
-/** The name of an enum's value, which is the engine's text for it; undefined for UNSPECIFIED. */
+/** Returns the name of an enum's value, which the engine uses too. Undefined for UNSPECIFIED. */
 export function named<T extends Readonly<Record<string, number>>>(
   values: T,
   value: number,

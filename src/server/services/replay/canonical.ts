@@ -3,16 +3,16 @@ import { create, type DescField, type DescMessage, type DescMethod, type Message
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 
-/** Tells requests apart by what they ask for: equal for all ways to ask for the same, and else another. */
+/** Returns a hash of what a request asks for. Requests with the same meaning have the same hash. */
 export function digestOf({ parent, name, input }: DescMethod, request: Message): string {
   const hash = createHash("sha256").update(`${parent.typeName}/${name}\n`);
   return hash.update(canonical(input, request)).digest("hex");
 }
 
 /**
- * The bytes of a message by what it says: equal for all ways to say the same. Entries of maps (of a Struct, too) are in the
- * order of their keys, those of masks in theirs and each once, ids of requests in lower case, a 0 has no sign, and fields
- * that nobody knows count as they came.
+ * Encodes a message so that equal meanings have equal bytes. Entries of maps (also in a Struct) are sorted by key. Paths of
+ * masks are sorted and unique. Request ids are in lower case, and zero has no sign. Unknown fields are included as they
+ * came.
  */
 export function canonical(schema: DescMessage, message: Message): Uint8Array {
   return toBinary(schema, rewritten(reflect(schema, message)).message as Message);
@@ -38,7 +38,7 @@ function rewritten(source: ReflectMessage): ReflectMessage {
     }
   }
   const unknown = source.getUnknown();
-  // Their order among each other says something where one comes twice.
+  // The order of unknown fields with the same number matters, and stays.
   if (unknown !== undefined && unknown.length > 0) target.setUnknown([...unknown].sort((a, b) => a.no - b.no));
   return target;
 }
@@ -51,7 +51,7 @@ const scalar = (field: DescField, value: unknown): unknown =>
 
 const positive = (value: unknown): unknown => (value === 0 ? 0 : value);
 
-/** The same wherever it is sorted. */
+/** Compares in the same way on every machine. */
 function byCodeUnit(one: unknown, other: unknown): number {
   const [a, b] = [String(one), String(other)];
   if (a === b) return 0;

@@ -19,11 +19,11 @@ type UnaryMethod = (request: Message, context: HandlerContext) => Promise<Messag
 export type Replays = <S extends DescService>(service: S, impl: ServiceImpl<S>) => ServiceImpl<S>;
 
 /**
- * Makes services give a request that was answered before its first answer again, by its `request_id`; one that arrives
- * while the first is under way waits for that. The same id with other content is REQUEST_ID_REUSED; one whose answer had
- * to make room for others is ANSWER_NOT_KEPT. Failures are not remembered. What is under way goes on to its end, whether
- * or not somebody waits for it: half a change would be neither the old state nor the new one. Calls of modules have keys of
- * their own, which the engine knows.
+ * Makes services repeat the first answer to a request with the same `request_id`. A request that arrives while the first
+ * one is in progress waits for it. The same id with other content is REQUEST_ID_REUSED. If the answer was deleted early,
+ * the error is ANSWER_NOT_KEPT. Failures are not stored. A call in progress goes on to its end even if nobody waits for it,
+ * because half a change would be neither the old nor the new state. Calls of modules have idempotency keys instead, which
+ * the engine handles.
  */
 export function createReplays(log: RequestLog): Replays {
   const running = new Map<string, SharedCall<Message>>();
@@ -37,7 +37,7 @@ export function createReplays(log: RequestLog): Replays {
   };
 }
 
-/** Whether its requests may have an id by which the answer is given again. */
+/** Whether requests of the method may have an id by which the answer is repeated. */
 export function canReplay({ methodKind, input }: DescMethod): boolean {
   return methodKind === "unary" && input.fields.some(({ name }) => name === "request_id");
 }
@@ -51,7 +51,7 @@ function replaying(
   const { output } = method;
   const answerOnce = async (request: Message, context: HandlerContext, id: string, digest: string) => {
     const answer = make(output, await next(request, context));
-    // What is done is done: its caller gets the answer, even if a retry could not.
+    // The request was carried out, so the caller gets the answer even if it could not be stored for a retry.
     await log.remember(id, { digest, answer: toBinary(output, answer) }).catch(() => {});
     return answer;
   };
@@ -64,7 +64,7 @@ function replaying(
       throw HeliosError.of("REQUEST_ID_REUSED", { request_id: id });
     }
     if (before !== undefined) {
-      // To carry it out again would do twice what was to be done once.
+      // Carrying the request out again would do twice what should be done once.
       if (before.answer === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: id });
       return fromBinary(output, before.answer);
     }
