@@ -10,8 +10,8 @@ export const MAX_ENDED_LIVES = 10_000;
 
 /**
  * Chooses the first epoch of each new breaker. It is 1, or above all epochs of a deleted breaker of the same name, so that a
- * late outcome of a call through the deleted one decides nothing. After a restart the journal says whether there was one,
- * as far back as it goes.
+ * late outcome of a call through the deleted one decides nothing. After a restart, the journal shows whether a breaker of the
+ * name was deleted, as far back as the journal goes.
  */
 export class Epochs {
   readonly #collection: Collection<BreakerRecord>;
@@ -42,7 +42,7 @@ export class Epochs {
     return Math.max(this.#ended.get(name) ?? 0, this.#highestForgotten) + 1;
   }
 
-  /** The same by the journal. */
+  /** The first epoch of a new breaker of that name, by the deletions in the journal. */
   async firstByJournal(name: string): Promise<number> {
     const changes = await this.#feed.store.history(this.#collection.prefix + name, 1);
     // Each transition that was stored has raised the store's revision, so the revision is above every epoch.

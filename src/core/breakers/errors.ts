@@ -1,6 +1,6 @@
 import { table } from "../errors/row.ts";
 
-/** What a caller can get for a breaker. */
+/** The errors of breakers. */
 export const BREAKER_ERRORS = table({
   BREAKER_NOT_FOUND: {
     code: "NOT_FOUND",

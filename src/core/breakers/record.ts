@@ -6,7 +6,7 @@ import { HeliosError, isReason } from "../errors/error.ts";
 import type { Resource } from "../store/collection.ts";
 import { completeConfig } from "./validate.ts";
 
-/** What is stored of a breaker. Its transitions are stored, its counts are not. */
+/** The stored part of a breaker: its configuration and its last transition, without its counts. */
 export interface BreakerRecord {
   readonly config: BreakerConfig;
   readonly state: Automatic["state"];
@@ -17,7 +17,7 @@ export interface BreakerRecord {
   readonly reopenings?: number;
   /** Wall time in ms before which it does not trip. Absent: it has no warm-up. */
   readonly warmUntil?: number;
-  /** Absent: there are none. */
+  /** Absent: it has no holds. */
   readonly holds?: readonly BreakerHold[];
   /** The last change of state. */
   readonly transition: TransitionRecord;

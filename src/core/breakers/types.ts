@@ -13,7 +13,7 @@ import type { BreakerRecord, BreakerResource } from "./record.ts";
 import type { Simulation } from "./simulation/simulate.ts";
 import type { OverrideRequest } from "./validate.ts";
 
-/** What `getOrCreate` found or made. */
+/** The result of `getOrCreate`. */
 export interface BreakerCreated {
   readonly breaker: Breaker;
   readonly created: boolean;
@@ -39,9 +39,9 @@ export interface ReportResult {
 
 /**
  * The circuit breakers. A breaker trips at once and in memory, because a rejection cannot wait for the disk. Each transition
- * is then stored; watchers and the next start of the service learn of it from the store. What a person asks for is stored
- * first. A client that has watched the breakers under its id and has closed its last watch is gone: its probes count as
- * failures.
+ * is then stored, and published to watchers. A change that a person asks for is stored first.
+ *
+ * A client that has watched the breakers under its id, and has closed its last watch, is gone. Its probes count as failures.
  *
  * Mutations can reject with BREAKER_NOT_FOUND, ARGUMENT_INVALID, ETAG_MISMATCH and STORE_UNAVAILABLE. After `close`, calls
  * and changes fail with SERVER_DRAINING.
@@ -56,7 +56,7 @@ export interface Breakers {
   get(name: string): Breaker;
   /** All breakers, by name. */
   list(): readonly Breaker[];
-  /** The same as stored, so that a caller can choose before it describes them with `view`. */
+  /** All breakers as stored, so that a caller can select some before it describes them with `view`. */
   resources(): readonly BreakerResource[];
   /** The breaker as stored in `resource`, with its present counts; for watchers. */
   view(resource: BreakerResource): Breaker;
@@ -92,9 +92,8 @@ export interface Breakers {
    */
   report(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[], reporterId?: string): ReportResult;
   /**
-   * What a breaker with this configuration would have done with the outcomes of the last `spanMs`, beside what it did. The
-   * span is from 1 s to 1 h; default: all that is recorded. An absent option is as the breaker has it. Changes nothing.
-   * ARGUMENT_INVALID.
+   * Compares what a breaker did in the last `spanMs` with what it would have done with this configuration. The span is from
+   * 1 s to 1 h. Default: the whole recording. An absent option has the breaker's value. Changes nothing. ARGUMENT_INVALID.
    */
   simulate(name: string, config?: BreakerConfigFields, spanMs?: number): Simulation;
   /**
@@ -117,7 +116,7 @@ export interface HandleOptions {
   readonly fallback?: BreakerFallback<unknown>;
 }
 
-/** A call that may go ahead. Settle or release it once; anything later changes nothing. */
+/** A call that may go ahead. Settle or release it once. Later calls of its methods change nothing. */
 export type HandlePermit = CallPermit;
 
 /** A breaker to call through. It is created if it does not exist, at the first use or after a deletion. */
@@ -125,7 +124,7 @@ export interface BreakerHandle {
   /**
    * Calls `fn` if the breaker lets it through. A call that is rejected, fails or takes too long gives the fallback's
    * answer; without a fallback it rejects with BREAKER_OPEN, the error of `fn` or a TimeoutError. The signal of `fn` is
-   * aborted when nobody waits for the answer any more.
+   * aborted when the caller no longer waits for the answer.
    */
   call<T>(fn: BreakerCall<T>, options?: BreakerCallOptions<T>): Promise<T>;
   /** A permit, or null if the breaker rejects the call. */

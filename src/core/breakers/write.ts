@@ -23,12 +23,12 @@ export interface ResetRequest {
 }
 
 /**
- * Writes what callers ask of breakers. A decision that changes nothing writes nothing. Changes of state are decided over the
+ * Writes the changes that callers ask for. A change without an effect is not written. A change of state is decided for the
  * machine as it is when all its transitions so far are stored. All methods reject with BREAKER_NOT_FOUND, ETAG_MISMATCH and
  * STORE_UNAVAILABLE.
  */
 export interface BreakerWriter {
-  /** Creates the breaker if there is none of that name. Resolves to whether it did. */
+  /** Creates the breaker if no breaker has that name. Resolves to whether it was created. */
   create(name: string, config: BreakerConfig, by: By | undefined): Promise<boolean>;
   /** ARGUMENT_INVALID. */
   update(name: string, fields: BreakerConfigFields, by: By | undefined): Promise<Breaker>;

@@ -1,6 +1,6 @@
 import { table } from "../errors/row.ts";
 
-/** What a caller can get for a flag, or for the flags file. */
+/** The errors of flags and of the flags file. */
 export const FLAG_ERRORS = table({
   FLAG_NOT_FOUND: {
     code: "NOT_FOUND",

@@ -65,7 +65,7 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     async start() {
       await source.fill();
-      // Compiles all flags before somebody asks for them, so that conditions that cannot be compiled are logged at once.
+      // Compiles all flags now rather than at their first evaluation, so that invalid conditions are logged at the start.
       void inSlices(list(), ({ name }) => view.compiled(name), { clock, pause });
       if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
     },

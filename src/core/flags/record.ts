@@ -36,7 +36,7 @@ export interface Tombstone {
   readonly gradual?: Gradual;
 }
 
-/** What is stored under a flag's name. */
+/** The value that is stored under a flag's name. */
 export type FlagRecord = FlagDefinition | Tombstone;
 
 /** The members of a flag that a caller may set. An absent member keeps its value or, in a new flag, has its default. */
@@ -172,7 +172,7 @@ export function flagNotFound(name: string): HeliosError {
   return HeliosError.of("FLAG_NOT_FOUND", { name });
 }
 
-/** The tombstone of a flag that somebody deletes. */
+/** The tombstone of a flag that is deleted. */
 export function tombstoneOf({ killed }: FlagDefinition): Tombstone {
   return { deleted: true, ...(killed ? { killed } : {}) };
 }

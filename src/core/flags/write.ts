@@ -41,7 +41,7 @@ export interface FlagRestoration extends AllowRevival, AllowRebucketing {
 /** A change of several flags at one revision. */
 export interface FlagBatch {
   readonly action: string;
-  /** What to write of each flag. Pure: it runs while nobody else writes, and again if another writer was faster. */
+  /** Computes what to write of each flag. Pure. It runs while no other write runs, and again if another writer was faster. */
   readonly plan: () => readonly Decision<FlagRecord>[];
 }
 

@@ -172,7 +172,7 @@ export interface Modules {
   resolveFresh(name: string, options?: FreshOptions): Promise<ResolvedModule>;
   /** Starts an instance as registered, which takes no calls. The caller must stop it. Rejects with the errors of `load`. */
   startFresh(name: string, options?: FreshOptions): Promise<Candidate>;
-  /** Starts a module as a stand-in for `name`. It has no dependencies. The caller must stop it. Rejects with the errors of `load`. */
+  /** Starts a module without dependencies, as a stand-in for `name`. The caller must stop it. Rejects as `load` does. */
   startStandIn(name: string, modulePath: string): Promise<Instance>;
   /** The instance that serves. Its calls are not limited by lane or breaker. Throws MODULE_NOT_LOADED. */
   activeInstance(name: string): Candidate;

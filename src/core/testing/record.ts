@@ -19,7 +19,7 @@ export type TestCaseFields = Pick<TestCase, "name" | "method"> & {
   readonly [Key in keyof TestCase]?: TestCase[Key] | undefined;
 };
 
-/** What is stored of a suite that somebody created. */
+/** The stored part of a created suite. */
 export interface SuiteRecord {
   readonly description: string;
   readonly tests: readonly TestCase[];

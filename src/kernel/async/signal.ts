@@ -25,7 +25,7 @@ export function createController(): Controller {
 
 /**
  * Calls `run` when the signal is aborted, or now if it already is. Never calls it without a signal. The returned function
- * removes the listener. Call it, because a signal that lives for ever would keep its listeners for ever.
+ * removes the listener. It must be called if the signal outlives the wait; otherwise listeners pile up on the signal.
  */
 export function onAbort(signal: Signal | undefined, run: () => void): () => void {
   if (signal === undefined) return () => {};

@@ -17,6 +17,6 @@ export interface BreakerCallOptions<T> {
   readonly notFailureAs?: "IGNORED" | "SUCCESS";
   /** If it is aborted, the call rejects with its reason and counts as IGNORED. The fallback is not called. */
   readonly signal?: Signal;
-  /** The timeout in ms, above 0. A longer call counts as one failure, and its later result is ignored. Absent or Infinity: no timeout. */
+  /** The timeout, above 0. A longer call counts as one failure; its later result is ignored. Absent or Infinity: none. */
   readonly timeoutMs?: number;
 }

@@ -39,7 +39,7 @@ export function scaleToBucket(hash: number): number {
   return (Math.imul(hash >>> 16, 3125) + (Math.imul(hash & 0xffff, 3125) >>> 16)) >>> 11;
 }
 
-/** The seed of the hash that chooses a variant. It differs from the first one, so that the variant does not depend on the share. */
+/** The seed of the hash that chooses a variant. It differs from the other seed, so that variant and share are independent. */
 export const VARIANT_SEED = 1;
 
 /** The function from a bucketing key to its bucket, for one salt: the hash of `salt + ":" + key`, scaled. */

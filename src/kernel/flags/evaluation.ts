@@ -69,7 +69,7 @@ export function answer(
   });
 }
 
-/** An answer that depends on a bucket, made anew for each caller. `form`: the variant and its value, or `off` and false. */
+/** An answer that depends on a bucket, created for each caller. `form`: the variant and its value, or `off` and false. */
 export function answerBy(
   { name, revision }: Pick<FlagRule, "name" | "revision">,
   enabled: boolean,

@@ -4,7 +4,7 @@ export type Strategy = "ALL_ON" | "ALL_OFF" | "PERCENTAGE" | "WHITELIST" | "GRAD
 /** The field of the context whose value chooses the bucket. `SESSION_ID` uses the user id if the session id is empty. */
 export type BucketBy = "SESSION_ID" | "USER_ID" | "SYMBOL" | "SYSTEM";
 
-/** What a client does with a flag once its copy is older than `maxStalenessMs`. */
+/** What a client does with a flag if its copy is older than `maxStalenessMs`. */
 export type OnStale = "KEEP" | "OFF";
 
 /** A value of JSON. */

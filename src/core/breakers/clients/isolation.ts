@@ -56,7 +56,7 @@ export class Isolation {
     return permit?.allowed === false ? { ...permit, isolated: true } : permit;
   }
 
-  /** Counts outcomes of an isolated client. Returns how many are late; undefined if the client is not isolated. */
+  /** Counts outcomes of an isolated client. Returns the number of late ones, or undefined if the client is not isolated. */
   outcome(event: Reported, config: BreakerConfig, moment: Moment): number | undefined {
     if (!this.#isolated.has(event.clientId)) return undefined;
     // Only the outcome of a probe counts.
@@ -65,7 +65,7 @@ export class Isolation {
   }
 
   /**
-   * Counts outcomes of a client that is not isolated. The service's own calls isolate nobody. If the client is isolated by
+   * Counts outcomes of a client that is not isolated. The service's own calls isolate no client. If the client is isolated by
    * them, returns what happens to the shared machine: it trips if `minReporters` clients are isolated now; otherwise it
    * forgets what it counted, because most of that came from this client.
    */

@@ -5,7 +5,7 @@ import type { Isolation } from "./isolation.ts";
 
 export type OutcomeEvent = Extract<Event, { type: "outcome" }>;
 
-/** A breaker on which outcomes are counted, at work or in a simulation. */
+/** A breaker on which outcomes are counted: a live one, or one of a simulation. */
 export interface OutcomeTarget {
   readonly config: BreakerConfig;
   /** The machine that all clients share. */
@@ -18,7 +18,7 @@ export interface OutcomeTarget {
   onIsolated(clientId: string): void;
 }
 
-/** Counts outcomes as if each had come alone. Returns how many of them are late. */
+/** Counts outcomes as if they had come one at a time. Returns how many of them are late. */
 export function countOutcomes(target: OutcomeTarget, event: OutcomeEvent, moment: Moment): number {
   let late = 0;
   for (let left = event.times; left > 0; ) {

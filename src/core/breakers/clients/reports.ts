@@ -1,6 +1,6 @@
 import type { Outcome } from "../../../kernel/breakers/machine.ts";
 
-/** Outcomes of calls through one breaker, all of one epoch, in the order in which the calls ended. */
+/** Outcomes of calls through one breaker in one epoch, in the order in which the calls ended. */
 export interface OutcomeReport {
   readonly name: string;
   readonly epoch: number;
@@ -32,7 +32,7 @@ export class ReportLog {
   /** The reporter that reported last stands last. */
   readonly #reporters = new Map<string, Seen>();
 
-  /** Notes a report; whether it is new. A report older than all that are remembered is not new. */
+  /** Notes a report, and returns whether it is new. A report that is older than all remembered ones counts as known. */
   isNew(clientId: string, number: number | bigint, reporterId = ""): boolean {
     const seq = BigInt(number);
     const seen = this.#touch(`${clientId.length}:${clientId}${reporterId}`);

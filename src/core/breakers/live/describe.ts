@@ -21,9 +21,9 @@ export interface Breaker {
   readonly config: BreakerConfig;
   /** The state that applies to calls. */
   readonly state: BreakerState;
-  /** The state of the automatic machine, whatever the override. */
+  /** The state of the automatic machine, without regard to the override. */
   readonly automaticState: BreakerState;
-  /** The hold that decides for calls, if there is one. */
+  /** The strongest hold, which overrides the automatic state. Undefined if there is no hold. */
   readonly override: BreakerHold | undefined;
   /** All holds, oldest first. */
   readonly holds: readonly BreakerHold[];
@@ -33,10 +33,10 @@ export interface Breaker {
   readonly counts: BreakerCounts & {
     readonly consecutiveFailures: number;
     readonly consecutiveSuccesses: number;
-    /** The calls that rates are computed from; undefined if no rate is configured, and unless it is closed. */
+    /** The calls that rates are computed from. Undefined if no rate is configured, or the breaker is not closed. */
     readonly window: Tally | undefined;
   };
-  /** How long calls will still be rejected. Undefined unless it is open, and if only a person can end it. */
+  /** How long calls will still be rejected. Undefined if it is not open, or if only a person can let calls through. */
   readonly retryAfterMs: number | undefined;
   /** Probes in progress. */
   readonly probes: number;

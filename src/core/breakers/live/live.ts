@@ -147,7 +147,7 @@ export class LiveBreaker implements OutcomeTarget {
     return epoch === present.epoch ? { ...present, resource, config } : describeStored(resource, this.#counters.counts);
   }
 
-  /** What it would have done in the last `spanMs` with `fields` set, beside what it did. */
+  /** Compares what it did in the last `spanMs` with what it would have done with `fields` set. */
   simulate(fields: BreakerConfigFields | undefined, spanMs: number): Simulation {
     const to = this.#deps.clock.monotonic();
     const from = Math.max(to - spanMs, this.#recording.since(to));
@@ -197,14 +197,14 @@ export class LiveBreaker implements OutcomeTarget {
     this.apply({ type: "release", epoch, leaseId });
   }
 
-  /** The client is gone: its probes count as failures. */
+  /** Notes that a client is gone. Its probes count as failures. */
   lose(clientId: string): void {
     this.apply({ type: "lost", clientId });
     const lost = this.isolation.lose(clientId);
     if (lost > 0) this.#counters.outcome("FAILURE", false, lost, 0);
   }
 
-  /** Takes over a stored change. The machine has made its own transitions already; it makes those of callers now. */
+  /** Applies a stored change. The machine has made its own transitions already, and makes those of callers now. */
   follow(resource: BreakerResource, { action }: Cause): void {
     this.#resource = complete(resource);
     if (this.config.minReporters === 1) this.isolation.clear();
@@ -217,7 +217,7 @@ export class LiveBreaker implements OutcomeTarget {
     this.isolation.clear();
   }
 
-  /** Takes over its deletion. */
+  /** Applies its deletion. */
   deleted(revision: number): void {
     this.stop();
     this.#writer.deleted(revision);
@@ -297,7 +297,7 @@ export class LiveBreaker implements OutcomeTarget {
     const obeyed = { ...machine, epoch: Math.max(machine.epoch, epoch) };
     this.#move(obeyed, transition);
     this.#schedule();
-    // The machine moved on during the write: its epoch is above the stored one, and is stored in turn.
+    // The machine may have made a transition during the write. Its epoch is then above the stored one, and is stored next.
     if (obeyed.epoch > epoch) this.#writer.store(obeyed, transition);
   }
 

@@ -31,7 +31,7 @@ export interface RecordedRun {
   readonly at: number;
   readonly outcome: RecordedOutcome;
   readonly slow: boolean;
-  /** Stands for the client: equal for equal clients. Empty: the service itself. */
+  /** Identifies the client; equal for equal clients. Empty: the service itself. */
   readonly client: string;
   readonly count: number;
 }
@@ -61,7 +61,7 @@ export class Recording {
   /** Index of the oldest run. */
   #head = 0;
   #size = 0;
-  /** Monotonic ms since which nothing is missing. */
+  /** Monotonic ms from which the recording is complete. */
   #since: number;
   #inSecond = 0;
   #transitions: RecordedTransition[] = [];
@@ -101,7 +101,7 @@ export class Recording {
     if (dropped !== undefined) this.#since = Math.max(this.#since, dropped.at);
   }
 
-  /** Monotonic ms since which nothing is missing. */
+  /** Monotonic ms from which the recording is complete. */
   since(now: number): number {
     return Math.max(this.#since, now - RECORDED_MS);
   }
@@ -137,7 +137,7 @@ export class Recording {
     this.#counts[at] = (this.#counts[at] ?? 0) + times;
   }
 
-  /** A run of the present second with the same kind; one of the same client if possible. */
+  /** A run of the present second with the same kind, and with the same client if there is one. */
   #likest(key: number): number | undefined {
     let like: number | undefined;
     const kind = (1 << KIND_BITS) - 1;

@@ -25,7 +25,7 @@ export interface Course {
   readonly calls: number;
   /** Calls that it rejected. */
   readonly rejected: number;
-  /** Calls that it let through but that were rejected in reality, so that their outcome is unknown. */
+  /** Calls that it let through although the real breaker had rejected them. Their outcomes are unknown. */
   readonly unknown: number;
 }
 
@@ -178,7 +178,7 @@ class Replay implements OutcomeTarget {
     if (permit === undefined || !permit.allowed) return undefined;
     const { leaseId } = permit;
     const said = outcome === "REJECTED" ? "IGNORED" : outcome;
-    // A probe is one call. An ignored probe frees its slot for the next one, which is ignored too.
+    // A probe is one call. If it is ignored, it frees its slot for the next call of the run, which is ignored too.
     const all = leaseId === undefined || said === "IGNORED" ? left : 1;
     const { epoch } = this.machine;
     const event = { type: "outcome", epoch, leaseId, outcome: said, slow, clientId: client, times: all } as const;

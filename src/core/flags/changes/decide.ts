@@ -18,7 +18,7 @@ import { checkPrerequisites, closureProblem, growsBy } from "./prerequisites.ts"
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { pauseViolation, refusePast, settled } from "./schedule.ts";
 
-/** What the caller of a change has agreed to. */
+/** The effects of a change to which its caller has agreed. */
 export interface Consent extends AllowPast, AllowRebucketing {}
 
 /** A change of one flag, before it is decided. */
@@ -38,7 +38,7 @@ export interface FlagChange extends Consent {
 /** Definitions by name, as they will be. */
 export type PlannedFlags = ReadonlyMap<string, FlagDefinition>;
 
-/** Applies the rules for every change of a flag, whatever the operation. */
+/** Applies the rules that all changes of flags must follow, for every operation. */
 export interface FlagDecider {
   /**
    * The record to write; undefined if nothing changes. A schedule that the flag does not run is paused. `others`: the flags

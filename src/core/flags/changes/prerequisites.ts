@@ -7,8 +7,8 @@ import { nearest } from "../../text/nearest.ts";
 export type Needs = (name: string) => readonly string[] | undefined;
 
 /**
- * All prerequisites of a flag, direct and indirect, each once: first those that it names, then those that the first of them
- * names, and so on. If there are more than MAX_CLOSURE, only the first MAX_CLOSURE + 1.
+ * All prerequisites of a flag, direct and indirect, each once and in breadth-first order: first those of the flag, then those
+ * of its first prerequisite, and so on. If there are more than MAX_CLOSURE, only the first MAX_CLOSURE + 1.
  */
 export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
   const found = new Set<string>();

@@ -39,7 +39,7 @@ const DEFAULTS: Readonly<Record<string, FlagFields>> = {
   },
 };
 
-/** The flags of a store that starts empty where there is no flags file. */
+/** The first flags of an empty store if there is no flags file. */
 export const DEFAULT_FLAGS: readonly FileFlag[] = Object.entries(DEFAULTS).map(([name, fields]) => ({
   name,
   definition: withFields(name, undefined, fields),

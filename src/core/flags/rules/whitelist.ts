@@ -33,7 +33,7 @@ export function additionViolation(entries: unknown): Violation | undefined {
   return firstOf(entries, entryViolation);
 }
 
-/** What is wrong with entries that are removed. Whatever a whitelist may contain can be removed. */
+/** What is wrong with entries that are removed. Every entry that a whitelist may contain can be removed. */
 export function removalViolation(entries: unknown): Violation | undefined {
   return firstOf(entries, sizeViolation);
 }

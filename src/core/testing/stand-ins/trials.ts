@@ -22,7 +22,7 @@ export interface RunLayers {
   readonly peers?: readonly string[];
 }
 
-/** Makes the trials of runs: what the tested instance reaches instead of the modules that it depends on. */
+/** Makes the trials of runs. A trial decides what answers the tested instance's calls to its dependencies. */
 export interface TestTrials {
   /** ARGUMENT_INVALID for stand-ins of a module that `module` does not depend on; RESOURCE_TOO_LARGE. */
   check(module: string, standIns: StandIns): void;

@@ -118,7 +118,7 @@ export function compareText(a: string, b: string): number {
   return left === right ? x - y : left ? 1 : -1;
 }
 
-/** The first index from `from` on at which the texts differ, or `to`. Bisection is fast, because the platform compares whole texts. */
+/** The first index from `from` on at which the texts differ, or `to`. Bisection is fast: the platform compares whole texts. */
 function firstDifference(a: string, b: string, from: number, to: number): number {
   let [low, high] = [from, to];
   while (low < high) {
