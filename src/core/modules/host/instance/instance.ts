@@ -1,6 +1,5 @@
 import { onAbort } from "../../../../kernel/async/signal.ts";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
-import { seconds } from "../../../async/deadline.ts";
 import { Waiters } from "../../../async/waiters.ts";
 import { HeliosError } from "../../../errors/error.ts";
 import type {
@@ -17,12 +16,12 @@ import type {
 } from "../types/host.ts";
 import { machineTime } from "../values/machine-time.ts";
 import { spellingsOf } from "../values/names.ts";
-import { thrownOf } from "../values/thrown.ts";
-import type { WireError } from "../values/wire-error.ts";
 import { toWire } from "../values/wire-error.ts";
 import type { Channel } from "../wire/channel.ts";
 import type { FromInstance, LifecycleMethod, Pressure, ToInstance } from "../wire/protocol.ts";
+import { crashed, methodFailed, tooLate } from "./failures.ts";
 import { LeftBehind } from "./left-behind.ts";
+import { type AnswerKind, type Pending, PendingRequests } from "./pending.ts";
 import type { Requests } from "./requests.ts";
 
 /**
@@ -36,23 +35,6 @@ type Asked = Pick<Requests, "ownCalls" | "answered">;
 
 const NOTHING: Asked = { ownCalls: () => [], answered: async () => {} };
 
-/** What a request is answered by. */
-type AnswerKind = "output" | "state" | "result";
-
-/** A request that waits for its answer. */
-interface Pending {
-  readonly method: string;
-  readonly origin: unknown;
-  readonly timeoutMs: number;
-  /** Monotonic ms. */
-  readonly deadline: number;
-  /** Takes the listener off the caller's signal. */
-  readonly stopListening: (() => void) | undefined;
-  readonly answer: AnswerKind;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
 /** The service's side of an instance that has started: its calls, and what the module asks for. */
 export class LiveInstance implements Instance {
   readonly shape: InstanceShape;
@@ -60,20 +42,15 @@ export class LiveInstance implements Instance {
   readonly #spec: InstanceSpec;
   readonly #channel: Channel;
   readonly #clock: Clock;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: PendingRequests;
   readonly #spellings: ReadonlyMap<string, string>;
   readonly #leftBehind = new LeftBehind();
   readonly #whenIdle = new Waiters();
   readonly #asked: Asked;
-  /** Calls among what waits for an answer. */
-  #calls = 0;
   /** Until they have come, whether or not somebody still waits for them. */
   readonly #statesAwaited = new Set<number>();
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
-  #deadlines: Timer | undefined;
-  /** Monotonic ms at which deadlines are looked at. */
-  #nextLook = Number.POSITIVE_INFINITY;
   #stopping = false;
   #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
@@ -85,6 +62,9 @@ export class LiveInstance implements Instance {
     this.#clock = clock;
     this.shape = shape;
     this.#spellings = spellingsOf(shape.methods);
+    this.#pending = new PendingRequests(clock, (id, { method, timeoutMs }) =>
+      this.#giveUp(id, tooLate(spec.name, method, timeoutMs), "the deadline passed"),
+    );
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -95,7 +75,7 @@ export class LiveInstance implements Instance {
   }
 
   get busy(): number {
-    return this.#calls + this.#leftBehind.size;
+    return this.#pending.calls + this.#leftBehind.size;
   }
 
   get leftBehind(): number {
@@ -195,7 +175,7 @@ export class LiveInstance implements Instance {
   }
 
   isAwaited(id: number): boolean {
-    return this.#pending.has(id);
+    return this.#pending.get(id) !== undefined;
   }
 
   isStateAwaited(): boolean {
@@ -212,10 +192,12 @@ export class LiveInstance implements Instance {
       case "result":
         return this.#answered(message.id, "result", message.value);
       case "error":
-        return this.#failed(message.id, "ENDED", ({ method }) => this.#methodFailed(method, message.error));
+        return this.#failed(message.id, "ENDED", ({ method }) => methodFailed(this.#spec.name, method, message.error));
       case "dropped":
         // One that is still waited for: its clock was ahead of the timer here.
-        return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) => this.#tooLate(method, timeoutMs));
+        return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) =>
+          tooLate(this.#spec.name, method, timeoutMs),
+        );
       case "late":
         return this.#methodEnded(message.id);
       case "pong":
@@ -230,10 +212,10 @@ export class LiveInstance implements Instance {
   /** The other side has ended: nobody waits for it any more. */
   end(description: string): void {
     this.#ending = { expected: this.#stopping, description };
-    this.#deadlines?.cancel();
+    this.#pending.close();
     // First: who hears that a call failed must not send it the next one.
     this.#resolveEnded(this.#ending);
-    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed(true));
+    for (const id of this.#pending.ids) this.#pending.take(id)?.reject(this.#crashed(true));
     this.#leftBehind.end();
     this.#lookIdle();
   }
@@ -281,40 +263,38 @@ export class LiveInstance implements Instance {
       const id = this.#lastId;
       const deadline = this.#clock.monotonic() + timeoutMs;
       const stopListening = signal && onAbort(signal, () => this.#giveUp(id, signal.reason, "the caller went away"));
-      if (answer === "output") this.#calls += 1;
-      this.#pending.set(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
-      if (deadline < this.#nextLook) this.#lookAt(deadline, timeoutMs);
+      this.#pending.add(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
       try {
         if (this.#channel.send(message(id, machineTime() + timeoutMs))) onDelivered?.();
         else this.#notSent(id, this.#overloaded());
       } catch (error) {
-        this.#notSent(id, this.#methodFailed(method, toWire(error)));
+        this.#notSent(id, methodFailed(this.#spec.name, method, toWire(error)));
       }
     });
   }
 
   #notSent(id: number, error: HeliosError): void {
-    this.#settle(id)?.reject(error);
+    this.#pending.take(id)?.reject(error);
     this.#lookIdle();
   }
 
   #answered(id: number, answer: AnswerKind, value: unknown): boolean {
     const notOfIt = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
-    const pending = this.#settle(id);
+    const pending = this.#pending.take(id);
     if (pending?.answer === answer) pending.resolve(value);
-    else pending?.reject(this.#methodFailed(pending.method, notOfIt));
+    else pending?.reject(methodFailed(this.#spec.name, pending.method, notOfIt));
     return this.#methodEnded(id) || pending !== undefined;
   }
 
   #failed(id: number, how: Aftermath, error: (pending: Pending) => HeliosError): boolean {
-    const pending = this.#settle(id);
+    const pending = this.#pending.take(id);
     if (how === "DROPPED") this.#leftBehind.drop(pending?.origin);
     pending?.reject(error(pending));
     return this.#methodEnded(id, how) || pending !== undefined;
   }
 
   #giveUp(id: number, error: unknown, reason: string): void {
-    const pending = this.#settle(id);
+    const pending = this.#pending.take(id);
     if (pending?.answer === "output") this.#leftBehind.add(id, pending.origin);
     pending?.reject(error);
     this.#channel.send({ type: "cancel", id, reason });
@@ -333,59 +313,12 @@ export class LiveInstance implements Instance {
     if (this.busy === 0) this.#whenIdle.wake();
   }
 
-  #settle(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return undefined;
-    this.#pending.delete(id);
-    if (pending.answer === "output") this.#calls -= 1;
-    pending.stopListening?.();
-    return pending;
-  }
-
-  /** One timer for all requests, at the earliest deadline: one for each would cost more than the rest of a call. */
-  #lookAt(deadline: number, delayMs: number): void {
-    this.#deadlines?.cancel();
-    this.#nextLook = deadline;
-    this.#deadlines = this.#clock.setTimer(delayMs, () => this.#look());
-  }
-
-  #look(): void {
-    // The timer says that this deadline has come, whatever fractions the clock has.
-    const now = Math.max(this.#clock.monotonic(), this.#nextLook);
-    this.#nextLook = Number.POSITIVE_INFINITY;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const [id, { method, timeoutMs, deadline }] of this.#pending) {
-      if (deadline <= now) this.#giveUp(id, this.#tooLate(method, timeoutMs), "the deadline passed");
-      else earliest = Math.min(earliest, deadline);
-    }
-    if (earliest < this.#nextLook) this.#lookAt(earliest, earliest - now);
-  }
-
-  #methodFailed(method: string, error: WireError): HeliosError {
-    const { name } = this.#spec;
-    const fault = error.callerFault === true ? { caller_fault: "true" } : {};
-    return HeliosError.of("MODULE_METHOD_FAILED", {
-      name,
-      method,
-      error: error.message,
-      ...thrownOf(error),
-      ...fault,
-    });
-  }
-
   #overloaded(): HeliosError {
     const metadata = { name: this.#spec.name, in_flight: this.busy, queued: this.#channel.unread };
     return HeliosError.of("MODULE_OVERLOADED", metadata);
   }
 
-  #tooLate(method: string, timeoutMs: number): HeliosError {
-    const timeout = seconds(timeoutMs);
-    return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: this.#spec.name, method, timeout });
-  }
-
-  /** `delivered`: whether it had been given the call before. */
   #crashed(delivered: boolean): HeliosError {
-    const error = this.#ending?.description ?? "it ended";
-    return HeliosError.of("MODULE_CRASHED", { name: this.#spec.name, error, delivered: String(delivered) });
+    return crashed(this.#spec.name, this.#ending?.description, delivered);
   }
 }
