@@ -18,11 +18,13 @@ interface ModuleHostDeps {
   /** The modules root: a directory. */
   readonly root: string;
   readonly clock: Clock;
-  /** Where artifacts are kept: a directory of the host's own, made where it is missing. Absent: in memory. */
+  /**
+   * Directory for artifacts. It belongs to the host, which creates it if it is missing. Default: artifacts are in memory.
+   */
   readonly artifactsDir?: string | undefined;
 }
 
-/** Finds module files below `root` and brings them to life as processes and threads. */
+/** Creates a host that finds module files below `root` and runs modules in processes and threads. */
 export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps): ModuleHost {
   const artifacts = createArtifactStore(
     clock,

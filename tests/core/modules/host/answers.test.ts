@@ -40,15 +40,15 @@ const CONVERTED: Readonly<Record<string, unknown>> = {
   emptyList: [],
 };
 
-const HIDES = "that shows nothing of what it holds; give it a toJSON(), or make a plain object of it";
-const GIVES = "which JSON does not have; make a list or an object of what it gives";
+const HIDES = "whose content cannot be read; give it a toJSON(), or make a plain object of it";
+const GIVES = "which JSON does not have; convert its items to a list or an object";
 const BYTES = "which JSON does not have; a Uint8Array holds bytes";
 const NO_TEXT = "has half a character (a lone surrogate), which JSON does not have";
 
 /** The expected problem of each value, after its place. */
 const REFUSED: Readonly<Record<string, string>> = {
-  mapOfObjects: " is a Map whose keys are no names of members; make a list of its entries",
-  mapOfTwins: " is a Map whose keys are no names of members; make a list of its entries",
+  mapOfObjects: " is a Map with keys that cannot be member names; make a list of its entries",
+  mapOfTwins: " is a Map with keys that cannot be member names; make a list of its entries",
   generator: ` is a Generator, ${GIVES}`,
   asyncGenerator: ` is an AsyncGenerator, ${GIVES}`,
   iterator: ` is an Iterator, ${GIVES}`,
@@ -58,7 +58,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   webStream: ` is a ReadableStream, ${GIVES}`,
   proxyOfMap: ` is a Map, ${GIVES}`,
   floatsWithNaN: "[1] is NaN, which JSON does not have",
-  bigints: "[0] is a bigint, which JSON does not have; String() makes a text of it",
+  bigints: "[0] is a bigint, which JSON does not have; String() converts it to text",
   transferred: " is a Float64Array whose memory was transferred",
   arrayBuffer: ` is an ArrayBuffer, ${BYTES}`,
   sharedArrayBuffer: ` is a SharedArrayBuffer, ${BYTES}`,
@@ -78,12 +78,12 @@ const REFUSED: Readonly<Record<string, string>> = {
   namedList: " is a list with named members and without items, which JSON does not have; use an object",
   half: `.note ${NO_TEXT}`,
   halfName: `["BTC\\ud83d"] ${NO_TEXT}`,
-  boxedBigint: " is a bigint, which JSON does not have; String() makes a text of it",
+  boxedBigint: " is a bigint, which JSON does not have; String() converts it to text",
   invalidDate: " is an invalid date",
-  bigint: " is a bigint, which JSON does not have; String() makes a text of it",
+  bigint: " is a bigint, which JSON does not have; String() converts it to text",
   symbol: " is a symbol, which JSON does not have",
   toJsonThrows: " has a toJSON that fails: no price yet",
-  toJsonGivesNothing: " has a toJSON that gives nothing",
+  toJsonGivesNothing: " has a toJSON that returns undefined",
   toJsonGivesPromise: " is a promise, which JSON does not have; await it first",
   toJsonGivesItself: " contains itself",
   getterThrows: ".price cannot be read: no price yet",
@@ -121,7 +121,9 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
     expect(errors).toEqual(
       Object.fromEntries(Object.entries(REFUSED).map(([name, problem]) => [name, `output.of${problem}`])),
     );
-    expect((await errorsOf(instance, "plainly", ["hidden"])).hidden).toContain("output is a Hidden that shows nothing");
+    expect((await errorsOf(instance, "plainly", ["hidden"])).hidden).toContain(
+      "output is a Hidden whose content cannot be read",
+    );
     expect(await call(instance, "answer", "emptyObject")).toEqual({ of: {} });
   });
 
@@ -137,11 +139,11 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   it("gets an error for an invalid call or an invalid flag request, and does not wait for ever", async () => {
     const instance = await hostRig().start(isolation, "answering");
     expect(await call(instance, "ask_wrongly")).toEqual([
-      "dependency is a value of type undefined, not a text",
-      "method is a value of type number, not a text",
-      "method is null, not a text",
-      "flag is a value of type undefined, not a text",
-      "context is no object",
+      "dependency must be a string, but is a value of type undefined",
+      "method must be a string, but is a value of type number",
+      "method must be a string, but is null",
+      "flag must be a string, but is a value of type undefined",
+      "context must be an object",
       "context.attributes.a is a function, which JSON does not have",
       "context.attributes.at is an invalid date",
     ]);
@@ -167,14 +169,14 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
 
   it.each([
     ["deepFunction", "state.books.BTC.levels[1].price is a function, which cannot be handed over"],
-    ["inSet", "state[1] is a Hidden that shows nothing of what it holds; hand over plain data"],
-    ["hidden", "state is a Hidden that shows nothing of what it holds; hand over plain data"],
+    ["inSet", "state[1] is a Hidden whose content cannot be read; hand over plain data"],
+    ["hidden", "state is a Hidden whose content cannot be read; hand over plain data"],
     ["promiseInside", "state.orders[0] is a promise, which cannot be handed over; await it first"],
     ["proxy", "state is a Proxy, which cannot be handed over"],
     ["sharedArrayBuffer", "state is shared memory, which cannot be handed over"],
     ["transferred", "state is memory that was transferred"],
-    ["response", "state is a Response that shows nothing of what it holds"],
-    ["weakMap", "state is a WeakMap that shows nothing of what it holds"],
+    ["response", "state is a Response whose content cannot be read"],
+    ["weakMap", "state is a WeakMap whose content cannot be read"],
     ["getterThrows", "state.price cannot be read: no price yet"],
     ["method", "state.call is a function, which cannot be handed over"],
   ])("does not hand over a partial state: %s is refused at its place", async (name, problem) => {

@@ -93,7 +93,8 @@ describe.each(ISOLATIONS)("the assets of a module in a %s", (isolation) => {
       "data/a.txt": "a",
       "b.txt": "b",
     };
-    const none = (path: string): string => `RangeError: ${path} is none of the module's assets: b.txt, data/a.txt`;
+    const none = (path: string): string =>
+      `RangeError: ${path} is not an asset of the module; the assets are b.txt, data/a.txt`;
     expect(await answer(files, ["data", "b.txt"])).toEqual([
       "a",
       "b",
@@ -251,7 +252,9 @@ describe("an asset is refused", () => {
   it("if it makes the assets too large, before it is read", async () => {
     const inside = root({ a: "a", b: "b" });
     truncateSync(join(inside, "b"), 512 * 1024 * 1024);
-    expect(await problemOf(inside, "a", "b")).toBe("b makes them more than 536870912 bytes in all");
+    expect(await problemOf(inside, "a", "b")).toBe(
+      "b is too large: all assets together may have at most 536870912 bytes",
+    );
   });
 
   it("if its directory has too many files, or links that form a circle", async () => {
@@ -360,7 +363,7 @@ describe("assets on disk", () => {
       expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
       expect(error.metadata.error).toContain(`its asset weights.bin (${digestOf(bytesOf("weights"))}) `);
       expect(error.metadata.error).toContain(problem);
-      expect(error.metadata.error).toContain("load or swap m to make it anew");
+      expect(error.metadata.error).toContain("load or swap m to create it again");
       expect(await host.resolve("m", ["weights.bin"])).toEqual(module);
       expect(await answer(host, module)).toBe("weights");
     },

@@ -162,9 +162,9 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
     ["fail", "out of range", "RangeError"],
     ["reject", "rejected", "TypeError"],
     ["throw_text", "just a text", "Error"],
-    ["throw_trap", "the module threw what cannot be looked at", "Error"],
+    ["throw_trap", "the module threw a value that cannot be read", "Error"],
     ["nan", "output.prices[1] is NaN, which JSON does not have", "TypeError"],
-    ["bigint", "output is a bigint, which JSON does not have; String() makes a text of it", "TypeError"],
+    ["bigint", "output is a bigint, which JSON does not have; String() converts it to text", "TypeError"],
     ["circular", "output.self contains itself", "TypeError"],
     ["return_function", "output.call is a function, which JSON does not have", "TypeError"],
   ])("reports its error if it goes wrong in %s, and goes on", async (method, error, error_name) => {
@@ -268,7 +268,7 @@ describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
 
   it.each<[string, string, string]>([
     ["throws_at_import", "import", "broken at import"],
-    ["imports_outside", "import", "not below the modules root"],
+    ["imports_outside", "import", "outside of the modules root, and no fs_read covers it"],
     ["throws_at_construct", "construct", "broken at construct"],
     ["throws_at_start", "start", "broken at start"],
     ["exits_at_start", "start", "exit code 7"],

@@ -83,11 +83,13 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     await sent;
     if (ends && isolation === "PROCESS") {
       expect(await hostile.ended).toMatchObject({ expected: false });
-      expect(rig.logged.join("\n")).toMatch(/the module wrote to the service's pipe: it is ended: ./);
+      expect(rig.logged.join("\n")).toMatch(
+        /the module is killed because it wrote invalid data to the service's pipe: ./,
+      );
     } else {
       expect(await call(hostile, "echo", 2)).toBe(2);
       const isLogged = !("id" in input && input.id === 77);
-      if (isLogged) expect(rig.logged).toContain("the module sent something that is not of the protocol");
+      if (isLogged) expect(rig.logged).toContain("the module sent a message that does not follow the protocol");
     }
     expect(await other()).toBe(1);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
@@ -104,7 +106,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
     expect(await other()).toBe(1);
     expect(await exported).toBe(isolation === "PROCESS" ? "MODULE_CRASHED" : "a state");
     const reported =
-      isolation === "PROCESS" ? "it is ended: no form of a message" : "something that is not of the protocol";
+      isolation === "PROCESS" ? "must not have content of form" : "a message that does not follow the protocol";
     expect(rig.logged.join("\n")).toContain(reported);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
@@ -185,7 +187,9 @@ describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
     const reported = (await call(instance, "call_by_name", 65_535)) as { message: string; problem: string };
     expect(reported.message).toMatch(/^dependency: there is no d+…$/);
     expect([reported.message.length, reported.problem.length]).toEqual([8192, 8192]);
-    expect(await call(instance, "call_by_name", 65_536)).toEqual({ message: "a name is too long" });
+    expect(await call(instance, "call_by_name", 65_536)).toEqual({
+      message: "the name has 65536 bytes, more than 65535",
+    });
   });
 
   it("gets only as many calls as may wait while it is blocked: one more is MODULE_OVERLOADED, and never runs", async () => {

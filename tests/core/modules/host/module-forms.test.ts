@@ -144,13 +144,13 @@ const UNFIT: readonly (readonly [string, string, string, string])[] = [
     "module.exports = async function* () {}",
     "it default-exports a generator function, not a class or a function that returns an object",
   ],
-  ["a factory that returns nothing", "m.mjs", "export default () => {}", "its factory returned no object"],
-  ["a factory that returns a number", "m.mjs", "export default async () => 7", "its factory returned no object"],
+  ["a factory that returns nothing", "m.mjs", "export default () => {}", "its factory must return an object"],
+  ["a factory that returns a number", "m.mjs", "export default async () => 7", "its factory must return an object"],
   [
     "a function that does nothing",
     "m.cjs",
     "module.exports = function () {}",
-    "its function returned no object, and has neither a prototype with methods nor set any on `this`",
+    "its function must return an object, have a prototype with methods, or set members on `this`",
   ],
 ];
 

@@ -74,7 +74,7 @@ describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => 
     expect(await thrownBy("number")).toEqual({ error: "rate limited", error_code: "429", fields: { code: 429 } });
     expect(await thrownBy("frozen")).toEqual({ error: "frozen", error_code: "F" });
     expect(await thrownBy("proxy")).toEqual({ error: "behind a proxy" });
-    expect(await thrownBy("trap")).toEqual({ error: "the module threw what cannot be looked at" });
+    expect(await thrownBy("trap")).toEqual({ error: "the module threw a value that cannot be read" });
     expect(await thrownBy("brokenCode")).toEqual({ error: "half broken" });
     expect(await thrownBy("noPrototype")).toEqual({ error: "{}" });
     expect(await thrownBy("circular")).toEqual({ error: "circular" });

@@ -142,7 +142,9 @@ describe.each(ISOLATIONS)("a version in a %s that does not serve any more", (iso
         ...one,
         swap: (options, as) => one.swap({ ...options, discardState: true }, as),
       });
-      const warned = one.logs("a call that the module made of its own accord was refused, and nothing handles that");
+      const warned = one.logs(
+        "a call that the module made of its own accord was refused, and the module did not handle the error",
+      );
       await invoke(how);
       await warned;
       await invoke("letGo");

@@ -3,43 +3,48 @@ import type { Asset } from "../disk/asset.ts";
 import { CodeProblem } from "../disk/problem.ts";
 import type { HiddenMember } from "./visibility.ts";
 
-/** How Node runs a file. */
+/** The format in which Node runs a file. */
 export type Format = "module" | "commonjs" | "json" | "wasm";
 
-/** Where a file's imports lead: specifier and path from the modules root, or the absolute path of a file outside. */
+/**
+ * The targets of a file's imports: each specifier with a path from the modules root, or with the absolute path of a file
+ * outside.
+ */
 export type Links = readonly (readonly [specifier: string, target: string])[];
 
 export interface ArtifactFile {
-  /** From the modules root, with `/` between the parts. */
+  /** Path from the modules root, with `/` between the parts. */
   readonly path: string;
   readonly format: Format;
-  /** What `import` finds, static or not. */
+  /** Targets of `import`, static or dynamic. */
   readonly imports: Links;
-  /** What `require` finds. */
+  /** Targets of `require`. */
   readonly requires: Links;
-  /** The bytes as they run: of a TypeScript file without its types. */
+  /** The bytes that run. In a TypeScript file, types are blanked out. */
   readonly source: Uint8Array;
-  /** The members that its classes keep to themselves, in order; absent: none. */
+  /** Private and protected members of its classes, in order. Absent: it has no such members. */
   readonly hidden?: readonly HiddenMember[];
 }
 
-/** An import of a file that is not below the modules root: not part of the artifact, and read when it runs. */
+/**
+ * An import of a file outside of the modules root. The file is not part of the artifact: it is read when the module runs.
+ */
 export interface OutsideImport {
   /** Path of the importing file from the modules root. */
   readonly from: string;
   readonly line: number;
   readonly specifier: string;
-  /** Absolute, links followed. */
+  /** Absolute path, with links followed. */
   readonly file: string;
 }
 
-/** All code of a module: its entry and what that imports; and the files that it loads as data. */
+/** All code of a module, which is its entry and everything that it imports, and its assets. */
 export interface Artifact {
-  /** Path of the entry. */
+  /** Path of the entry from the modules root. */
   readonly entry: string;
   readonly files: readonly ArtifactFile[];
   readonly outside: readonly OutsideImport[];
-  /** Absent: none. */
+  /** Absent: it has no assets. */
   readonly assets?: readonly Asset[];
 }
 
@@ -60,8 +65,9 @@ interface Head {
 }
 
 /**
- * The one way to write an artifact down: a line of JSON about its files, ordered by path, then their bytes. Artifacts that
- * run alike are written alike, in whatever order their parts were found, and others differently. Throws a CodeProblem.
+ * Encodes an artifact as a line of JSON about its files, ordered by path, followed by their bytes. The encoding is
+ * canonical: artifacts that run alike have the same bytes, in whatever order their parts were found, and different
+ * artifacts differ. Throws a CodeProblem.
  */
 export function encodeArtifact({ entry, files, outside, assets = [] }: Artifact): Uint8Array {
   const ordered = files.toSorted((a, b) => compare(a.path, b.path));
@@ -87,11 +93,12 @@ export function encodeArtifact({ entry, files, outside, assets = [] }: Artifact)
   return Buffer.concat([line, ...ordered.map(({ source }) => source)]);
 }
 
-/** Reads what `encodeArtifact` wrote. Throws a SyntaxError at anything else. */
+/** Reverses `encodeArtifact`. Throws a SyntaxError for anything else. */
 export function decodeArtifact(bytes: Uint8Array): Artifact {
   const end = bytes.indexOf(NEWLINE);
   const head = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Head;
-  if (head.version !== VERSION) throw new SyntaxError(`it has format ${head.version}, not ${VERSION}`);
+  if (head.version !== VERSION)
+    throw new SyntaxError(`the artifact has format ${head.version}, but must have ${VERSION}`);
   let at = end + 1;
   const files = head.files.map(({ bytes: length, ...file }) => {
     at += length;
@@ -101,7 +108,7 @@ export function decodeArtifact(bytes: Uint8Array): Artifact {
   return { entry, files, outside, ...(assets === undefined ? {} : { assets }) };
 }
 
-/** The digests of the assets of an artifact, by its first line; of anything else none. */
+/** Returns the digests of an artifact's assets, read from its first line. Empty for any other bytes. */
 export function digestsIn(bytes: Uint8Array): readonly string[] {
   const end = bytes.indexOf(NEWLINE);
   if (end === -1 || !startsAsArtifact(bytes)) return [];
@@ -113,20 +120,20 @@ export function digestsIn(bytes: Uint8Array): readonly string[] {
   }
 }
 
-/** Whether that is the beginning of an artifact, and not of an asset, which may be anything. */
+/** Whether bytes begin like an artifact. An asset may have any bytes. */
 export function startsAsArtifact(bytes: Uint8Array): boolean {
   const start = '{"version":';
   return Buffer.from(bytes.subarray(0, start.length)).toString("latin1") === start;
 }
 
-/** The name of bytes: SHA-256 in hex, as sha256sum prints it. */
+/** Returns the SHA-256 of bytes in hex, as sha256sum prints it. */
 export function digestOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
 const sorted = (links: Links): Links => links.toSorted(([a], [b]) => compare(a, b));
 
-/** By code units: the same everywhere, whatever the locale. */
+/** Compares by code units, so that the order does not depend on the locale. */
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;

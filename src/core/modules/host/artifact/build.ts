@@ -17,24 +17,27 @@ const MAX_FILES = 1000;
 /** Size of all code of a module; more is refused with `MODULE_INVALID`. @limit bytes */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** What Node takes in a package's `exports` where addons may not be loaded. */
+/** Conditions for `exports` of packages that Node uses when addons are disabled. */
 const CONDITIONS: ReadonlySet<string> = new Set(["node", "import", "module-sync"]);
 
-/** A file to build the artifact of; both absolute, links followed. */
+/** A file from which to build an artifact. Both paths are absolute, with links followed. */
 export interface BuildRequest {
   readonly root: string;
   readonly entry: string;
-  /** Those that belong to it. */
+  /** Assets that belong to the artifact. */
   readonly assets: readonly Asset[];
 }
 
 export interface Build {
   readonly artifact: Artifact;
-  /** The entry as it is on the disk. */
+  /** The entry's bytes on the disk. */
   readonly entryBytes: Uint8Array;
 }
 
-/** Reads a module's entry and all that it imports below the root. Throws a CodeProblem. `onPackage`: at what Node caches. */
+/**
+ * Builds an artifact from a module's entry and everything that it imports below the root. Throws a CodeProblem. Calls
+ * `onPackage` if it reads a package.json that Node caches.
+ */
 export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: () => void): Build {
   const reader = new SourceReader(root);
   const first = reader.read(entry);
@@ -42,7 +45,7 @@ export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: 
   const files: ArtifactFile[] = [];
   const outside: OutsideImport[] = [];
   let bytes = 0;
-  // The map grows while it is walked: each file once, cycles included.
+  // Files that are added during the loop are visited as well, each once, even if imports form a cycle.
   for (const [file, source] of sources) {
     bytes += source.bytes.length;
     if (bytes > MAX_BYTES) throw new CodeProblem(`its code has more than ${MAX_BYTES} bytes in all`);
@@ -67,7 +70,7 @@ export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: 
         sources.set(target, found);
       }
       if (found.format === "json" && edge.saysJson === false) {
-        throw new CodeProblem(`${told(edge, source)}, which is JSON, without: with { type: "json" }`);
+        throw new CodeProblem(`${importText(edge, source)}, which is JSON; the import needs: with { type: "json" }`);
       }
       links[edge.by].set(edge.specifier, found.path);
     }
@@ -83,7 +86,10 @@ export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: 
   return { artifact: { entry: first.path, files, outside, assets }, entryBytes: first.raw };
 }
 
-/** The file, links followed; undefined: it is Node's own, or optional and missing. */
+/**
+ * Returns the path of an import's target, with links followed. Returns undefined for Node's own modules, and for an
+ * optional import that cannot be found.
+ */
 function targetOf(edge: Edge, file: string, source: Source): string | undefined {
   if (isBuiltin(edge.specifier)) return undefined;
   try {
@@ -96,13 +102,13 @@ function targetOf(edge: Edge, file: string, source: Source): string | undefined 
   } catch (error) {
     if (isFault(error)) throw machineFault(`find ${edge.specifier}, which ${source.path} imports`, error);
     if (edge.optional) return undefined;
-    throw new CodeProblem(`${told(edge, source)}, ${reasonOf(error, edge)}`);
+    throw new CodeProblem(`${importText(edge, source)}, ${reasonOf(error, edge)}`);
   }
   if (edge.optional) return undefined;
-  throw new CodeProblem(`${told(edge, source)}, which is neither a file nor a module of Node's own`);
+  throw new CodeProblem(`${importText(edge, source)}, which is neither a file nor a module of Node's own`);
 }
 
-function told({ specifier, position }: Edge, { path, text }: Source): string {
+function importText({ specifier, position }: Edge, { path, text }: Source): string {
   return `${placeOf(path, lineAt(text, position))} imports ${specifier}`;
 }
 

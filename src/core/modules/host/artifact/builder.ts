@@ -19,11 +19,11 @@ const ASSETS_TIMEOUT_MS = 60_000;
  */
 const IDLE_MS = 5_000;
 
-/** What was built of a module. */
+/** The result of building a module's artifact. */
 export interface BuiltCode {
-  /** Of the entry as it is on the disk. */
+  /** SHA-256 of the entry's bytes on the disk. */
   readonly sha256: string;
-  /** Of `bytes`. */
+  /** SHA-256 of `bytes`. */
   readonly artifact: string;
   /** The artifact, encoded. */
   readonly bytes: Uint8Array;
@@ -39,19 +39,19 @@ type Answer<Built> = (Built | Problem) & { readonly reusable: boolean };
 
 interface Problem {
   readonly problem: string;
-  /** Whether it is the machine's, not the module's. */
+  /** Whether the machine is at fault, and not the module. */
   readonly isFault?: boolean;
 }
 
 interface BuilderLimits {
-  /** What it reads, in messages. */
+  /** The name of what is read, for messages. */
   readonly what: string;
   readonly timeoutMs: number;
 }
 
 const CODE_LIMITS: BuilderLimits = { what: "code", timeoutMs: TIMEOUT_MS };
 
-/** Builds artifacts one after the other in a thread, which it starts when there is something to build. */
+/** Builds artifacts one after another in a thread. The thread starts when there is something to build. */
 export class Builder<Request = BuildRequest, Built = BuiltCode> {
   readonly #script: URL;
   readonly #clock: Clock;
@@ -100,7 +100,8 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
   }
 
   #start(): Worker {
-    // Addons may not be loaded where the code runs, so packages that have them offer something else there.
+    // Instances run without addons. Packages with addons have other exports for this case, which must be found here as
+    // well.
     const execArgv = ["--no-addons", "--disable-warning=ExperimentalWarning"];
     const worker = new Worker(this.#script, { env: {}, execArgv });
     let crash: unknown;
@@ -149,10 +150,13 @@ function isProblem(answer: object): answer is Problem {
   return "problem" in answer;
 }
 
-/** Of this process: its hosts share it. */
+/** The builder of this process, which all hosts share. */
 export const builder: Builder = new Builder(new URL("./worker.ts", import.meta.url), systemClock);
 
-/** Reads and copies assets: beside the other, since that takes longer. Of this process, too. */
+/**
+ * Reads and copies assets, for all hosts of this process. It has a thread of its own, because this takes longer than
+ * reading code.
+ */
 export const assetKeeper: Builder<AssetJob, AssetResult> = new Builder(
   new URL("../disk/assets-worker.ts", import.meta.url),
   systemClock,

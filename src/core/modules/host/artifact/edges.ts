@@ -2,19 +2,19 @@ import { parse } from "es-module-lexer";
 import { CodeProblem } from "../disk/problem.ts";
 import { type Source, syntaxProblem } from "./source.ts";
 
-/** One way from a file to another, as it is written. */
+/** An import of one file by another, as it is written. */
 export interface Edge {
   readonly by: "import" | "require";
   readonly specifier: string;
-  /** Where in the text. */
+  /** Position in the text. */
   readonly position: number;
-  /** May lead nowhere: the module that tries it may have another way. */
+  /** Whether the target may be missing, because the module may handle that. */
   readonly optional: boolean;
-  /** Whether it says that it imports JSON; undefined: that is not known before it runs. */
+  /** Whether the import says that its target is JSON. Undefined: that is known only at run time. */
   readonly saysJson: boolean | undefined;
 }
 
-/** Everything that a file names as a text: static imports, re-exports, `import("…")` and `require("…")`. */
+/** Returns all imports of a file by literal specifiers: static imports, re-exports, `import("…")` and `require("…")`. */
 export function edgesOf(source: Source): Edge[] {
   if (source.format === "json") return [];
   if (source.format === "wasm") return wasmImportsOf(source);
@@ -27,7 +27,7 @@ function importsOf({ path, format, text }: Source): Edge[] {
   try {
     [imports] = parse(text);
   } catch (error) {
-    // What the lexer stumbles over may be CommonJS all the same; what it imports is found missing when it runs.
+    // The text may be valid CommonJS that the lexer cannot read. If its imports are missing, this is found at run time.
     if (format === "commonjs") return [];
     throw syntaxProblem(path, text, error);
   }
@@ -43,7 +43,7 @@ function importsOf({ path, format, text }: Source): Edge[] {
   });
 }
 
-/** What of WebAssembly is used; its types come with those of browsers alone. */
+/** The part of WebAssembly that is used. Its types are only available with those of browsers. */
 interface WebAssemblyApi {
   readonly Module: {
     new (bytes: Uint8Array): object;
@@ -51,7 +51,9 @@ interface WebAssemblyApi {
   };
 }
 
-/** Where it is instantiated by hand, what it imports may be given to it instead. */
+/**
+ * Returns the imports of a WebAssembly file. They are optional, because code that instantiates the file may provide them.
+ */
 function wasmImportsOf({ path, raw }: Source): Edge[] {
   try {
     const { Module } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }).WebAssembly;
@@ -69,14 +71,14 @@ function wasmImportsOf({ path, raw }: Source): Edge[] {
   }
 }
 
-/** `require("…")`, `require.resolve("…")`, `createRequire(…)("…")`, or the call of any function with one text. */
+/** Matches `require("…")`, `require.resolve("…")`, `createRequire(…)("…")`, and calls of any function with one text. */
 const REQUIRE = (() => {
   const gap = String.raw`(?:\s|/\*[\s\S]*?\*/)*`;
   const callee = String.raw`(?:module\s*\.\s*)?require(?:\s*\.\s*resolve)?|createRequire\s*\([^()]*\)|([A-Za-z_$][\w$]*)`;
   const text = "([\"'`])([^\"'`\\\\\\n$]+)\\2";
   return new RegExp(String.raw`(?<![.\w$])(?:${callee})${gap}\(${gap}${text}${gap}\)`, "g");
 })();
-/** What createRequire makes may have any name. */
+/** Matches variables that are assigned the result of `createRequire`. */
 const MADE = /(?<![.\w$])([A-Za-z_$][\w$]*)\s*=\s*(?:[^;=\n]{0,100}?\.\s*)?createRequire\s*\(/g;
 
 function requiresOf(text: string): Edge[] {
@@ -91,7 +93,7 @@ function requiresOf(text: string): Edge[] {
   }));
 }
 
-/** Whether it names a file by its place, not by a package. */
+/** Whether a specifier names a file, and not a package. */
 export function isRelative(specifier: string): boolean {
   return /^(\.{0,2}\/|file:)/.test(specifier);
 }

@@ -14,7 +14,7 @@ import type { ArtifactStore } from "./store.ts";
  */
 const MAX_FOLLOWED = 20_000;
 
-/** What a change of a module's code shows in; see `ModuleHost.filesOf`. */
+/** Returns the files to watch for changes of a module's code; see `ModuleHost.filesOf`. */
 export async function filesOf(root: string, store: ArtifactStore, module: ResolvedModule): Promise<readonly string[]> {
   const top = await realRootOf(root);
   const artifact = await store.get(module.artifact).then(decodeArtifact, unlessUnread);
@@ -29,21 +29,24 @@ export async function filesOf(root: string, store: ArtifactStore, module: Resolv
     found.add(file);
     for (let at = dirname(file); isWithin(top, at) && !found.has(at); at = dirname(at)) {
       found.add(at);
-      // It says what its files are, and where its package's imports lead.
+      // A package.json decides the format of files, and the targets of the package's imports.
       found.add(join(at, "package.json"));
     }
   }
-  // It may lead elsewhere tomorrow.
+  // The root may be a link, which may be changed.
   found.add(resolve(root));
   return [...found].slice(0, MAX_FOLLOWED);
 }
 
-/** One that is missing or damaged names no files; one that the system does not let be read may, later. */
+/**
+ * If the artifact is missing or damaged, the files that it names are unknown. An error of the system is thrown, because a
+ * later attempt may succeed.
+ */
 function unlessUnread(error: unknown): undefined {
   if (typeof (error as { readonly code?: unknown }).code === "string") throw error;
 }
 
-/** Its files where they are, and by the paths by which others import them: a link may lead elsewhere tomorrow. */
+/** Returns the paths of the artifact's files, and the paths by which they are imported, because a link may be changed. */
 function namedIn(root: string, { files, assets = [] }: Artifact): readonly string[] {
   const named: string[] = [];
   for (const { path, imports, requires } of files) {
@@ -57,13 +60,13 @@ function namedIn(root: string, { files, assets = [] }: Artifact): readonly strin
   return named;
 }
 
-/** What follows on the root where a stack names a file: a path, a line, and mostly a column. */
+/** The part of a stack's line after the root: a path, a line, and usually a column. */
 const REST = /^([^\n]+?):(\d+)(?::(\d+))?(?=[\s)]|$)/;
 
-/** The first place below the root that a stack names; see `ModuleHost.placeIn`. */
+/** Returns the first place below the root that a stack names; see `ModuleHost.placeIn`. */
 export function placeIn(root: string, stack: string): string | undefined {
   const top = realRoot(root) + sep;
-  // Code of CommonJS is named by its path, other code by its URL.
+  // Stacks name CommonJS code by its path, and other code by its URL.
   const url = pathToFileURL(top).href;
   for (const line of stack.split("\n")) {
     const isUrl = line.includes(url);

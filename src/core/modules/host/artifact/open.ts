@@ -7,14 +7,14 @@ import type { InstanceSpec } from "../types/host.ts";
 import { type Artifact, decodeArtifact, type OutsideImport } from "./artifact.ts";
 import type { ArtifactStore } from "./store.ts";
 
-/** What an instance is to run. */
+/** The code and assets that an instance is to run. */
 export interface OpenedArtifact {
   readonly code: Artifact;
-  /** Where its assets lie, each at its path; absolute, links followed. Undefined: it has none. */
+  /** Directory of its assets, each at its path: absolute, with links followed. Undefined: it has no assets. */
   readonly assetsDir: string | undefined;
 }
 
-/** Gets the code that an instance is to run. Rejects with MODULE_LOAD_FAILED or MACHINE_FAULT; see `ModuleHost.start`. */
+/** Reads the code that an instance is to run. Rejects with MODULE_LOAD_FAILED or MACHINE_FAULT; see `ModuleHost.start`. */
 export async function openArtifact(
   store: ArtifactStore,
   { name, module, grants }: InstanceSpec,
@@ -29,14 +29,15 @@ export async function openArtifact(
   } catch (error) {
     if (isFault(error)) throw toHeliosError(machineFault(`read the code of module ${name}`, error));
     if (faultIn(error) !== undefined) throw error;
-    throw failed(`${messageOf(error)}; load or swap ${module.modulePath} to make it anew`);
+    throw failed(`${messageOf(error)}; load or swap ${module.modulePath} to create it again`);
   }
   const readable = await Promise.all(grants.fsRead.map((path) => realpath(path).catch(() => path)));
   const refused = code.outside.find(({ file }) => !readable.some((path) => isWithin(path, file)));
-  if (refused !== undefined) throw failed(tell(refused));
+  if (refused !== undefined) throw failed(outsideProblem(refused));
   return { code, assetsDir };
 }
 
-function tell({ from, line, specifier, file }: OutsideImport): string {
-  return `${placeOf(from, line)} imports ${specifier}, which is ${file}: not below the modules root, nor granted by fs_read`;
+function outsideProblem({ from, line, specifier, file }: OutsideImport): string {
+  const place = placeOf(from, line);
+  return `${place} imports ${specifier}, which is ${file}: it is outside of the modules root, and no fs_read covers it`;
 }

@@ -30,7 +30,7 @@ export async function resolveModule(
   return { modulePath, sha256, artifact, ...(assets.length === 0 ? {} : { assets }) };
 }
 
-/** Absolute, links followed as far as it is there. */
+/** Returns the absolute path of the root. Links are followed if the root exists. */
 export function realRootOf(root: string): Promise<string> {
   return realpath(root).catch(() => resolve(root));
 }
@@ -51,7 +51,7 @@ async function find(root: string, modulePath: string): Promise<string> {
   throw HeliosError.of("MODULE_FILE_NOT_FOUND", { module_path: modulePath, tried: tried.join(", ") });
 }
 
-/** Undefined: there is nothing. MACHINE_FAULT. */
+/** Returns undefined if there is no such file. Rejects with MACHINE_FAULT. */
 function realPathOf(path: string): Promise<string | undefined> {
   return realpath(path).catch((error: unknown) => {
     if (isFault(error)) throw toHeliosError(machineFault(`find ${path}`, error));
@@ -59,7 +59,7 @@ function realPathOf(path: string): Promise<string | undefined> {
   });
 }
 
-/** The paths below the root at which a module's file may be, in order. */
+/** Returns the paths below the root at which a module's file may be, in the order in which they are tried. */
 export function candidates(modulePath: string): string[] {
   const whole = EXTENSIONS.some((extension) => modulePath.endsWith(extension)) ? [modulePath] : [];
   const stems = [modulePath];

@@ -4,28 +4,34 @@ import { join } from "node:path";
 import { makeDirectory } from "../../../store/make-directory.ts";
 import { MAX_HEAD_BYTES, startsAsArtifact } from "./artifact.ts";
 
-/** Where artifacts and their assets lie, by their digests. Rejects with what the disk says. */
+/** Storage of artifacts and assets by their digests. Its methods reject with the errors of the disk. */
 export interface Shelf {
-  /** In messages. */
+  /** The name of the place, for messages. */
   readonly place: string;
-  /** Undefined: there is none. */
+  /** Reads an artifact. Resolves to undefined if it is missing. */
   read(digest: string): Promise<Uint8Array | undefined>;
-  /** The first line of an artifact, with its end; undefined where there is none, or it is something else. */
+  /**
+   * Reads the first line of an artifact, including the line break. Resolves to undefined if it is missing or is not an
+   * artifact.
+   */
   head(digest: string): Promise<Uint8Array | undefined>;
-  /** Resolves when it is there to stay. */
+  /** Stores an artifact. Resolves when it would survive a power failure. */
   write(digest: string, bytes: Uint8Array): Promise<void>;
   list(): Promise<readonly string[]>;
-  /** With the directory of its assets, if it has one. */
+  /** Deletes an artifact or asset, and the directory of the artifact's assets. */
   delete(digest: string): Promise<void>;
-  /** A directory in which assets are files by their digests; made where it is missing. */
+  /** Resolves to the directory of the assets' files, named by their digests. Creates it if it is missing. */
   assets(): Promise<string>;
-  /** Where the assets of an artifact are, each at its path. */
+  /** Resolves to the directory in which the assets of an artifact are arranged, each at its path. */
   treeOf(digest: string): Promise<string>;
-  /** Deletes what is there for this process alone. */
+  /** Deletes what only this process uses. */
   close(): Promise<void>;
 }
 
-/** Artifacts are in memory; assets, which may be large, in a directory for temporary files until it is closed. */
+/**
+ * Creates a shelf that keeps artifacts in memory. Assets, which may be large, are in a temporary directory until it is
+ * closed.
+ */
 export function memoryShelf(): Shelf {
   const artifacts = new Map<string, Uint8Array>();
   let files: { readonly directory: string; readonly shelf: Shelf } | undefined;
@@ -62,16 +68,19 @@ export function memoryShelf(): Shelf {
   };
 }
 
-/** Directories for temporary files may be shared with machines whose processes have other numbers. */
+/**
+ * The name contains the machine, because several machines may share the directory for temporary files, and their process
+ * ids are unrelated.
+ */
 const OF_THIS_MACHINE = `helios-assets-${hostname()}-`;
 
-/** Of processes that were killed: they may be large. */
+/** Deletes the directories of processes that were killed. They may be large. */
 async function removeOrphans(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(OF_THIS_MACHINE)) continue;
     const [, pid] = /^(\d+)-[^-]+$/.exec(name.slice(OF_THIS_MACHINE.length)) ?? [];
     if (pid === undefined || isThere(Number(pid))) continue;
-    // Those of another user are not to be touched.
+    // The directories of other users cannot be deleted.
     await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => {});
   }
 }
@@ -88,16 +97,18 @@ function isThere(pid: number): boolean {
 const TEMPORARY = /^[0-9a-f]{64}(\.\d+)+\.tmp$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 
-/** Below it each artifact that has assets has a directory with them. */
+/** Directory below which each artifact with assets has a directory for them. */
 const TREES = "trees";
 
-/** One file for each artifact, and for each asset, in a directory of their own, which is made where it is missing. */
+/**
+ * Creates a shelf that keeps each artifact and asset in a file of a directory. It creates the directory if it is missing.
+ */
 export function directoryShelf(directory: string): Shelf {
   let ready: Promise<void> | undefined;
   let written = 0;
   const prepare = async (): Promise<void> => {
     makeDirectory(directory);
-    // Of a process that was killed while it wrote.
+    // Deletes files that a killed process was writing.
     for (const name of await readdir(directory)) {
       if (TEMPORARY.test(name)) await rm(join(directory, name), { force: true });
     }
@@ -163,7 +174,7 @@ export function directoryShelf(directory: string): Shelf {
   };
 }
 
-/** Bytes that are read at once of what may be an artifact. */
+/** Bytes that are read at once while searching for the end of the first line. */
 const HEAD_PIECE = 64 * 1024;
 const NEWLINE = 0x0a;
 
@@ -198,7 +209,7 @@ async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** A renamed file survives a power failure only with its directory. */
+/** Syncs the directory. A rename survives a power failure only then. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, "r");
   try {

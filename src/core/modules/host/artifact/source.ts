@@ -17,19 +17,19 @@ const MAX_TYPESCRIPT_BYTES = 4 * MIB;
 
 type PackageType = "module" | "commonjs" | undefined;
 
-/** A file as it runs. */
+/** A file of a module's code, ready to run. */
 export interface Source {
-  /** From the modules root. */
+  /** Path from the modules root. */
   readonly path: string;
   readonly format: Format;
-  /** As it is on the disk. */
+  /** The bytes on the disk. */
   readonly raw: Uint8Array;
   readonly bytes: Uint8Array;
   readonly text: string;
   readonly hidden: readonly HiddenMember[];
 }
 
-/** Reads files below a root as Node would run them, without looking above the root. */
+/** Reads files below a root in the form in which Node would run them. Nothing above the root is read. */
 export class SourceReader {
   readonly #root: string;
   readonly #types = new Map<string, PackageType>();
@@ -38,17 +38,17 @@ export class SourceReader {
     this.#root = root;
   }
 
-  /** The path of a file from the root, with `/` between the parts. */
+  /** Returns the path of a file from the root, with `/` between the parts. */
   pathOf(file: string): string {
     return relative(this.#root, file).split(sep).join("/");
   }
 
-  /** Whether it is of a kind that can be run. */
+  /** Whether the file is of a kind that can be run. */
   knows(file: string): boolean {
     return KINDS.has(extname(file));
   }
 
-  /** `file`: absolute, links followed. Throws a CodeProblem. */
+  /** Reads a file. `file`: absolute, with links followed. Throws a CodeProblem. */
   read(file: string): Source {
     const path = this.pathOf(file);
     const kind = KINDS.get(extname(file));
@@ -65,7 +65,7 @@ export class SourceReader {
     return { path, format, raw, bytes, text, hidden };
   }
 
-  /** What the nearest package.json says; Node looks for it up to the package's directory. */
+  /** Returns the `type` of the nearest package.json. Like Node, it searches up to the package's directory. */
   #typeOf(directory: string): PackageType {
     if (this.#types.has(directory)) return this.#types.get(directory);
     const type = this.#readType(directory);
@@ -89,7 +89,7 @@ export class SourceReader {
   }
 }
 
-/** Format where the name tells it. */
+/** The format of a file, by its extension. */
 const KINDS: ReadonlyMap<string, { readonly format?: Format; readonly typescript?: boolean }> = new Map([
   [".ts", { typescript: true }],
   [".mts", { typescript: true, format: "module" }],
@@ -102,7 +102,7 @@ const KINDS: ReadonlyMap<string, { readonly format?: Format; readonly typescript
   [".wasm", { format: "wasm" }],
 ]);
 
-/** Opens without waiting for whoever writes to a pipe, and takes ordinary files alone. */
+/** Reads an ordinary file. Does not wait for the writer of a pipe. */
 function readWhole(file: string, path: string): Buffer {
   let opened: number | undefined;
   try {
@@ -137,11 +137,11 @@ function parsed(path: string, text: string): { readonly text: string; readonly v
   }
 }
 
-/** Blanks the types out: every line and column stays where it was. */
+/** Blanks the types out, so that every line and column stays where it was. */
 function strip(path: string, text: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_TYPESCRIPT_BYTES) {
-    throw new CodeProblem(`${path} has ${bytes} bytes, more than ${MAX_TYPESCRIPT_BYTES} of TypeScript`);
+    throw new CodeProblem(`${path} has ${bytes} bytes, but a TypeScript file may have at most ${MAX_TYPESCRIPT_BYTES}`);
   }
   try {
     return stripTypeScriptTypes(text);
@@ -152,7 +152,7 @@ function strip(path: string, text: string): string {
   }
 }
 
-/** As Node finds out where neither the name nor a package.json says: by what the text can be read as. */
+/** Detects the format of a file like Node, if neither its name nor a package.json decides: by trying to parse it. */
 function detected(text: string): Format {
   if (hasModuleSyntax(text)) return "module";
   try {
@@ -171,7 +171,7 @@ function hasModuleSyntax(text: string): boolean {
   }
 }
 
-/** What the lexer says of a text that it cannot read. */
+/** Creates the problem of a text that the lexer cannot read. */
 export function syntaxProblem(path: string, text: string, error: unknown): CodeProblem {
   const { idx = 0 } = error as { idx?: number };
   return new CodeProblem(`${placeOf(path, lineAt(text, idx))}: it cannot be read as JavaScript`);

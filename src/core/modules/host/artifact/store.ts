@@ -13,45 +13,49 @@ import type { Shelf } from "./shelf.ts";
 const RECENT_MS = 10 * 60_000;
 const DIGEST = /^[0-9a-f]{64}$/;
 
-/** Keeps artifacts by their digests. */
+/** Stores artifacts by their digests. */
 export interface ArtifactStore {
-  /** Resolves when it is stored, on disk if there is one; replaces a damaged one. Rejects with STORE_UNAVAILABLE. */
+  /**
+   * Stores an artifact, and replaces a damaged one. Resolves when it is stored, on disk if the shelf is on disk. Rejects
+   * with STORE_UNAVAILABLE.
+   */
   put(digest: string, bytes: Uint8Array): Promise<void>;
-  /** Its bytes, which have the digest. Rejects with an Error that says what is wrong with it. */
+  /** Reads an artifact and checks its digest. Rejects with an Error that says whether it is missing or damaged. */
   get(digest: string): Promise<Uint8Array>;
   /**
-   * Keeps copies of the files of a module's assets, each once by its digest, for an artifact that is put next. Rejects with a
-   * CodeProblem; STORE_UNAVAILABLE where it is the place of the artifacts, MACHINE_FAULT or a MachineFault where it is
-   * another fault of the machine.
+   * Copies the files of a module's assets, each once by its digest, for an artifact that is put next. Rejects with:
+   * - a CodeProblem, if the files are at fault
+   * - STORE_UNAVAILABLE, if the directory of the artifacts is at fault
+   * - MACHINE_FAULT or a MachineFault, if another part of the machine is at fault
    */
   stage(root: string, paths: readonly string[]): Promise<readonly Asset[]>;
   /**
-   * The directory in which the assets of an artifact lie, each at its path, as they were. Rejects with an Error that says
-   * which is missing or damaged; else as `stage`.
+   * Resolves to the directory in which the assets of an artifact lie, each at its path and with its original content.
+   * Rejects with an Error that says which asset is missing or damaged, and otherwise like `stage`.
    */
   place(digest: string, assets: readonly Asset[]): Promise<string>;
-  /** From now until what is returned is called, it is not deleted. It may be held more than once. */
+  /** Prevents the deletion of an artifact until the returned function is called. An artifact may be held more than once. */
   hold(digest: string): () => void;
   /**
-   * Deletes all others, with assets that they alone have, but those that are held, or were put or read in the last 10
-   * minutes. Rejects with STORE_UNAVAILABLE.
+   * Deletes all other artifacts, with the assets that only they use. Keeps those that are held, and those that were put or
+   * read in the last 10 minutes. Rejects with STORE_UNAVAILABLE.
    */
   keep(digests: ReadonlySet<string>): Promise<void>;
-  /** Deletes what is there for this process alone. */
+  /** Deletes what only this process uses. */
   close(): Promise<void>;
 }
 
 export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
   const touched = new Map<string, number>();
-  /** How often each is held. */
+  /** Number of holds of each artifact. */
   const held = new Map<string, number>();
-  /** The assets of artifacts, by their digests. */
+  /** The digests of each artifact's assets. */
   const assetsOf = new Map<string, readonly string[]>();
-  /** What the files of an artifact's assets were when they were checked. */
+  /** The state of each artifact's asset files when they were last checked. */
   const checked = new Map<string, string>();
   let stagings = 0;
   const touch = (digest: string): void => void touched.set(digest, clock.monotonic());
-  /** One after the other: nothing is deleted that is just found to be there. */
+  /** Stores and deletions run one after another, so that an artifact that was just found is not deleted. */
   const turns = new Serial();
   const unavailable = (error: unknown): HeliosError => {
     const problem = `artifacts in ${shelf.place}: ${messageOf(error)}`;
@@ -86,7 +90,7 @@ export function createArtifactStore(clock: Clock, shelf: Shelf): ArtifactStore {
 
     async stage(root, paths) {
       if (paths.length === 0) return [];
-      // From now on nothing is deleted, and what is being deleted is gone.
+      // From now on, nothing is deleted. Deletions in progress are awaited below.
       stagings += 1;
       try {
         await turns.idle();
@@ -162,13 +166,13 @@ async function isWhole(shelf: Shelf, digest: string): Promise<boolean> {
   return found !== undefined && (await sha256(found)) === digest;
 }
 
-/** Away from the event loop, however much it is. */
+/** Computes the digest outside of the event loop, because the bytes may be many. */
 async function sha256(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return Buffer.from(digest).toString("hex");
 }
 
-/** What tells that the files are those that they were; undefined where one is missing. */
+/** Returns a text that changes if the files change, or undefined if a file is missing. */
 async function stateOf(tree: string, assets: readonly Asset[]): Promise<string | undefined> {
   try {
     const states: string[] = [];

@@ -1,8 +1,11 @@
 /** A `private` or `protected` member of a class. */
 export interface HiddenMember {
-  /** Where its text without types begins, in UTF-16 units: after its modifiers, but for those that a method's own text has. */
+  /**
+   * Position, in UTF-16 units, at which its text without types begins. Modifiers that belong to a method's own text, such
+   * as `async`, are included.
+   */
   readonly at: number;
-  /** Absent where it is computed. */
+  /** Absent if the name is computed. */
   readonly name?: string;
 }
 
@@ -21,12 +24,13 @@ const MODIFIERS: ReadonlySet<string> = new Set([
   "set",
   "static",
 ]);
-/** What follows a name, never a modifier. */
+/** Characters that can follow a name but not a modifier. */
 const AFTER_NAME = /[(=;:?!,}<]|$/y;
 
 /**
- * The `private` and `protected` members of instances in a TypeScript file, by what stripping its types took away: a keyword that is gone
- * before a name that has stayed. Texts, comments and all that is a type do not match: they keep both or lose both.
+ * Finds the `private` and `protected` members of instances in a TypeScript file by comparing it with its text without
+ * types: the keyword is gone, but the name after it has stayed. Texts, comments and types do not match, because they keep
+ * or lose both.
  */
 export function hiddenMembers(original: string, stripped: string): readonly HiddenMember[] {
   const found: HiddenMember[] = [];
@@ -47,7 +51,7 @@ function memberAfter(original: string, stripped: string, from: number): HiddenMe
     if (!isStar && (word === undefined || !MODIFIERS.has(word))) break;
     const next = skip(BLANK, original, at + (word ?? "*").length);
     if (!isStar && match(AFTER_NAME, original, next) !== null) break;
-    // No instance has it.
+    // A static member is not a member of instances.
     if (word === "static") return undefined;
     if (stripped.startsWith(word ?? "*", at)) start ??= at;
     at = next;

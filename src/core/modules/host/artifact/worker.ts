@@ -1,4 +1,4 @@
-// Builds artifacts away from the service's event loop. No code of a module runs here, it is only read.
+// Builds artifacts away from the service's event loop. The code of modules is only read here, and does not run.
 import { closeSync, openSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { init } from "es-module-lexer";
@@ -7,12 +7,12 @@ import { CodeProblem } from "../disk/problem.ts";
 import { digestOf, encodeArtifact } from "./artifact.ts";
 import { type BuildRequest, buildArtifact } from "./build.ts";
 
-/** What a build comes to. */
+/** The answer to a request. */
 type BuildAnswer = (
   | { readonly sha256: string; readonly artifact: string; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly problem: string; readonly isFault?: boolean }
 ) & {
-  /** Whether it may build the next one, too: Node's caches of packages do not see what changes. */
+  /** Whether this thread may build the next artifact. Node caches package.json files and would not notice changes. */
   readonly reusable: boolean;
 };
 
@@ -30,15 +30,15 @@ parentPort?.on("message", (request: BuildRequest) => {
     answer({ sha256: digestOf(entryBytes), artifact: digestOf(bytes), bytes, reusable }, [bytes.buffer]);
   } catch (error) {
     const fault = isFault(error) ? (error as Error) : faultOf(request.root);
-    // Node takes files that it cannot open for files that are not there.
+    // Node reports files that it cannot open as missing.
     if (fault !== undefined) return answer({ problem: fault.message, isFault: true, reusable: false });
-    // Anything else, and the parser is in doubt: it ends with this thread.
+    // After any other error the parser cannot be trusted, so this thread ends.
     if (!(error instanceof CodeProblem)) throw error;
     answer({ problem: error.message, reusable });
   }
 });
 
-/** Whether the machine opens files at all. */
+/** Returns a fault if the machine cannot open files at all. */
 function faultOf(root: string): Error | undefined {
   try {
     closeSync(openSync(root, "r"));

@@ -1,33 +1,36 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Of the flags of an open file: it is closed where another program is started. */
+/** Flag of an open file: the kernel closes it when the process starts another program. */
 const CLOSE_ON_EXEC = 0o2000000;
-/** The first that a process does not have by its standard streams. */
-const FIRST = 3;
-
-/** The numbers that were handed on when it was first looked; what the service itself opens is not handed on. */
-let handedOn: readonly number[] | undefined;
+/** The first descriptor after the standard streams. */
+const FIRST_DESCRIPTOR = 3;
 
 /**
- * Descriptors that the service was started with and that the programs which it starts have, too: a lock, a log or a socket of
- * whoever started it. Empty where the system does not tell.
+ * The descriptors that were inherited, as found by the first call. Descriptors that the service itself opens are not
+ * inherited.
+ */
+let inherited: readonly number[] | undefined;
+
+/**
+ * Returns the descriptors that the service inherited from its parent, such as a lock, a log or a socket, and that the
+ * programs which it starts would inherit as well. Empty if the system has no /proc.
  */
 export function inheritedDescriptors(): readonly number[] {
-  handedOn ??= numbers().filter(isHandedOn);
-  return handedOn.filter(isHandedOn);
+  inherited ??= numbers().filter(isInheritable);
+  return inherited.filter(isInheritable);
 }
 
 function numbers(): readonly number[] {
   try {
     return readdirSync("/proc/self/fd")
       .map(Number)
-      .filter((number) => number >= FIRST);
+      .filter((number) => number >= FIRST_DESCRIPTOR);
   } catch {
     return [];
   }
 }
 
-function isHandedOn(descriptor: number): boolean {
+function isInheritable(descriptor: number): boolean {
   try {
     const [, flags = ""] = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "latin1")) ?? [];
     return flags !== "" && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0;

@@ -11,24 +11,27 @@ const MB = 1024 * 1024;
 const PROCESS_INTERVAL_MS = 200;
 /** How often the memory of a module's thread is checked. In this time it can allocate some 200 MB. @limit ms */
 const THREAD_INTERVAL_MS = 50;
-/** After which a look that was not answered is made again. */
+/** Time after which an unanswered reading of a thread's memory is repeated. */
 const LOST_LOOK_MS = 500;
 /** Shortest time between two full garbage collections that a module's thread makes at its limit. @limit ms */
 const COLLECT_INTERVAL_MS = 1000;
-/** Of Linux on every machine that Node runs on. */
+/** Size of a page on Linux, on all machines that Node supports. */
 const PAGE_BYTES = 4096;
 /**
  * Memory of a module besides its heap (`max_heap_mb`): for a process, Node itself, code and buffers; for a thread, its
  * buffers. A module beyond it is ended, and counts as crashed. @limit MB
  */
 const BESIDES_HEAP_MB = 256;
-/** Where V8 cannot fit an array that grows by half into its limit, it ends the whole process, not the thread alone. */
+/**
+ * If an array that grows by half does not fit into V8's own limit, V8 ends the whole process and not only the thread. So
+ * that limit must be well above the one at which the service kills the thread.
+ */
 const CEILING_FACTOR = 3;
 
 /**
- * Calls back when a process holds more memory than its heap may and the rest needs: V8's own limit knows nothing of
- * buffers. Reads what the kernel says, without the process's help; where the kernel says nothing, it watches nothing.
- * Returns what stops it.
+ * Calls `exceeded` once when a process uses more memory than its heap and `BESIDES_HEAP_MB` allow. V8's own limit does not
+ * count buffers. The memory is read from /proc, so the process need not cooperate; without /proc, nothing is watched.
+ * Returns a function that stops the watch.
  */
 export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void): () => void {
   const limit = (maxHeapMb + BESIDES_HEAP_MB) * MB;
@@ -41,7 +44,7 @@ export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void
         exceeded();
       },
       (error: NodeJS.ErrnoException) => {
-        // Any other says nothing of the process: the service may be out of open files.
+        // Any other error may be the service's own, such as too many open files.
         if (error.code === "ENOENT") timer.cancel();
       },
     );
@@ -49,19 +52,19 @@ export function watchMemory(pid: number, maxHeapMb: number, exceeded: () => void
   return () => timer.cancel();
 }
 
-/** V8's own limit for the heap of a thread: well beyond what the thread is ended at. */
+/** Returns V8's own limit for the heap of a thread, which is well above the size at which the service kills it. */
 export function heapCeilingMb(maxHeapMb: number): number {
   return CEILING_FACTOR * hardLimitMb(maxHeapMb);
 }
 
-/** Whether a thread whose garbage was collected holds more than it may. */
+/** Whether a thread uses more memory than it may. Meaningful only after its garbage was collected. */
 export function holdsTooMuch({ heapUsedBytes, externalBytes }: Usage, maxHeapMb: number): boolean {
   return heapUsedBytes > maxHeapMb * MB || externalBytes > BESIDES_HEAP_MB * MB;
 }
 
 /**
- * Looks at the memory of a thread from outside, whatever the thread does. `high`: it is at its limit, garbage and all;
- * `exceeded`: it is so far beyond that nobody asks what of it is garbage. Returns what stops it.
+ * Watches the memory of a thread from outside, even if the thread is busy. `high`: the thread is at its limit, garbage
+ * included. `exceeded`: it is so far beyond its limit that garbage is no excuse. Returns a function that stops the watch.
  */
 export function watchThreadMemory(
   worker: Worker,
@@ -86,7 +89,7 @@ export function watchThreadMemory(
     const looked = (): void => {
       lookingSince = undefined;
     };
-    // It is not up yet, or it has ended, which stops all this.
+    // The reading fails if the thread has not started yet, or has ended. In the second case the watch is stopped anyway.
     look().then(looked, looked);
   });
   return () => timer.cancel();

@@ -14,35 +14,35 @@ const PATIENCE_WITH_TALK = 3;
 
 export interface WatchdogOptions {
   readonly clock: Clock;
-  /** How long an event loop may answer nothing; 0: for ever. */
+  /** How long an event loop may be blocked. 0: no limit. */
   readonly blockTimeoutMs: number;
-  /** Asks the instance for a sign of life. */
+  /** Sends the instance a ping, which it answers with a pong. */
   ping(): void;
-  /** Told once. */
+  /** Called once, with the description of the instance's ending. */
   blocked(description: string): void;
 }
 
 export interface Watchdog {
-  /** The instance sent something; `answer`: what its event loop has to turn for. */
+  /** The instance sent a message. `answer`: a message that its event loop must have turned for. */
   heard(answer: boolean): void;
-  /** The instance gave a sign of life as such; whether it was asked for it. */
+  /** The instance sent a pong. Returns whether it was asked for. */
   ponged(): boolean;
   stop(): void;
 }
 
 /**
- * Tells when an instance's event loop does nothing any more. Only looks are counted between which the service's own
- * event loop has turned, and so has taken what was sent: a service that was busy or stopped suspects nobody for it.
+ * Calls `blocked` when an instance's event loop is blocked. Each check is scheduled after the service's own event loop has
+ * read the messages that had arrived. So a service that was busy or stopped does not take this time for the module's.
  */
 export function startWatchdog({ clock, blockTimeoutMs, ping, blocked }: WatchdogOptions): Watchdog {
   const interval =
     blockTimeoutMs > 0 ? Math.min(PING_INTERVAL_MS, Math.ceil(blockTimeoutMs / LOOKS_PER_TIMEOUT)) : PING_INTERVAL_MS;
-  // The first look after a sign of life follows it by less than an interval.
+  // The first check after a pong comes in less than one interval.
   const looks = Math.ceil(blockTimeoutMs / interval) + 1;
   let silent = 0;
   let unanswered = 0;
   let asked = false;
-  /** Signs of life that were asked for and have not come, whatever else has. */
+  /** Pings that have not been answered by a pong. */
   let owed = 0;
   let stopped = false;
   let timer: Timer;
@@ -64,7 +64,7 @@ export function startWatchdog({ clock, blockTimeoutMs, ping, blocked }: Watchdog
     arm();
   };
   const arm = (): void => {
-    // Runs after what has arrived by now was taken.
+    // Runs after the messages that have arrived by now were read.
     setImmediate(() => {
       if (!stopped) timer = clock.setTimer(interval, look);
     });

@@ -2,27 +2,27 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { CodeProblem } from "./problem.ts";
 
-/** A file that a module loads as data, as it is kept with its artifact. */
+/** A data file of a module, as it is stored with the artifact. */
 export interface Asset {
-  /** From the modules root, with `/` between the parts. */
+  /** Path from the modules root, with `/` between the parts. */
   readonly path: string;
-  /** Of its bytes, in hex: its name among the artifacts. */
+  /** SHA-256 of its bytes, in hex. It names the stored copy. */
   readonly sha256: string;
   readonly bytes: number;
 }
 
-/** Told of each piece of a file as it is read. */
+/** Called with each piece of a file as it is read. */
 type Taker = (piece: Uint8Array) => void;
 
-/** Bytes that are read at once: a part of the file, whatever its size. */
+/** Bytes that are read at once, whatever the size of the file. */
 const PIECE = 1024 * 1024;
 
 /**
- * Reads an ordinary file in pieces, however large it is, and tells its digest. Opens without waiting for whoever writes to a
- * pipe, and follows no link. Throws a CodeProblem.
+ * Reads an ordinary file in pieces, and returns its digest and size. Does not wait for the writer of a pipe, and follows no
+ * link. Throws a CodeProblem.
  *
- * @param most bytes that it may have.
- * @param what in messages.
+ * @param most bytes that the file may have.
+ * @param what the file's name in messages.
  */
 export function readPieces(file: string, most: number, what: string, take: Taker = () => {}): Omit<Asset, "path"> {
   let opened: number | undefined;
@@ -38,7 +38,7 @@ export function readPieces(file: string, most: number, what: string, take: Taker
       const length = readNamed(opened, piece, file);
       if (length === 0) return { sha256: hash.digest("hex"), bytes };
       bytes += length;
-      // Whatever its size was said to be: some files have none, and others grow.
+      // The size from `fstat` may be wrong: some files have none, and others grow.
       if (bytes > most) throw tooLarge(what);
       const read = piece.subarray(0, length);
       hash.update(read);
@@ -49,7 +49,7 @@ export function readPieces(file: string, most: number, what: string, take: Taker
   }
 }
 
-/** An error of reading says of no file of which it is. */
+/** An error of `readSync` does not name the file, so its path is added. */
 function readNamed(opened: number, piece: Buffer, path: string): number {
   try {
     return readSync(opened, piece);
@@ -59,7 +59,7 @@ function readNamed(opened: number, piece: Buffer, path: string): number {
 }
 
 function tooLarge(what: string): CodeProblem {
-  return new CodeProblem(`${what} makes them more than ${MAX_ASSET_BYTES} bytes in all`);
+  return new CodeProblem(`${what} is too large: all assets together may have at most ${MAX_ASSET_BYTES} bytes`);
 }
 
 /** Size of all assets of a module; more is refused with `MODULE_ASSET_INVALID`. @limit bytes */

@@ -1,9 +1,8 @@
-// Reads and copies the files that modules load as data away from the service's event loop.
+// Reads and copies the assets of modules away from the service's event loop.
 import { parentPort } from "node:worker_threads";
 import { type AssetJob, type AssetResult, doAssetJob } from "./keep-assets.ts";
 import { CodeProblem } from "./problem.ts";
 
-/** What a job comes to. */
 type AssetAnswer = (AssetResult | { readonly problem: string }) & { readonly reusable: true };
 
 parentPort?.on("message", (job: AssetJob) => {

@@ -1,8 +1,8 @@
 import { HeliosError, messageOf } from "../../../errors/error.ts";
 
-/** What the system says where the machine is in the way, not what a file holds. */
+/** Error codes that mean a fault of the machine, not of a file's content. */
 const CODES: ReadonlySet<unknown> = new Set([
-  // Open files, of the process and of the machine; memory; processes.
+  // Limits on open files, memory and processes.
   "EMFILE",
   "ENFILE",
   "ENOMEM",
@@ -19,30 +19,30 @@ const CODES: ReadonlySet<unknown> = new Set([
   "EBUSY",
   "ENXIO",
   "ENODEV",
-  // The service's own rights.
+  // Permissions of the service.
   "EACCES",
   "EPERM",
 ]);
 
-/** What Node's own loader says then: it tells no such code. */
+/** Messages of Node's loader for the same faults. These errors have no such code. */
 const UNREADABLE =
   /^Cannot read package config .*: (too many open files|file table overflow|not enough memory|i\/o error|permission denied)/;
 
-/** What keeps the service from its work, and is no fault of a module; for people. */
+/** An error that is the machine's fault and not a module's. The message is for readers. */
 export class MachineFault extends Error {}
 
-/** Whether that is why it was thrown: the same can go well later. */
+/** Whether an error is the machine's fault, so that the same work may succeed later. */
 export function isFault(error: unknown): boolean {
   if (error instanceof MachineFault || CODES.has((error as { readonly code?: unknown } | null)?.code)) return true;
   return error instanceof Error && UNREADABLE.test(error.message);
 }
 
-/** `what` is what was to be done: `read src/a.ts`. */
+/** Creates a MachineFault. `what` is what was to be done, such as `read src/a.ts`. */
 export function machineFault(what: string, error: unknown): MachineFault {
   return new MachineFault(`${what}: ${messageOf(error)}`, { cause: error });
 }
 
-/** As callers are told. */
+/** Converts a fault to the error that callers get. */
 export function toHeliosError(fault: MachineFault): HeliosError {
   return HeliosError.of("MACHINE_FAULT", { problem: fault.message }, { cause: fault });
 }

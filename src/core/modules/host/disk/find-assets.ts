@@ -7,8 +7,8 @@ import { CodeProblem } from "./problem.ts";
 const MAX_ENTRIES = 2000;
 
 /**
- * The files of these assets: by their paths from the root, where the module's code looks for them, the files to read, links
- * followed. A directory stands for all that is in it. Throws a CodeProblem.
+ * Finds the files of these assets. The keys are the paths from the root at which the module's code looks for them. The
+ * values are the files to read, with links followed. A directory means all files in it. Throws a CodeProblem.
  *
  * @param root absolute, links followed.
  */
@@ -26,7 +26,7 @@ export function findAssets(root: string, paths: readonly string[]): ReadonlyMap<
     if (!isWithin(root, real) || real === root) throw new CodeProblem(`${path} leads out of the modules root`);
     const stats = statSync(real);
     if (stats.isDirectory()) {
-      // It might lead in a circle.
+      // Such a link might lead to one of its own parents.
       if (isLink && !isNamed) throw new CodeProblem(`${path} is a link to a directory: name the directory itself`);
       addAll(isLink ? real : file);
     } else if (stats.isFile()) found.set(path, real);
@@ -49,7 +49,7 @@ export function findAssets(root: string, paths: readonly string[]): ReadonlyMap<
       throw new CodeProblem(`${JSON.stringify(path)} is not a path below the modules root`);
     }
     try {
-      // As of code, its place is the one that it really has; a link to a file is read under its own name.
+      // As with code, links in the directory's path are followed. A link to a file is read under its own name.
       add(join(realpathSync(dirname(file)), basename(file)), true);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT" && (error as NodeJS.ErrnoException).code !== "ENOTDIR")

@@ -20,25 +20,27 @@ import { findAssets } from "./find-assets.ts";
 import { isWithin } from "./paths.ts";
 import { CodeProblem } from "./problem.ts";
 
-/** What the thread that reads and copies assets is asked. `directory`: where artifacts lie. */
+/**
+ * A job for the thread that reads and copies assets. `stage` copies files into `directory`, which contains the artifacts.
+ * `place` arranges the assets of one artifact in a `tree`.
+ */
 export type AssetJob =
   | { readonly type: "stage"; readonly directory: string; readonly root: string; readonly paths: readonly string[] }
   | { readonly type: "place"; readonly directory: string; readonly tree: string; readonly assets: readonly Asset[] };
 
-/** What a job comes to. */
 export interface AssetResult {
   readonly assets: readonly Asset[];
-  /** What kept it from being done, which is no fault of the files; absent: it was done. */
+  /** Why the job failed although the files are in order. Absent if it succeeded. */
   readonly fault?: AssetFault;
 }
 
 export interface AssetFault {
   readonly problem: string;
-  /** Whether it is of the place of the artifacts. */
+  /** Whether the directory of the artifacts is at fault. */
   readonly isOfStore: boolean;
 }
 
-/** Does a job. Throws a CodeProblem for what is wrong with the files of the caller. */
+/** Does a job. Throws a CodeProblem if the caller's files are at fault. */
 export function doAssetJob(job: AssetJob): AssetResult {
   try {
     if (job.type === "stage") return { assets: stageAssets(job.directory, job.root, job.paths) };
@@ -54,18 +56,18 @@ export function doAssetJob(job: AssetJob): AssetResult {
   }
 }
 
-/** Of an error of the machine, or of the place of the artifacts; undefined: it is of what the caller named. */
+/** Returns the fault behind an error, or undefined if a path that the caller named is at fault. */
 export function assetFault(error: NodeJS.ErrnoException, problem: string, directory: string): AssetFault | undefined {
   const { path } = error;
   if (path !== undefined && isWithin(directory, path)) return { problem, isOfStore: true };
-  // Without a path it is of what is written: what is read names its file.
+  // Errors of reading have the file's path. An error without a path comes from writing.
   return isFault(error) ? { problem, isOfStore: path === undefined } : undefined;
 }
 
-/** How often a file that changes while it is copied is copied again. */
+/** How often a file is copied again because it changed meanwhile. */
 const TRIES = 3;
 
-/** Sees to it that a copy of each file is among the artifacts, by its digest. Throws a CodeProblem. */
+/** Stores a copy of each file beside the artifacts, named by its digest. Throws a CodeProblem. */
 function stageAssets(directory: string, root: string, paths: readonly string[]): readonly Asset[] {
   removeLeftovers(directory);
   let left = MAX_ASSET_BYTES;
@@ -90,7 +92,7 @@ function stage(directory: string, file: string, most: number, path: string): Omi
   throw new CodeProblem(`${path} changes while it is read`);
 }
 
-/** Copies what it reads, and keeps the copy if that is what was expected. */
+/** Copies a file, and keeps the copy only if it has the expected digest. */
 function copy(directory: string, file: string, expected: string, most: number, path: string): Omit<Asset, "path"> {
   const temporary = temporaryOf(directory, expected);
   let opened: number | undefined;
@@ -111,8 +113,8 @@ function copy(directory: string, file: string, expected: string, most: number, p
 }
 
 /**
- * Sees to it that an artifact's assets lie in a directory of their own, each at its path, and are what they were. They share
- * the room of the copies that all artifacts have. Throws a CodeProblem.
+ * Arranges an artifact's assets in a directory of their own, each at its path and with its original content. The files are
+ * hard links to the shared copies where possible, so they take no further space. Throws a CodeProblem.
  */
 function placeAssets(directory: string, tree: string, assets: readonly Asset[]): void {
   mkdirSync(tree, { recursive: true, mode: 0o700 });
@@ -141,19 +143,20 @@ function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch {
-    // Not every file system has links, or has as many.
+    // Some file systems have no hard links, or limit their number.
     copyFileSync(from, to);
     chmodSync(to, 0o400);
   }
 }
 
-/**
- * One thread does its jobs one after the other; another may still be in a call of the system for a job that took too long.
- */
+/** The name contains the thread's id, because a thread that was ended after a timeout may still be in a system call. */
 const temporaryOf = (directory: string, digest: string): string => join(directory, `${digest}.0.${threadId}.tmp`);
 const LEFTOVER = /^[0-9a-f]{64}\.0(\.\d+)?\.tmp$/;
 
-/** Of jobs that were cut off: this thread is at none, and one that was ended renames nothing any more. */
+/**
+ * Deletes the files of interrupted jobs. This is safe: this thread has no job in progress, and a thread that was ended does
+ * not rename files any more.
+ */
 function removeLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) if (LEFTOVER.test(name)) rmSync(join(directory, name), { force: true });
 }

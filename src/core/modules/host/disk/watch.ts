@@ -16,27 +16,27 @@ const MOST_MS = 2000;
 const LOOK_INTERVAL_MS = 5000;
 /** How often the files of followed modules are checked while the system allows no more watches. @limit ms */
 const UNWATCHED_INTERVAL_MS = 1000;
-/** Files that are looked at together. */
+/** Files that are checked at once. */
 const AT_ONCE = 64;
 
 export interface FileWatch {
   /**
-   * From now on `changed` is told of what becomes of these files and directories of a module, and no more of others; none:
-   * of nothing. Resolves, when they have been looked at, to whether some of them are new.
+   * Sets the files and directories of a module whose changes are reported to `changed`. They replace the earlier ones. An
+   * empty list ends the reports. Resolves, when the files have been checked, to whether some of them are new.
    */
   follow(module: string, files: readonly string[]): Promise<boolean>;
-  /** Resolves when nothing is under way any more. */
+  /** Stops the watch. Resolves when no check is in progress any more. */
   close(): Promise<void>;
 }
 
 export interface FileWatchOptions {
   readonly clock: Clock;
-  /** Told of the files that are not what they were, by module, once they are left alone: all that changed together. */
+  /** Called with all files that changed together, by module, once no file has changed for a while. */
   readonly changed: (changes: ReadonlyMap<string, readonly string[]>) => void;
-  /** Told once, where the system takes no more watches. */
+  /** Called once, if the system allows no more watches. Files are then only checked from time to time. */
   readonly unwatched: (problem: string) => void;
-  /** Watches a directory, and tells when there is reason to look. Default: as the system does. */
-  readonly watch?: (directory: string, told: () => void) => SystemWatch;
+  /** Watches a directory, and calls `onChange` when something may have changed in it. Default: `watch` of node:fs. */
+  readonly watch?: (directory: string, onChange: () => void) => SystemWatch;
 }
 
 interface SystemWatch {
@@ -46,21 +46,21 @@ interface SystemWatch {
 
 interface Watched {
   readonly watcher: SystemWatch;
-  /** Of the directory that is watched: another may be at its path by now. */
+  /** Inode of the watched directory. Another directory may have taken its path since. */
   readonly inode: string;
 }
 
-/** Looks at files by what the file system says of them; the system's own watches say when it is time to. */
+/** Watches files for changes. It compares their sizes, times and inodes. The system's watches only say when to compare. */
 export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }: FileWatchOptions): FileWatch {
   const followed = new Map<string, Map<string, string>>();
   const watched = new Map<string, Watched>();
-  /** Whether the system refused a watch when it was last asked for those that are wanted. */
+  /** Whether the system refused a watch when it was last asked for one. */
   let isRefused = false;
-  let isTold = false;
+  let isReported = false;
   let closed = false;
   const turns = new Serial();
 
-  /** The files of a module that are not what they were when they were last compared. */
+  /** Returns the files of a module that have changed since the last comparison. */
   const compare = async (module: string): Promise<readonly string[]> => {
     const seen = followed.get(module);
     if (seen === undefined) return [];
@@ -87,7 +87,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     for (const [module, seen] of [...followed]) {
       const now = await signaturesOf([...seen.keys()]);
       if (closed) return;
-      // It may be at work still: what is there in a moment counts.
+      // Somebody may still be writing the files. The comparison waits until no file changes any more.
       if ([...now].some(([file, signature]) => seen.get(file) !== signature)) quiet.touch(module);
     }
     keepWatches();
@@ -97,7 +97,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     for (const [module, seen] of followed) if (seen.has(directory)) quiet.touch(module);
   };
 
-  /** Whether it is watched now. */
+  /** Returns whether the directory is watched now. */
   const open = (directory: string, inode: string): boolean => {
     try {
       const watcher = watch(directory, () => touch(directory));
@@ -109,8 +109,8 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" || code === "ENOTDIR") return false;
-      if (!isTold) unwatched(messageOf(error));
-      [isTold, isRefused] = [true, true];
+      if (!isReported) unwatched(messageOf(error));
+      [isReported, isRefused] = [true, true];
       return false;
     }
   };
@@ -119,7 +119,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     watched.delete(directory);
   };
 
-  /** Watches the directories that are there, each as it is now. */
+  /** Watches exactly the followed directories that exist. A directory that was replaced is watched anew. */
   const keepWatches = (): void => {
     const wanted = new Map<string, string>();
     for (const seen of followed.values()) {
@@ -128,7 +128,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     for (const [directory, { inode }] of [...watched]) if (wanted.get(directory) !== inode) shut(directory);
     isRefused = false;
     for (const [directory, inode] of wanted) {
-      // What has become of it until now, nobody told.
+      // Changes before the watch began were not reported.
       if (!watched.has(directory) && open(directory, inode)) touch(directory);
     }
   };
@@ -171,13 +171,13 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
   };
 }
 
-const watchBySystem: NonNullable<FileWatchOptions["watch"]> = (directory, told) =>
-  watchDirectory(directory, { persistent: false }, told);
+const watchBySystem: NonNullable<FileWatchOptions["watch"]> = (directory, onChange) =>
+  watchDirectory(directory, { persistent: false }, onChange);
 
 const GONE = "-";
 const DIRECTORY = "d:";
 
-/** Another exactly where the file is another one, or was written, or where it is not there any more. */
+/** Returns signatures that change if a file is written, replaced, created or deleted. */
 async function signaturesOf(files: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const signatures = new Map<string, string>();
   for (let start = 0; start < files.length; start += AT_ONCE) {

@@ -9,36 +9,36 @@ import type { Link } from "./link.ts";
 import { assetsOf } from "./load/assets.ts";
 import { toLogFields, toLogMessage } from "./log.ts";
 
-/** The module's context, and what the service answers to it. */
+/** The module's context, and the handling of the service's answers to it. */
 export interface Context {
   readonly ctx: ModuleContext;
   answer(id: number, value: unknown): void;
   refuse(id: number, error: WireError): void;
-  /** Calls of others that have not been answered, by number. */
+  /** Ids of the module's calls that have not been answered. */
   readonly calls: ReadonlySet<number>;
-  /** From now on calls that nothing runs for which could be waited for are kept back. */
+  /** From now on, delays the module's own calls: those that do not help to answer a call in progress. */
   hold(): void;
-  /** What was kept back goes on. */
+  /** Sends the delayed calls, and delays no more. */
   release(): void;
-  /** The instance is to stop. */
+  /** Aborts the context's signal, because the instance is to stop. */
   abort(): void;
 }
 
 export interface ContextOptions {
-  /** The id of the call that the running code helps to answer; 0: none, `EXPORTING`: it hands its state over. */
+  /** The id of the call that the running code helps to answer, 0 if there is no such call, or `EXPORTING`. */
   readonly callInProgress: () => number;
   readonly duty: Pick<Duty, "onServe" | "onRetire">;
-  /** A call of others was answered. */
+  /** Called when one of the module's calls was answered. */
   readonly onAnswered: () => void;
-  /** The module is told by this error that it may not act. */
+  /** Called with each error by which the service tells the module that it may not act. */
   readonly onRefused: (error: Error) => void;
 }
 
-/** In the place of a call's id, while the module hands its state over. */
+/** Used in the place of a call's id while the module exports its state. */
 export const EXPORTING = -1;
 
-/** Refusals that tell a module where it stands, and not that anything went wrong. */
-const OF_DUTY: ReadonlySet<string | undefined> = new Set([
+/** Errors about the module's position in a swap or a test. They do not mean that something went wrong. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set([
   "MODULE_FENCED",
   "DEPENDENCY_NOT_STUBBED",
   "SERVER_DRAINING",
@@ -111,7 +111,7 @@ export function createContext(
     answer: (id, value) => settle(id)?.resolve(value),
     refuse(id, wire) {
       const error = fromWire(wire);
-      if (OF_DUTY.has(wire.code)) onRefused(error);
+      if (REFUSALS.has(wire.code)) onRefused(error);
       settle(id)?.reject(error);
     },
     calls,
@@ -126,7 +126,7 @@ export function createContext(
   };
 }
 
-/** `root` is what a value that cannot be sent is called. */
+/** Converts a value so that it can be sent. `root` names the value in error messages. */
 export function toPayload(value: unknown, root: string): Payload {
   return value instanceof Uint8Array ? { binary: value } : { json: toJson(value, root) };
 }
@@ -136,10 +136,12 @@ export function fromPayload(payload: unknown): unknown {
   return binary ?? json;
 }
 
-/** Something else would be no message of the protocol, and never be answered. */
+/** Throws here, because the service would ignore a message with another type, and never answer it. */
 function asText(what: string, value: unknown): string {
   if (typeof value === "string") return value;
-  throw new TypeError(`${what} is ${value === null ? "null" : `a value of type ${typeof value}`}, not a text`);
+  throw new TypeError(
+    `${what} must be a string, but is ${value === null ? "null" : `a value of type ${typeof value}`}`,
+  );
 }
 
 function asMembers(what: string, value: unknown): Record<string, unknown> {
@@ -147,5 +149,5 @@ function asMembers(what: string, value: unknown): Record<string, unknown> {
   if (typeof members === "object" && members !== null && !Array.isArray(members)) {
     return members as Record<string, unknown>;
   }
-  throw new TypeError(`${what} is no object`);
+  throw new TypeError(`${what} must be an object`);
 }

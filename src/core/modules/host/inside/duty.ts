@@ -1,29 +1,31 @@
-/** Told that the instance begins to serve, or that it serves no more. */
+/** A listener of the module that is called when the instance begins, or ceases, to serve. */
 type DutyListener = () => unknown;
 
-/** Whether the instance serves, and whom in the module that is told. */
+/** Whether the instance serves, and the module's listeners. */
 export interface Duty {
-  /** What is returned takes the listener off again. One that comes while the instance serves is called at once. */
+  /** Adds a listener, and calls it soon if the instance serves now. The returned function removes it. */
   onServe(listener: DutyListener): () => void;
-  /** The same; one that comes when the instance has served, and does not any more, is called at once. */
+  /**
+   * Adds a listener, and calls it soon if the instance has served and does not any more. The returned function removes it.
+   */
   onRetire(listener: DutyListener): () => void;
-  /** It serves from now on. */
+  /** The instance serves from now on. */
   serve(): void;
-  /** It serves no more; nothing happens where it never has. */
+  /** The instance does not serve any more. Does nothing if it did not serve. */
   retire(): void;
 }
 
 interface DutyFailures {
-  /** A listener could not begin the work. */
+  /** Called if a listener of `onServe` fails. */
   readonly ofServe: (thrown: unknown) => void;
-  /** A listener could not end the work. */
+  /** Called if a listener of `onRetire` fails. */
   readonly ofRetire: (thrown: unknown) => void;
 }
 
 export function createDuty(failures: DutyFailures): Duty {
   const onServe = createListeners(failures.ofServe);
   const onRetire = createListeners(failures.ofRetire);
-  let duty: "none yet" | "serves" | "retired" = "none yet";
+  let duty: "not yet" | "serves" | "retired" = "not yet";
   return {
     onServe: (listener) => onServe.add(listener, () => duty === "serves"),
     onRetire: (listener) => onRetire.add(listener, () => duty === "retired"),
@@ -40,7 +42,7 @@ export function createDuty(failures: DutyFailures): Duty {
   };
 }
 
-/** Calls each listener in order of registration; what one throws, or rejects with, keeps none of the others from it. */
+/** Keeps listeners, which are called in the order of registration. A listener that fails does not affect the others. */
 function createListeners(failed: (thrown: unknown) => void) {
   const listeners = new Set<{ readonly call: DutyListener }>();
   const call = async (listener: DutyListener): Promise<void> => {
@@ -52,10 +54,10 @@ function createListeners(failed: (thrown: unknown) => void) {
   };
   return {
     add(listener: DutyListener, isDue: () => boolean): () => void {
-      if (typeof listener !== "function") throw new TypeError("a listener is a function");
+      if (typeof listener !== "function") throw new TypeError("the listener must be a function");
       const one = { call: listener };
       listeners.add(one);
-      // After what registers it has gone on: it may need what it gets here.
+      // The listener is called after the code that registers it, because it may need the returned function.
       if (isDue()) queueMicrotask(() => listeners.has(one) && isDue() && void call(listener));
       return () => void listeners.delete(one);
     },

@@ -7,33 +7,35 @@ import type { ToInstance } from "../wire/protocol.ts";
 const TURN_MS = 5;
 
 export interface InboxDeps {
-  /** Machine time. */
+  /** Machine time in ms. */
   now(): number;
-  /** Runs it once the event loop has read what there is to read. */
+  /** Calls `run` once the event loop has read the messages that have arrived. */
   later(run: () => void): void;
   handle(message: Exclude<ToInstance, { type: "cancel" }>): void;
-  /** Tells what runs that its caller has left; false where no such call runs. */
+  /** Cancels a request in progress, because its caller has left. Returns false if no such request is in progress. */
   cancel(id: number, reason: string): boolean;
-  /** The time of the request was over, or its caller had left, before it began. */
+  /** Called if the request's deadline had passed, or its caller had left, before it began. */
   drop(id: number): void;
 }
 
-/** What was sent to an instance and has not begun yet. */
+/** The queue of messages to an instance. */
 export interface Inbox {
-  /** Takes what was read, and the list with it. `more`: there is more to read at once, which must be seen before anything begins. */
+  /**
+   * Adds messages, and takes over the array. `more`: further messages have arrived. They must be read before any request
+   * begins.
+   */
   put(messages: ToInstance[], more: boolean): void;
 }
 
 /**
- * Has everything handled in the order in which it came, but for requests that nobody waits for any more: those are
- * dropped. A method that blocks the event loop keeps what comes after it from being read: the inbox lets the event loop
- * turn before it goes on.
+ * Creates a queue that handles messages in order, and drops requests that nobody waits for any more. While a method blocks
+ * the event loop, new messages are not read. So the inbox lets the event loop turn before it starts more requests.
  */
 export function createInbox({ now, later, handle, cancel, drop }: InboxDeps): Inbox {
   let queue: ToInstance[] = [];
   let next = 0;
-  let isPutOff = false;
-  /** Of calls that may be in the queue. */
+  let isPostponed = false;
+  /** Ids of cancelled requests that may be in the queue. */
   const cancelled = new Set<number>();
 
   const isOver = (message: ToInstance, time: number): message is Extract<ToInstance, { readonly deadline: number }> => {
@@ -51,7 +53,7 @@ export function createInbox({ now, later, handle, cancel, drop }: InboxDeps): In
       if (next === queue.length) break;
       time = now();
       if (time - start > TURN_MS) {
-        putOff();
+        postpone();
         return;
       }
     }
@@ -59,11 +61,11 @@ export function createInbox({ now, later, handle, cancel, drop }: InboxDeps): In
     next = 0;
     cancelled.clear();
   };
-  const putOff = (): void => {
-    if (isPutOff) return;
-    isPutOff = true;
+  const postpone = (): void => {
+    if (isPostponed) return;
+    isPostponed = true;
     later(() => {
-      isPutOff = false;
+      isPostponed = false;
       run();
     });
   };
@@ -75,8 +77,8 @@ export function createInbox({ now, later, handle, cancel, drop }: InboxDeps): In
       for (const message of messages) {
         if (message.type === "cancel" && !cancel(message.id, message.reason)) cancelled.add(message.id);
       }
-      if (more) putOff();
-      else if (!isPutOff) run();
+      if (more) postpone();
+      else if (!isPostponed) run();
     },
   };
 }

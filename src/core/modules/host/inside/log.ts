@@ -1,6 +1,6 @@
 import { messageIn } from "../values/json.ts";
+import { type Bounds, toReadable } from "../values/readable.ts";
 import { isError } from "../values/shapes.ts";
-import { type Bounds, toTold } from "../values/told.ts";
 
 /** Length of the message of an entry that a module logs; the rest is cut. @limit characters */
 const MAX_MESSAGE = 8192;
@@ -23,7 +23,7 @@ const BOUNDS: Bounds = {
   characters: MAX_FIELD_CHARS,
 };
 
-/** The message of a log entry, whatever it is. Never throws. */
+/** Converts any value to the message of a log entry. Never throws. */
 export function toLogMessage(message: unknown): string {
   const text = typeof message === "string" ? message : textOf(message);
   return (text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE)}…`).toWellFormed();
@@ -31,17 +31,18 @@ export function toLogMessage(message: unknown): string {
 
 function textOf(message: unknown): string {
   if (typeof message !== "object" || message === null) return String(message);
-  return isError(message) ? messageIn(message) : JSON.stringify(toTold(message, BOUNDS));
+  return isError(message) ? messageIn(message) : JSON.stringify(toReadable(message, BOUNDS));
 }
 
 /**
- * The fields of a log entry, whatever they are: each that cannot be told as it is becomes a text that says what it is, and
- * takes no other with it. An error by itself is the field `error`. Never throws.
+ * Converts any value to the fields of a log entry. A field that JSON does not have becomes a text that says what it is. An
+ * error in the place of the fields becomes the field `error`. Never throws.
  */
 export function toLogFields(fields: unknown): Record<string, unknown> {
   if (fields === undefined || fields === null) return {};
   const isOne = typeof fields !== "object" || isError(fields);
-  const told = toTold(isOne ? { [isError(fields) ? "error" : "fields"]: fields } : fields, BOUNDS);
-  if (typeof told === "object" && told !== null && !Array.isArray(told)) return told as Record<string, unknown>;
-  return { fields: told };
+  const readable = toReadable(isOne ? { [isError(fields) ? "error" : "fields"]: fields } : fields, BOUNDS);
+  if (typeof readable === "object" && readable !== null && !Array.isArray(readable))
+    return readable as Record<string, unknown>;
+  return { fields: readable };
 }

@@ -1,6 +1,6 @@
 import type { CallContext } from "../../api.ts";
 
-/** A call that is being answered, as its method sees it. Most methods never look at the signal: it is made when they do. */
+/** The context of a call in progress. The signal is created only if it is read, because most methods never read it. */
 export class OpenCall implements CallContext {
   #controller: AbortController | undefined;
   #cancelled: DOMException | undefined;

@@ -1,33 +1,36 @@
 import type { Pressure } from "../wire/protocol.ts";
 
-/** Taken before the module's code runs, which can put another function in its place. */
+/** Taken before the module's code runs, which can replace it. */
 const inTurn = setImmediate;
 
-/** What the module does now. */
+/** The activity of the module. */
 interface Activity {
-  /** Methods that run, whether or not somebody still waits for them. */
+  /** Number of methods that run, including those whose callers have left. */
   methods(): number;
-  /** Its own calls of others that have not been answered, by number. */
+  /** Ids of the module's calls that have not been answered. */
   calls(): ReadonlySet<number>;
-  /** From now on its own calls of others wait, but for those that a method makes which runs. */
+  /** From now on, delays the module's own calls, but not those of a method that runs. */
   hold(): void;
 }
 
-/** Waits for the moment in which nothing that a module has begun is under way, and does something in just that moment. */
+/** Waits for a quiet moment, in which no activity of the module is in progress, and runs some work exactly then. */
 export interface Quiet {
   /**
-   * `work` runs in a turn of its own in which no method runs, none of the module's own calls is under way, and all that
-   * follows from the answers of the last ones has run. From that turn on its own calls are held, those of `work` too.
+   * Runs `work` in a turn of the event loop in which no method runs, none of the module's calls is unanswered, and all code
+   * that follows from the last answers has run. From that turn on, the module's own calls are delayed, including those of
+   * `work`.
    *
-   * A module that calls others now and then, on a timer, has such turns by itself. One that always has a call under way has
-   * none before its further calls are held, for which the service presses.
+   * A module that makes calls now and then, on a timer, has such turns by itself. A module that always has a call in
+   * progress has such a turn only once its further calls are delayed. The service asks for that by `press`.
    */
   take(id: number, work: () => unknown): Promise<unknown>;
-  /** The service has waited for that turn long enough for this. */
+  /** The service has waited so long that the measure `how` is due. */
   press(id: number, how: Pressure): void;
-  /** A method has ended, or a call was answered. */
+  /** Must be called when a method has ended or a call was answered. */
   changed(): void;
-  /** Nobody waits for it any more; false where it has begun or was not asked for. Without an id: for none of them. */
+  /**
+   * Cancels the work with this id, or all work without an id. Returns false if there is no such work that has not begun.
+   */
   cancel(id?: number): boolean;
 }
 
@@ -60,7 +63,7 @@ export function createQuiet(activity: Activity): Quiet {
     const look = (): void => {
       if (isLooking) return;
       isLooking = true;
-      // What follows from an answer runs before that.
+      // Code that follows from an answer runs before this.
       inTurn(see);
     };
     waiting.set(id, {
@@ -73,7 +76,7 @@ export function createQuiet(activity: Activity): Quiet {
       },
       cancel() {
         waiting.delete(id);
-        reject(new Error("it was given up"));
+        reject(new Error("the wait was cancelled"));
       },
     });
     look();

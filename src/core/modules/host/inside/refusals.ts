@@ -1,12 +1,12 @@
-/** How far causes of an error are followed. */
+/** Levels of causes that are searched. */
 const DEPTH = 10;
 
-/** Knows the errors by which the service told the module that it may not act. */
+/** The errors by which the service told the module that it may not act. */
 export interface Refusals {
   add(error: Error): void;
   /**
-   * Whether something was thrown because of one: the error itself, or what was made of it, as told by its `cause`, or by
-   * all `errors` of several. Nobody has to answer for it: that a version serves no more is nothing that went wrong.
+   * Whether a thrown value was caused by such an error: it is the error itself, or its `cause` or all of its `errors` are.
+   * Such a value is not a fault: a version that does not serve any more may well be refused.
    */
   explain(thrown: unknown): boolean;
 }
@@ -26,7 +26,7 @@ export function createRefusals(): Refusals {
       try {
         return explains(thrown, DEPTH);
       } catch {
-        // It cannot be looked at.
+        // Reading the value threw.
         return false;
       }
     },

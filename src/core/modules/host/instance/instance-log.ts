@@ -9,10 +9,10 @@ import { createLogWindow, DROPPED } from "../values/log-window.ts";
  */
 const MAX_PER_SECOND = 1001;
 
-/** The log of one instance, which cannot flood the service's. */
+/** Returns the log of one instance, with a limited number of entries a second. */
 export function createInstanceLog(services: Pick<InstanceServices, "log">, clock: Clock): InstanceServices["log"] {
-  const tell = (dropped: number): void => services.log("warn", DROPPED, { dropped });
-  const mayPass = createLogWindow(MAX_PER_SECOND, () => clock.monotonic(), tell);
+  const logDropped = (dropped: number): void => services.log("warn", DROPPED, { dropped });
+  const mayPass = createLogWindow(MAX_PER_SECOND, () => clock.monotonic(), logDropped);
   return (level, message, fields) => {
     if (mayPass()) services.log(level, message, fields);
   };

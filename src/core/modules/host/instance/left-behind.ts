@@ -9,7 +9,7 @@ interface Left {
 export class LeftBehind {
   readonly #byId = new Map<number, Left>();
   readonly #byOrigin = new Map<unknown, Left>();
-  /** Origins of calls that never began, which was known before they were given up. */
+  /** Origins of calls that the instance dropped before their callers left. */
   readonly #dropped = new WeakSet<object>();
 
   get size(): number {
@@ -22,7 +22,7 @@ export class LeftBehind {
     if (origin !== undefined) this.#byOrigin.set(origin, left);
   }
 
-  /** A call that was not given up yet never began. */
+  /** Records that the method of a call never began, although its caller had not left. */
   drop(origin: unknown): void {
     if (typeof origin === "object" && origin !== null) this.#dropped.add(origin);
   }
@@ -31,13 +31,13 @@ export class LeftBehind {
     return this.#byId.get(id)?.origin;
   }
 
-  /** Undefined: no call of this origin is among them, nor was dropped. */
+  /** Returns undefined if no call of this origin is left behind or was dropped. */
   aftermath(origin: unknown): Promise<Aftermath> | undefined {
     if (this.#dropped.has(origin as object)) return Promise.resolve("DROPPED");
     return this.#byOrigin.get(origin)?.over.promise;
   }
 
-  /** Whether the call was among them. */
+  /** Records the end of a call. Returns whether its caller had left. */
   settle(id: number, aftermath: Aftermath): boolean {
     const left = this.#byId.get(id);
     if (left === undefined) return false;
@@ -47,7 +47,7 @@ export class LeftBehind {
     return true;
   }
 
-  /** The instance has ended. */
+  /** Records that the instance has ended. */
   end(): void {
     for (const id of [...this.#byId.keys()]) this.settle(id, "UNKNOWN");
   }

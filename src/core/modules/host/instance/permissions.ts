@@ -2,16 +2,19 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Launch } from "./start.ts";
 
-/** What runs first in every instance: inside/main.ts, generated as JavaScript, which starts in a third of the time. */
+/**
+ * The program that every instance starts with: inside/main.ts, generated as JavaScript, which starts three times as fast.
+ */
 export const BOOTSTRAP: string = fileURLToPath(
   new URL("../../../../../gen/stripped/core/modules/host/inside/main.js", import.meta.url),
 );
 
-/** All code of the service that an instance runs is below it. */
+/** Directory of all code of the service that an instance runs. */
 const OWN_CODE = dirname(dirname(BOOTSTRAP));
 
 /**
- * Flags of Node's permission model: nothing but reading the bootstrap and the assets, and what is granted. The code is sent.
+ * Returns the flags of Node's permission model. An instance may read the bootstrap and its assets, and do what is granted.
+ * It need not read the module's code, which the service sends.
  */
 export function permissionFlags({ grants, assetsDir }: Pick<Launch, "grants" | "assetsDir">): string[] {
   const { fsRead, fsWrite, net, childProcess } = grants;
@@ -22,7 +25,8 @@ export function permissionFlags({ grants, assetsDir }: Pick<Launch, "grants" | "
     ...(assetsDir === undefined ? [] : [`--allow-fs-read=${assetsDir}`]),
     ...fsRead.map((path) => `--allow-fs-read=${path}`),
     ...fsWrite.map((path) => `--allow-fs-write=${path}`),
-    // SQLite opens files past the permission model. The bootstrap has it ask where there are some that it may open.
+    // SQLite ignores the permission model. If the module may use files, the bootstrap checks them. Otherwise SQLite is
+    // disabled.
     ...(hasFiles ? [] : ["--no-experimental-sqlite"]),
     ...(net ? ["--allow-net"] : []),
     ...(childProcess ? ["--allow-child-process"] : []),

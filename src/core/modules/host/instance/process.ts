@@ -23,16 +23,16 @@ const CLOSED_MS = 1000;
 
 type StdioPlaces = ("ignore" | "pipe")[];
 
-/** Opens a channel to a new process, the leader of a group of its own. */
+/** Starts a process, which leads a process group of its own, and opens a channel to it. */
 export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper): Channel {
   const stdio = spec.grants.childProcess ? MARKED_STDIO : STDIO;
   const args = [
     ...permissionFlags(spec),
-    // Else a signal opens a port, by which whoever reaches it may run anything.
+    // Otherwise SIGUSR1 would open an inspector port, through which anybody could run code in the process.
     "--disable-sigusr1",
     `--max-old-space-size=${spec.maxHeapMb}`,
     BOOTSTRAP,
-    // To be closed by the bootstrap. Those that it has in the place of them are its own.
+    // The bootstrap closes these descriptors. The lower ones are already replaced by the process's own streams.
     ...inheritedDescriptors().flatMap((descriptor) => (descriptor < stdio.length ? [] : [String(descriptor)])),
   ];
   const child = spawn(process.execPath, args, {
@@ -42,7 +42,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     detached: true,
   });
   const watched = child.pid === undefined ? undefined : reaper.watch(rootOf(child, child.pid));
-  // Where the service may open no more files, there is not even a list.
+  // If the service cannot open more files, even the list of streams is missing.
   const pipe = (child.stdio as ChildProcess["stdio"] | undefined)?.[LINK_FD] as Socket | null | undefined;
   const writer = pipe ? createFrameWriter(pipe) : undefined;
   let outOfMemory = false;
@@ -52,10 +52,10 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     if (ended) return;
     ended = true;
     stopWatching();
-    // What it has started must not outlive it.
+    // Processes that the module has started must not outlive it.
     if (spec.grants.childProcess) killGroup(child);
     watched?.ended();
-    // Its answers, and why it ended, may be in the pipe still.
+    // The pipe may still contain its answers, and the reason for its ending.
     whenRead(pipe, () => events.ended(description, isOfMachine));
   };
   const stopWatching =
@@ -76,7 +76,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     pipe?.destroy();
   };
   const broken = (why: string): void => {
-    events.line("stderr", `the module wrote to the service's pipe: it is ended: ${why}`);
+    events.line("stderr", `the module is killed because it wrote invalid data to the service's pipe: ${why}`);
     if (!ended) killGroup(child);
   };
   const read = createFrameReader(
@@ -87,7 +87,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
     broken,
   );
   if (pipe && writer) takeInTurns(pipe, read, () => !ended && isFull(writer));
-  // It is gone, which its exit tells.
+  // An error means that the process has ended, which `exit` reports.
   pipe?.on("error", () => {});
   pipe?.once("close", () => systemClock.setTimer(CLOSED_MS, () => kill("it closed the pipe to the service")));
   child.on("error", (error) => {
@@ -129,7 +129,7 @@ export function openProcess(spec: Launch, events: ChannelEvents, reaper: Reaper)
   };
 }
 
-/** Calls back when all is read that is in the pipe of a process that has ended. */
+/** Calls `then` when everything in the pipe of an ended process has been read. */
 function whenRead(pipe: Socket | null | undefined, then: () => void): void {
   if (!pipe || pipe.readableEnded || pipe.destroyed) {
     then();
@@ -152,7 +152,7 @@ const MARKED_STDIO: StdioPlaces = Array.from({ length: MARK_FD + 1 }, (_, fd) =>
 
 function rootOf(child: ChildProcess, pid: number): Root {
   const mark = (child.stdio as ReadonlyArray<unknown>)[MARK_FD] as Socket | undefined;
-  // Nobody talks through it: that the others hold their end is all that it is for.
+  // Nothing is sent through this pipe. It serves only to recognize the processes that hold its other end.
   mark?.destroy();
   return {
     type: "process",
@@ -162,12 +162,15 @@ function rootOf(child: ChildProcess, pid: number): Root {
   };
 }
 
-/** By its group and only while it is known to live, or to have just ended: a number alone may be another's by now. */
+/**
+ * Kills the process group. This is called only while the process runs or has just ended, because later its number may
+ * belong to another process.
+ */
 function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch {
-    // Nobody of the group is left.
+    // No process of the group is left.
   }
 }

@@ -9,13 +9,16 @@ import type { FromInstance } from "../wire/protocol.ts";
 type Request = Extract<FromInstance, { type: "call" | "flag" }>;
 type CallRequest = Extract<Request, { type: "call" }>;
 
-/** What a module asks of the service. */
+/** Handles what a module asks of the service. */
 export interface Requests {
-  /** Does it, and sends the module what came of it. */
+  /** Does what is asked, and sends the module the answer. */
   serve(request: Request): Promise<void>;
-  /** Calls under way that it makes of its own accord: to answer none that still runs. `gateway.place_order`. */
+  /**
+   * The module's own calls that have not been answered, such as `gateway.place_order`: those that do not help to answer a
+   * call whose method still runs.
+   */
   ownCalls(): readonly string[];
-  /** Resolves when the calls are answered that are under way now. */
+  /** Resolves when all calls that are unanswered now have been answered. */
   answered(): Promise<void>;
 }
 
@@ -25,7 +28,7 @@ export interface Requests {
  */
 const MAX_UNDER_WAY = 10_000;
 
-/** Does what a module asks of the service, from its start on; `gone`: it has ended. */
+/** Creates the handler of one instance's requests. `gone` is aborted when the instance has ended. */
 export function createRequests(
   name: string,
   services: InstanceServices,
@@ -76,7 +79,7 @@ function overloaded(name: string, in_flight: number, { unread }: Channel): Helio
   return HeliosError.of("MODULE_OVERLOADED", { name, in_flight, queued: unread });
 }
 
-/** What it asked for was done: to be told that it may ask again, it would do it twice. */
+/** The request was carried out. An error that says the call may be retried would make the module do it twice. */
 function answerLost(name: string, request: Request): HeliosError {
   const [dependency, method] = request.type === "call" ? [request.dependency, request.method] : ["flags", "isEnabled"];
   return HeliosError.of("MODULE_ANSWER_LOST", { name, dependency, method });
@@ -85,7 +88,7 @@ function answerLost(name: string, request: Request): HeliosError {
 function refusalOf(thrown: unknown): WireError {
   if (!(thrown instanceof HeliosError)) return toWire(thrown);
   const { name, message, reason } = thrown;
-  // Names that the module has given come back in it, and lists of others.
+  // The error may repeat long names that the module gave, or list many others.
   const texts = Object.entries(thrown.metadata).map(([key, text]) => [key, cut(text, MAX_REFUSAL_TEXT)] as const);
   const metadata = Object.fromEntries(texts);
   return { name, message: cut(message, MAX_REFUSAL_TEXT), stack: "", code: reason, metadata };

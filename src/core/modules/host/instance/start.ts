@@ -14,19 +14,19 @@ import { LiveInstance } from "./instance.ts";
 import { createInstanceLog } from "./instance-log.ts";
 import { createRequests } from "./requests.ts";
 
-/** An instance to start, and the code that it runs. */
+/** An instance to start, with its code. */
 export interface Launch extends InstanceSpec {
-  /** The modules root: absolute, links followed. */
+  /** The modules root: absolute, with links followed. */
   readonly root: string;
   readonly code: Artifact;
-  /** Where its assets lie, each at its path; absolute, links followed. Undefined: it has none. */
+  /** Directory of its assets, each at its path: absolute, with links followed. Undefined: it has no assets. */
   readonly assetsDir: string | undefined;
 }
 
-/** Opens the channel to a new process or thread. */
+/** Starts a process or thread, and opens the channel to it. */
 export type Open = (spec: Launch, events: ChannelEvents) => Channel;
 
-/** Brings a module to life; see `ModuleHost.start`. `onChannel` is told of the channel as soon as there is one. */
+/** Starts an instance of a module; see `ModuleHost.start`. `onChannel` is called with the channel as soon as it exists. */
 export function startInstance(
   spec: Launch,
   services: InstanceServices,
@@ -62,15 +62,15 @@ export function startInstance(
     const cannotStart = (problem: string): HeliosError =>
       HeliosError.of("MACHINE_FAULT", { problem: `start module ${spec.name}: ${problem}` });
     const giveUp = (error: HeliosError): void => {
-      // Rejected when it has ended, so that nothing is left running then.
+      // The start rejects only after the instance has ended, so that nothing is left running then.
       failure ??= error;
       channel.kill();
     };
     const starting = (message: FromInstance): void => {
-      // Given up, it may have been on its way all the same.
+      // This message may have been sent before the instance was killed.
       if (failure !== undefined) return;
       if (message.type === "step") step = message.step;
-      else if (message.type === "failed") giveUp(loadFailed(tell(message.error), message.error));
+      else if (message.type === "failed") giveUp(loadFailed(format(message.error), message.error));
       else if (message.type === "invalid") giveUp(invalid(spec, message.problem));
       else if (message.type === "ready") {
         timer.cancel();
@@ -86,19 +86,23 @@ export function startInstance(
     };
     const isFlood = createFloodGate(() => clock.monotonic());
     const take = (message: FromInstance | undefined): void => {
-      if (message === undefined) log("warn", "the module sent something that is not of the protocol", {});
+      if (message === undefined) log("warn", "the module sent a message that does not follow the protocol", {});
       else if (message.type === "log") log(message.level, message.message, message.fields);
-      else if (message.type === "fatal") uncaught = `uncaught: ${tell(message.error)}`;
+      else if (message.type === "fatal") uncaught = `uncaught: ${format(message.error)}`;
       else if (message.type === "spawned") channel.startedProcess?.(message.pid);
       else if (instance === undefined) starting(message);
     };
-    /** Gives the instance what is for it; whether it was asked for that. */
+    /** Passes a message to the instance. Returns whether the service asked for it. */
     const isAskedFor = (message: FromInstance): boolean =>
       instance?.receive(message) === true && (message.type !== "pong" || watchdog?.ponged() === true);
-    const unasked = (): void => {
+    const countUnasked = (): void => {
       if (isFlooding || !isFlood()) return;
       isFlooding = true;
-      services.log("error", "the module floods the service with messages that nobody asked for: it is ended", {});
+      services.log(
+        "error",
+        "the module is killed because it floods the service with messages that nobody asked for",
+        {},
+      );
       channel.cutOff("it flooded the service with messages");
     };
     const events: ChannelEvents = {
@@ -107,10 +111,10 @@ export function startInstance(
       message(value) {
         if (isFlooding) return;
         const message = fromInstance(value);
-        watchdog?.heard(message !== undefined && ANSWERS.has(message.type));
+        watchdog?.heard(message !== undefined && FROM_EVENT_LOOP.has(message.type));
         if (message?.type === "call" || message?.type === "flag") void requests.serve(message);
         else if (message === undefined || !isAskedFor(message)) {
-          unasked();
+          countUnasked();
           take(message);
         }
       },
@@ -119,7 +123,7 @@ export function startInstance(
           (usage) => {
             if (holdsTooMuch(usage, spec.maxHeapMb)) channel.kill("out of memory");
           },
-          // One that does not answer is the watchdog's, or gets to the limit at which nobody asks it.
+          // An instance that does not answer is left to the watchdog, or is killed at the higher limit.
           () => {},
         );
       },
@@ -171,8 +175,8 @@ export function startInstance(
  */
 const COLLECT_TIMEOUT_MS = 10_000;
 
-/** What a module's code cannot send without its event loop. */
-const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set([
+/** Messages that an instance can send only if its event loop turns. */
+const FROM_EVENT_LOOP: ReadonlySet<FromInstance["type"]> = new Set([
   "output",
   "late",
   "state",
@@ -182,7 +186,7 @@ const ANSWERS: ReadonlySet<FromInstance["type"]> = new Set([
   "pong",
 ]);
 
-function tell({ name, message }: WireError): string {
+function format({ name, message }: WireError): string {
   return name === "Error" ? message : `${name}: ${message}`;
 }
 

@@ -25,17 +25,17 @@ const END_TIMEOUT_MS = 1000;
  */
 const MAX_WAITING = 32_768;
 
-/** Each has a name of its own, by which the kernel knows it. */
+/** Gives each thread a name of its own, by which it is found in /proc. */
 let threads = 0;
 
 export interface ThreadDeps {
   readonly clock: Clock;
-  /** Told of each thread that no force ended, and of each of those that ended all the same. */
+  /** Called with 1 when a thread could not be killed in time, and with -1 when such a thread has ended after all. */
   stranded(change: 1 | -1): void;
   readonly reaper: Reaper;
 }
 
-/** Opens a channel to a new thread of this process. */
+/** Starts a thread of this process, and opens a channel to it. */
 export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps): Channel {
   const { clock, stranded, reaper } = deps;
   threads += 1;
@@ -77,10 +77,10 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     if (ended || killed) return;
     killed = true;
     failure ??= because;
-    // What it waits for may be one of them.
+    // The thread may be waiting for a process that it has started.
     watched?.sweep();
     void worker.terminate();
-    // What has arrived by then is taken first: the service itself may have been busy for so long.
+    // Messages that have arrived by then are read first. The service itself may have been busy for so long.
     timer = clock.setTimer(END_TIMEOUT_MS, () => setImmediate(strand));
   };
   const cutOff = (because: string): void => {
@@ -101,9 +101,9 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     if (!ended) events.message(fromPost(posted, events));
   };
   const turns = inTurns(take, MAX_WAITING, () => cutOff("it sent more than the service can take"));
-  // Of its own, and not the worker's: it can be closed, whatever is still in it.
+  // This port is used instead of the worker's own, because it can be closed even if it still contains messages.
   port.on("message", (posted) => turns.put(posted));
-  // The module's own code alone uses that one: whatever it says is not of the protocol.
+  // Only the module's own code sends messages here, and none of them follows the protocol.
   worker.on("message", () => turns.put(undefined));
   worker.on("error", (error: unknown) => {
     const outOfMemory = (error as { code?: string } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";

@@ -7,7 +7,7 @@ import { readLines } from "../wire/channel.ts";
 import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";
 
-/** main.ts, generated as JavaScript. */
+/** The program of the reaper: main.ts, generated as JavaScript. */
 const MAIN = fileURLToPath(new URL("../../../../../gen/stripped/core/modules/host/reaper/main.js", import.meta.url));
 /**
  * Time until the reaper (the helper process that ends what modules have started) is started again after a crash.
@@ -17,27 +17,27 @@ const RESTART_DELAY_MS = 100;
 /** Time that the reaper may take to end; then it is killed. @limit ms */
 const END_TIMEOUT_MS = 5000;
 
-/** Ends what modules have started, and the modules themselves where the service is killed. */
+/** Kills the processes that modules have started. If the service is killed, it kills the modules as well. */
 export interface Reaper {
   watch(root: Root): Watched;
-  /** Ends whatever is left of what it watches. Nothing may be watched any more. */
+  /** Kills whatever is left of the watched processes, and stops the reaper. Do not call `watch` afterwards. */
   close(): Promise<void>;
 }
 
-/** One process or thread that is watched. */
+/** A watched process or thread. */
 export interface Watched {
-  /** A process that the thread says it has started; believed of none that lives and is not this process's child. */
+  /** The thread says that it has started this process. A running process that is not a child of this one is ignored. */
   child(pid: number): void;
-  /** Ends what it has started. */
+  /** Kills the processes that it has started. */
   sweep(): void;
-  /** It has ended. */
+  /** Records that it has ended, and kills the processes that it has started. */
   ended(): void;
 }
 
-/** The reaper's process starts with the first that is watched, and again where it is killed. */
+/** Creates a reaper. Its process starts when something is first watched, and again after it was killed. */
 export function createReaper(clock: Clock): Reaper {
   const roots = new Map<number, Root>();
-  /** Those of them that have ended, until the reaper says that it has looked at what they left. */
+  /** Roots that have ended, until the reaper has swept what they left. */
   const ended = new Set<number>();
   let lastId = 0;
   let closed = false;
@@ -66,7 +66,7 @@ export function createReaper(clock: Clock): Reaper {
     };
     child.once("exit", gone);
     child.once("error", gone);
-    // It is gone, which its exit tells.
+    // An error means that the reaper has ended, which `exit` reports.
     child.stdin?.on("error", () => {});
     readLines(child.stdout, (line) => {
       ended.delete(Number(line));
@@ -74,11 +74,11 @@ export function createReaper(clock: Clock): Reaper {
     });
     child.unref();
     for (const stream of [child.stdin, child.stdout]) (stream as Socket | null | undefined)?.unref();
-    for (const [id, root] of roots) tell({ type: "root", id, root });
-    for (const id of ended) tell({ type: "ended", id });
+    for (const [id, root] of roots) send({ type: "root", id, root });
+    for (const id of ended) send({ type: "ended", id });
   };
 
-  const tell = (order: Order): void => {
+  const send = (order: Order): void => {
     if (reaper?.stdin?.writable) reaper.stdin.write(`${JSON.stringify(order)}\n`);
   };
 
@@ -88,24 +88,24 @@ export function createReaper(clock: Clock): Reaper {
       const id = lastId;
       roots.set(id, root);
       if (reaper === undefined) start();
-      else tell({ type: "root", id, root });
+      else send({ type: "root", id, root });
       return {
         child(pid) {
           const found = readProcess(pid);
           const isOther = pid === reaper?.pid || [...roots.values()].some((one) => one.pid === pid);
           if (isOther || (found !== undefined && found.parent !== process.pid)) return;
-          tell({ type: "child", id, pid, ...(found === undefined ? {} : { start: found.start }) });
+          send({ type: "child", id, pid, ...(found === undefined ? {} : { start: found.start }) });
         },
-        sweep: () => tell({ type: "sweep", id }),
+        sweep: () => send({ type: "sweep", id }),
         ended() {
           ended.add(id);
-          tell({ type: "ended", id });
+          send({ type: "ended", id });
         },
       };
     },
 
     async close() {
-      // One that was killed just before has left its work to the next.
+      // If the reaper was just killed, a new one does its work.
       start();
       closed = true;
       const child = reaper;

@@ -1,5 +1,5 @@
-// A process beside the service that lives as long as the service's end of a pipe is open. Then it ends whatever module
-// processes are left: one whose event loop is blocked does not see that the service is gone.
+// The reaper: a process that runs until the service closes its end of a pipe. Then the reaper kills the module processes
+// that are left. A module whose event loop is blocked would not notice that the service is gone.
 import { setRepeatingTimer, systemClock } from "../../../../kernel/clock.ts";
 import { Family } from "./family.ts";
 import type { Order } from "./orders.ts";
@@ -12,10 +12,10 @@ import { readProcesses } from "./processes.ts";
 const LOOK_INTERVAL_MS = 500;
 
 const families = new Map<number, Family>();
-/** Of roots that have ended: looked at once more. */
+/** Families whose roots have ended. They are swept once more. */
 const left = new Set<Family>();
 
-function obey(order: Order): void {
+function handle(order: Order): void {
   switch (order.type) {
     case "root":
       families.set(order.id, new Family(order.root));
@@ -58,11 +58,12 @@ process.stdin.setEncoding("utf8");
 process.stdin.on("data", (chunk: string) => {
   const lines = (rest + chunk).split("\n");
   rest = lines.pop() ?? "";
-  for (const line of lines) obey(JSON.parse(line) as Order);
+  for (const line of lines) handle(JSON.parse(line) as Order);
 });
 process.stdin.once("close", end);
 process.stdin.on("error", () => {});
-// Nobody is there to hear it.
+// The service may be gone.
 process.stdout.on("error", () => {});
-// Whoever ends the service's whole group means the service, which has not ended its modules then.
+// Such a signal may be sent to the service's whole process group. It is meant for the service, and its modules still run
+// then.
 for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => {});

@@ -1,22 +1,22 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** A process as the kernel tells of it. */
+/** A process, as /proc shows it. */
 export interface ProcessInfo {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** It has ended, and nobody has asked after it. */
+  /** The process has ended, but its parent has not read its exit status. */
   readonly zombie: boolean;
-  /** When it started, in ticks since the machine did: with the pid, it is of this process and of no later one. */
+  /** Start time, in ticks since the machine was started. Together with the pid, it identifies the process. */
   readonly start: string;
 }
 
-/** What the kernel tells of a process; undefined where there is none, or where the kernel tells nothing. */
+/** Reads a process from /proc. Returns undefined if the process or /proc does not exist. */
 export function readProcess(pid: number): ProcessInfo | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any characters.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, parent, group, session] = fields;
     return {
@@ -34,7 +34,7 @@ export function readProcess(pid: number): ProcessInfo | undefined {
 
 export type ProcessTable = ReadonlyMap<number, ProcessInfo>;
 
-/** All processes that there are; none where the kernel tells nothing. */
+/** Reads all processes. Empty if there is no /proc. */
 export function readProcesses(): ProcessTable {
   const table = new Map<number, ProcessInfo>();
   for (const name of namesIn("/proc")) {
@@ -44,7 +44,7 @@ export function readProcesses(): ProcessTable {
   return table;
 }
 
-/** The processes that a thread has started and that live. */
+/** Returns the running processes that a thread has started. */
 export function childrenOfThread(pid: number, tid: number): number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${tid}/children`, "latin1");
@@ -54,7 +54,7 @@ export function childrenOfThread(pid: number, tid: number): number[] {
   }
 }
 
-/** The kernel's id of this process's thread of that name. */
+/** Returns the kernel's id of the thread of this process that has this name. */
 export function findThread(name: string): number | undefined {
   const isNamed = (tid: string): boolean => {
     try {
@@ -67,7 +67,7 @@ export function findThread(name: string): number | undefined {
   return tid === undefined ? undefined : Number(tid);
 }
 
-/** What is behind a file descriptor of a process, by a name of its own; undefined where there is none. */
+/** Returns an identifier of the file that a process has open at a descriptor, or undefined if it has none. */
 export function readDescriptor(pid: number, fd: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`);

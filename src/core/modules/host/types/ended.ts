@@ -2,12 +2,13 @@ import type { Ending, Instance } from "./host.ts";
 
 type Listener = (ending: Ending) => void;
 
-/** Undefined: it has ended. */
+/** The listeners of each instance. The value is undefined once the instance has ended. */
 const listening = new WeakMap<Pick<Instance, "ended">, Set<Listener> | undefined>();
 
 /**
- * Calls `listener` when an instance has ended, at once where it has. What is returned takes the listener off: an instance
- * may serve for months, and what hangs on `ended` stays there as long.
+ * Calls `listener` when an instance has ended, and soon if it has already ended. The returned function removes the
+ * listener. Use this instead of `ended.then`: an instance may serve for months, and a promise keeps its callbacks that
+ * long.
  */
 export function onEnd(instance: Pick<Instance, "ended">, listener: Listener): () => void {
   if (!listening.has(instance)) {
@@ -23,7 +24,7 @@ export function onEnd(instance: Pick<Instance, "ended">, listener: Listener): ()
     void instance.ended.then(listener);
     return () => {};
   }
-  // The same function may listen twice.
+  // A caller may add the same function twice, so each registration needs its own identity.
   const own: Listener = (ending) => listener(ending);
   listeners.add(own);
   return () => listeners.delete(own);

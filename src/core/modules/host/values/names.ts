@@ -1,4 +1,4 @@
-/** `placeOrder` as `place_order`; a name that is in snake_case as it is. */
+/** Converts `placeOrder` to `place_order`. A name in snake_case stays as it is. */
 export function snakeCase(name: string): string {
   return name
     .replace(/([\p{Ll}\p{N}])(\p{Lu})/gu, "$1_$2")
@@ -6,19 +6,19 @@ export function snakeCase(name: string): string {
     .toLowerCase();
 }
 
-/** `place_order` as `placeOrder`; underscores at the ends, and several in a row, stay. */
+/** Converts `place_order` to `placeOrder`. Underscores at the ends, and several in a row, stay. */
 export function camelCase(name: string): string {
   return name.replace(/(?<=[^_])_([\p{Ll}\p{N}])/gu, (part, first: string) => {
     const upper = first.toUpperCase();
-    // Some letters have no capital of their own: that of a dotless i is the one of i.
+    // Some letters have no capital of their own. The capital of a dotless i, for example, is that of i.
     return upper.toLowerCase() === first ? upper : part;
   });
 }
 
 /**
- * Every name by which one of these methods can be called, with the name that its class gives it: that one, and the same in
- * camelCase and in snake_case. A name that the class gives is of that method alone, and one that two methods would
- * have by their other spellings is of neither.
+ * Maps each spelling by which one of these methods can be called to the name in its class. The spellings of a method are
+ * this name, and the same in camelCase and in snake_case. A name that a class gives always means that method. A converted
+ * spelling that two methods would share means neither of them.
  */
 export function spellingsOf(methods: readonly string[]): ReadonlyMap<string, string> {
   const others = new Map<string, string | undefined>();
@@ -34,7 +34,7 @@ export function spellingsOf(methods: readonly string[]): ReadonlyMap<string, str
   return spellings;
 }
 
-/** Whether two names are of the same one of these methods. */
+/** Whether two names mean the same one of these methods. */
 export function isSameMethod(methods: readonly string[], one: string, other: string): boolean {
   if (one === other) return true;
   if (letters(one) !== letters(other)) return false;
@@ -42,5 +42,5 @@ export function isSameMethod(methods: readonly string[], one: string, other: str
   return spellings.has(one) && spellings.get(one) === spellings.get(other);
 }
 
-/** What all spellings of a name have in common. */
+/** Returns the letters that all spellings of a name have in common. */
 const letters = (name: string): string => name.replaceAll("_", "").toLowerCase();

@@ -2,16 +2,16 @@ import { types } from "node:util";
 import { messageIn, placeText } from "./json.ts";
 import { aName, hiddenProblem, isEmpty, isPlainObject } from "./shapes.ts";
 
-/** Where a part of a state is: the way back to its root. */
+/** The place of a part of a state, linked to the place of its parent. */
 interface Place {
   readonly above: Place | undefined;
   readonly step: string | number;
 }
 
 /**
- * Refuses a state of which a structured clone would not have all, by a TypeError that names the place: functions, symbols,
- * promises, proxies, shared memory and the like, and objects that show nothing of what they hold, of which it would make
- * empty ones.
+ * Throws a TypeError that names the place if a structured clone of the state would fail or lose something. This refuses
+ * functions, symbols, promises, proxies, shared memory and the like, and objects whose content cannot be read, which a
+ * clone would make empty.
  */
 export function checkState(state: unknown): void {
   const seen = new Set<object>();
@@ -69,7 +69,7 @@ export function checkState(state: unknown): void {
   for (let next = open.pop(); next !== undefined; next = open.pop()) lookInside(next.value, next.place);
 }
 
-/** What keeps an object by itself, whatever is in it, from being handed over. */
+/** Returns why an object cannot be handed over, whatever its members are, or undefined if it can. */
 function problemOf(object: object): string | undefined {
   if (types.isProxy(object)) return "is a Proxy, which cannot be handed over; make a plain object of it";
   if (types.isSharedArrayBuffer(object)) return SHARED;
@@ -93,7 +93,7 @@ function memoryProblem(buffer: ArrayBufferLike): string | undefined {
   return (buffer as ArrayBuffer).detached ? "is memory that was transferred" : undefined;
 }
 
-/** Whether nothing in an object can keep it from being handed over. */
+/** Whether an object has no members that must be checked. */
 function isWhole(object: object): boolean {
   return (
     types.isArrayBufferView(object) ||
@@ -104,10 +104,10 @@ function isWhole(object: object): boolean {
   );
 }
 
-/** Items of a list that are looked for, one by one, before it is taken for one that has few. */
+/** Longest list whose items are always visited by index. */
 const LOOKED_AT = 1000;
 
-/** Whether a list has its items, and none of them is a hole, as far as its ends tell. */
+/** Whether a list is visited by index. A longer list is taken as sparse if its first or last item is missing. */
 function isDense(list: readonly unknown[]): boolean {
   return list.length <= LOOKED_AT || (0 in list && list.length - 1 in list);
 }

@@ -1,6 +1,6 @@
 import type { WireError } from "./wire-error.ts";
 
-/** What of an error that a module threw goes into the metadata of the error that tells of it, its message left out. */
+/** Metadata about an error that a module threw: its parts without the message, in the error that the service returns. */
 export interface Thrown {
   readonly error_name: string;
   readonly error_code?: string;

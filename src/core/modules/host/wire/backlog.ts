@@ -24,28 +24,28 @@ const MOST_UNREAD_MESSAGES = 131_072;
  */
 const MOST_UNREAD_BYTES = 512 * 1024 * 1024;
 
-/** What was sent to an instance and was not read by it. */
+/** The messages that were sent to an instance and have not been read by it. */
 export interface Unread {
   readonly messages: number;
   readonly bytes: number;
 }
 
-/** Whether a message of so many bytes may be sent: a call, or the answer of one, not where too much waits. */
+/** Whether a message of this size may be sent. Only calls and answers are ever refused. */
 export function mayBeSent({ type }: ToInstance, size: number, { messages, bytes }: Unread): boolean {
   if ((type !== "call" && type !== "answer") || messages === 0) return true;
   if (type === "answer") return bytes + size <= MAX_UNANSWERED_BYTES;
   return messages < MAX_UNREAD_MESSAGES && bytes + size <= MAX_UNREAD_BYTES;
 }
 
-/** Whether so much waits to be read by an instance that what it asks for is not done, or not looked at, before. */
+/** Whether an instance has so many unread messages that the service does nothing more for it until it has read some. */
 export function isFull({ messages, bytes }: Unread): boolean {
   return messages >= MAX_UNREAD_MESSAGES || bytes >= MAX_UNREAD_BYTES;
 }
 
-/** Whether an instance asks and never reads what it is told. */
+/** Whether an instance has so many unread messages that it must be killed. */
 export function isDeaf({ messages, bytes }: Unread): boolean {
   return messages >= MOST_UNREAD_MESSAGES || bytes >= MOST_UNREAD_BYTES;
 }
 
-/** How an instance that is deaf is ended. */
+/** Description of the ending of such an instance. */
 export const DEAF = "it did not read what it was sent";

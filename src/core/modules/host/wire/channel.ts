@@ -1,38 +1,44 @@
 import type { Awaited } from "./frames.ts";
 import type { ToInstance } from "./protocol.ts";
 
-/** What a channel tells of its other side. */
+/** The events of a channel. */
 export interface ChannelEvents extends Awaited {
-  /** Anything at all. */
+  /** The instance sent a message, which may be any value. */
   message(value: unknown): void;
   /** A line that the module wrote to its standard output or error. */
   line(stream: "stdout" | "stderr", line: string): void;
-  /** It may hold more memory than it is allowed: its garbage, if collected, would tell. */
+  /** The instance may use too much memory. Only a garbage collection can show whether it does. */
   memoryHigh(): void;
-  /** Once, last: how it ended; for people. `isOfMachine`: it was the machine that kept it from being started. */
+  /**
+   * The last event, which comes once: the instance has ended. `description` is for readers. `isOfMachine`: the machine
+   * could not start it.
+   */
   ended(description: string, isOfMachine?: boolean): void;
 }
 
-/** The way to one instance, whatever it lives in. */
+/** The connection to an instance in a process or a thread. */
 export interface Channel {
   /**
-   * Throws what cannot be sent; does nothing once the other side has ended. False: a call, or the answer of one, was not
-   * sent, since too much waits to be read by the other side.
+   * Sends a message. Returns false if a call or an answer was not sent because the instance has too many unread messages.
+   * Throws if the message cannot be sent. Does nothing once the instance has ended.
    */
   send(message: ToInstance): boolean;
-  /** Messages that the other side has not read yet. */
+  /** Number of messages that the instance has not read. */
   readonly unread: number;
-  /** Whether these are so many that nothing is done for the other side before it has read some. */
+  /** Whether these are so many that the service does nothing more for the instance until it has read some. */
   readonly isFull: boolean;
-  /** Ends the other side by force; `because`: how its ending is told, where it was not ending already. */
+  /** Kills the instance. `because` describes its ending, unless it was ending already. */
   kill(because?: string): void;
-  /** The same, and takes nothing more of what it has sent. */
+  /** Kills the instance, and ignores the messages that it has sent. */
   cutOff(because: string): void;
-  /** The other side says that it has started a process. */
+  /** The instance says that it has started a process. */
   startedProcess?(pid: number): void;
 }
 
-/** Splits what a stream brings into lines, the last of them when it ends; very long ones are cut. */
+/**
+ * Calls `line` with each line of a stream that is not empty, including the last one without a line break. Long lines are
+ * cut.
+ */
 export function readLines(stream: NodeJS.ReadableStream | null | undefined, line: (text: string) => void): void {
   let rest = "";
   stream?.setEncoding("utf8");

@@ -5,14 +5,14 @@
 const MAX_DEPTH = 256;
 const SHALLOW = 16_384;
 
-/** Throws a RangeError for JSON text that is nested too deeply: to read 4 MiB of that takes seconds. */
+/** Throws a RangeError for JSON text that is nested too deeply. Parsing 4 MiB of such text would take seconds. */
 export function refuseDeep(text: string | Uint8Array): void {
   if (typeof text === "string" && text.length > SHALLOW && depthOf(text) > MAX_DEPTH) {
     throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels`);
   }
 }
 
-/** Of what is no JSON, any number. */
+/** Returns the nesting of JSON text. For other text the result is meaningless. */
 function depthOf(text: string): number {
   let depth = 0;
   let deepest = 0;
@@ -35,7 +35,7 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-/** The place of the quote that ends the text which begins at `start`. */
+/** Returns the position of the quote that closes the string opened at `start`. */
 function endOfText(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);

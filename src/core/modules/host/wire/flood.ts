@@ -9,7 +9,7 @@ const UNASKED_PER_SECOND = 2000;
  */
 const UNASKED_AT_ONCE = 20_000;
 
-/** Counts what a module sends without being asked; true where it is too much. */
+/** Counts messages that the service did not ask for. The returned function returns true if there are too many. */
 export function createFloodGate(now: () => number): () => boolean {
   let level = 0;
   let before = now();

@@ -15,16 +15,16 @@ import {
 import { BYTES } from "./payload.ts";
 import type { FromInstance, ToInstance } from "./protocol.ts";
 
-// Messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the body. Node's
-// own channel would do something like it, but what a module writes to it can make the side that reads throw where nobody
-// can catch it.
+// The format of messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the
+// body. Node's own channel is not used, because a module could write to it what makes the reader throw where the error
+// cannot be caught.
 
 /** The file descriptor of the pipe in the process. */
 export const LINK_FD = 3;
 
 const HEAD_BYTES = 4;
 const KIND_BYTES = 1;
-/** Id, number, lengths of the method, the dependency and the keys, form of the payload. */
+/** Id, number, lengths of the method, the dependency and the keys, and form of the payload. */
 const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
 /**
  * Size of the state that a module hands over, and of a message to its process; a swap with a larger state fails. All
@@ -50,12 +50,12 @@ export const MAX_LOG_BYTES = 65_536;
  */
 const MAX_NAME_BYTES = 65_535;
 
-/** A message as it is sent. Throws what cannot be. */
+/** Encodes a message. Throws if it cannot be sent. */
 export function toFrame(message: ToInstance | FromInstance): Buffer {
   return packetFrame(toPacket(message) ?? [CLONE, 0, 0, "", "", BYTES, serialize(message), ""]);
 }
 
-/** Throws a RangeError where it is longer than the other side takes. */
+/** Encodes a packet. Throws a RangeError if it is larger than the other side accepts. */
 export function packetFrame([kind, id, number, method, dependency, form, content, keys]: Packet): Buffer {
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
   const methodBytes = nameBytes(method);
@@ -81,15 +81,15 @@ export function packetFrame([kind, id, number, method, dependency, form, content
   return frame;
 }
 
-/** Throws a RangeError where the name is longer than the other side takes. */
+/** Returns the bytes of a name. Throws a RangeError if it is longer than the other side accepts. */
 export function nameBytes(name: string): number {
   if (name === "") return 0;
   const bytes = Buffer.byteLength(name);
-  if (bytes > MAX_NAME_BYTES) throw new RangeError("a name is too long");
+  if (bytes > MAX_NAME_BYTES) throw new RangeError(`the name has ${bytes} bytes, more than ${MAX_NAME_BYTES}`);
   return bytes;
 }
 
-/** How large a message of each kind may be that a module sends. */
+/** Most bytes of a module's messages, by kind. */
 const MODULE_LIMITS: ReadonlyMap<number, number> = new Map([
   [OUTPUT, MAX_PAYLOAD_BYTES],
   [ASK, MAX_PAYLOAD_BYTES],
@@ -98,27 +98,27 @@ const MODULE_LIMITS: ReadonlyMap<number, number> = new Map([
   [LOG, MAX_LOG_BYTES],
 ]);
 
-/** How large a message may be; all kinds that only the service sends are bounded alike. */
+/** Returns the most bytes of a message. Kinds that only the service sends share one limit. */
 export function limitOf(kind: number): number {
   return MODULE_LIMITS.get(kind) ?? MAX_BYTES;
 }
 
-/** How large a message of a module may be. Throws a RangeError where no module sends this kind. */
+/** Returns the most bytes of a module's message. Throws a RangeError if modules do not send this kind. */
 export function moduleLimitOf(kind: number, awaited: Awaited): number {
   const limit = MODULE_LIMITS.get(kind);
-  if (limit === undefined) throw new RangeError(`no kind of message: ${kind}`);
+  if (limit === undefined) throw new RangeError(`unknown kind of message: ${kind}`);
   return kind === STATE && !awaited.isStateAwaited() ? MAX_LOG_BYTES : limit;
 }
 
 function packetAt(bytes: Buffer, start: number, end: number): Packet {
   let at = start + KIND_BYTES + FIXED_BYTES;
-  if (at > end) throw new RangeError("it is cut off");
+  if (at > end) throw new RangeError("the message is cut off");
   const fixed = start + KIND_BYTES;
   const methodEnd = at + bytes.readUInt16BE(fixed + 16);
   const dependencyEnd = methodEnd + bytes.readUInt16BE(fixed + 18);
   const keysEnd = dependencyEnd + bytes.readUInt32BE(fixed + 20);
   const id = bytes.readDoubleBE(fixed);
-  if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("it is cut off");
+  if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("the message is cut off");
   const kind = bytes[start] as number;
   const form = bytes[fixed + 24] as number;
   checkForm(kind, form);
@@ -127,20 +127,20 @@ function packetAt(bytes: Buffer, start: number, end: number): Packet {
   const dependency = text(methodEnd, dependencyEnd);
   const keys = text(dependencyEnd, keysEnd);
   at = keysEnd;
-  // Bytes that a message holds would keep the whole chunk, and be where the next ones are.
+  // The bytes are copied. A view would keep the whole chunk in memory, whose space is also reused for the next bytes.
   const content = form === BYTES ? new Uint8Array(bytes.subarray(at, end)) : bytes.toString("utf8", at, end);
   return [kind, id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
 }
 
-/** How frames of one side are read. */
+/** How the frames of one side are checked and decoded. */
 export interface FrameReading {
-  /** Of a frame of this kind that has `length` bytes, of which no more has come; throws where it is not to be read. */
+  /** Called when only the head of a frame has arrived. Throws if a frame of this kind and length must not be read. */
   check(kind: number, length: number): void;
-  /** Throws what is no message. */
+  /** Decodes a frame's body. Throws if it is not a message. */
   decode(bytes: Buffer, start: number, end: number): unknown;
 }
 
-/** How the service's frames are read. */
+/** How an instance reads the service's frames. */
 export const serviceFrames: FrameReading = {
   check: (kind, length) => checkLength(length, limitOf(kind)),
   decode(bytes, start, end) {
@@ -149,14 +149,14 @@ export const serviceFrames: FrameReading = {
   },
 };
 
-/** What of the answers of a module somebody waits for. */
+/** The answers that the service waits for. */
 export interface Awaited {
   isAwaited(id: number): boolean;
-  /** Whether a module was asked for its state. */
+  /** Whether the instance was asked for its state. */
   isStateAwaited(): boolean;
 }
 
-/** How a module's frames are read, of which nothing can be relied on. */
+/** How the service reads a module's frames, which may contain anything. */
 export function moduleFrames(awaited: Awaited): FrameReading {
   const isAwaited = awaited.isAwaited.bind(awaited);
   return {
@@ -170,27 +170,28 @@ function checkLength(length: number, limit: number): void {
 }
 
 /**
- * Takes what arrives, and calls back with the messages that are whole by it. At the first bytes that are no frame it
- * calls `broken` with what is wrong, and from then on nothing. A frame that is too long is refused by its head.
+ * Creates a reader of frames. It takes chunks, and calls `take` with the messages that are complete. At the first invalid
+ * bytes it calls `broken` with the problem, and then ignores everything. A frame that is too long is rejected when its head
+ * arrives.
  */
 export function createFrameReader(
   { check, decode }: FrameReading,
   take: (messages: unknown[]) => void,
   broken: (why: string) => void,
 ): (chunk: Buffer) => void {
-  /** Of a frame of which more is to come: its head and kind, then all of it. */
+  /** The incomplete frame: first its head and kind, then all of it. */
   let part: Buffer = Buffer.allocUnsafe(HEAD_BYTES + KIND_BYTES);
   let size = 0;
   let isBroken = false;
 
-  /** Of the frame that begins there, head included. */
+  /** Returns the length of the frame that begins at `start`, with its head. */
   const lengthAt = (bytes: Buffer, start: number): number => {
     const length = bytes.readUInt32BE(start);
     check(bytes[start + HEAD_BYTES] as number, length);
     return HEAD_BYTES + length;
   };
 
-  /** Whole frames are read where they are; only one that is cut is put together. */
+  /** A frame that is complete within the chunk is read in place. Only a split one is copied. */
   const read = (chunk: Buffer, messages: unknown[]): void => {
     let at = 0;
     while (at < chunk.length) {
@@ -236,22 +237,25 @@ export function createFrameReader(
   };
 }
 
-/** What frames are written to. */
+/** The stream that frames are written to. */
 interface Pipe {
   cork(): void;
   uncork(): void;
-  /** `written` is called when the kernel has it, or when it never will. */
+  /** `written` is called when the kernel has taken the frame, or never will. */
   write(frame: Buffer, written?: () => void): unknown;
 }
 
-/** Writes frames, and knows what of them the kernel has not taken yet. */
+/** Writes frames, and counts those that the kernel has not taken yet. */
 interface FrameWriter {
   write(frame: Buffer): void;
   readonly messages: number;
   readonly bytes: number;
 }
 
-/** All frames of one turn of the event loop go out together, and once the kernel has taken those before them. */
+/**
+ * Creates a writer. It writes all frames of one turn of the event loop together, once the kernel has taken the earlier
+ * ones.
+ */
 export function createFrameWriter(pipe: Pipe): FrameWriter {
   let waiting: Buffer[] = [];
   let messages = 0;

@@ -3,24 +3,26 @@ import type { ArtifactFile } from "../artifact/artifact.ts";
 import type { InstanceKind, InstanceShape, Payload, StateSource, Usage } from "../types/host.ts";
 import type { WireError } from "../values/wire-error.ts";
 
-// What the service and an instance say to each other, the same over a process's channel and a thread's port.
+// The messages between the service and an instance. They are the same for a process and a thread.
 
-/** What the bootstrap needs to bring a module to life. */
+/** Everything that the bootstrap needs to start a module. */
 export interface StartMessage {
   readonly type: "start";
   readonly kind: InstanceKind;
   readonly name: string;
   readonly version: string;
   readonly defaultVersion: string;
-  /** The modules root, absolute: where the code says that it is. Nothing is read there. */
+  /** The modules root, absolute. The code appears to be there, but nothing is read from there. */
   readonly root: string;
   /** Path of the file to import, from the root. */
   readonly entry: string;
   /** All code of the module below the root. */
   readonly files: readonly ArtifactFile[];
-  /** Other code is imported from below these alone. */
+  /** Directories from which other code may be imported. */
   readonly readable: readonly string[];
-  /** Where its assets lie, and their paths from there. The code says that it is there, too. Undefined: it has none. */
+  /**
+   * Directory of the assets, and their paths in it. The code appears to be there, too. Undefined: the module has no assets.
+   */
   readonly assets: { readonly directory: string; readonly paths: readonly string[] } | undefined;
   readonly config: Readonly<Record<string, unknown>>;
 }
@@ -28,24 +30,27 @@ export interface StartMessage {
 export type LifecycleMethod = "health" | "stop";
 
 /**
- * What the service has an instance do where the quiet moment that it asked for has not come, in this order:
- * - `hold later calls`, after 100 ms, or after half of the time that it waits, if that is less: once those of the module's
- *   own calls are answered that were under way when it asked, its further ones are held.
- * - `hold`, after half of that time: its further ones are held from now on.
- * - `take`, after `forceMs`, where that was given: what was to be done in that moment is done now, whatever is under way.
+ * Measures that the service orders if the quiet moment has not come. They follow in this order:
+ * - `hold later calls`, after 100 ms or half of the timeout, whichever is shorter: once the calls that were in progress at
+ *   the request are answered, further calls of the module's own are delayed.
+ * - `hold`, after half of the timeout: further calls of the module's own are delayed from now on.
+ * - `take`, after `forceMs`, if that was given: the work is done now, even if the moment is not quiet.
  */
 export type Pressure = "hold later calls" | "hold" | "take";
 
-/** It serves from now on, serves no more, or goes on after its state was asked for in vain. */
+/**
+ * `serve`: the instance serves from now on. `retire`: it does not serve any more. `resume`: it continues to serve, because
+ * its exported state was not used.
+ */
 export interface DutyMessage {
   readonly type: "duty";
   readonly duty: "serve" | "retire" | "resume";
 }
 
-/** What somebody waits for. */
+/** A request with an answer. */
 interface Awaited {
   readonly id: number;
-  /** Machine time from which nobody does any more: what has not begun by then is dropped. */
+  /** Machine time in ms. A request that has not begun by then is dropped, because nobody waits for the answer any more. */
   readonly deadline: number;
 }
 
@@ -55,9 +60,9 @@ export type ToInstance =
   | (Awaited & { readonly type: "lifecycle"; readonly method: LifecycleMethod; readonly args: readonly unknown[] })
   | (Awaited & { readonly type: "import"; readonly state: Uint8Array; readonly from: StateSource })
   | (Awaited & { readonly type: "usage"; readonly collect: boolean })
-  /** Waits until nothing is under way, and exports the state in that moment, if it is asked to. */
+  /** Waits for a quiet moment, and exports the state in it if `exports` is true. */
   | (Awaited & { readonly type: "quiet"; readonly exports: boolean })
-  /** No such moment has come for so long that this is to be done. */
+  /** The quiet moment has not come, so the measure `how` is due. */
   | { readonly type: "press"; readonly id: number; readonly how: Pressure }
   | DutyMessage
   | { readonly type: "ping" }
@@ -72,16 +77,16 @@ export type FromInstance =
   | { readonly type: "ready"; readonly shape: InstanceShape }
   | { readonly type: "invalid"; readonly problem: string }
   | { readonly type: "failed"; readonly error: WireError }
-  /** Of a call. */
+  /** The answer of a call. */
   | { readonly type: "output"; readonly id: number; readonly output: Payload }
-  /** Of a call whose answer nobody waits for any more; what it was is not read. */
+  /** The answer of a call that nobody waits for any more. Its content is not read. */
   | { readonly type: "late"; readonly id: number }
-  /** Of `exportState`: a structured clone, which only another instance reads. */
+  /** The answer of `exportState`: a structured clone, which only another instance decodes. */
   | { readonly type: "state"; readonly id: number; readonly state: Uint8Array }
-  /** Of everything else that was asked for. */
+  /** The answer of any other request. */
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: WireError }
-  /** Of what was over before it began: it does not begin. */
+  /** The request did not begin, because its deadline had passed or it was cancelled. */
   | { readonly type: "dropped"; readonly id: number }
   | { readonly type: "pong"; readonly usage: Usage }
   | { readonly type: "spawned"; readonly pid: number }
@@ -97,7 +102,7 @@ export type FromInstance =
       readonly dependency: string;
       readonly method: string;
       readonly input: Payload;
-      /** The call that it helps to answer; 0: none. */
+      /** Id of the call that this call helps to answer. 0: there is no such call. */
       readonly within: number;
     }
   | { readonly type: "flag"; readonly id: number; readonly name: string; readonly context: Record<string, unknown> }
@@ -119,7 +124,7 @@ const error: Check = (value) => {
   const more = [code, fields, cause].every((one) => one === undefined || text(one));
   return text(name) && text(message) && text(stack) && more;
 };
-/** What a call takes or gives. Who finds bytes in it looks no further: they have to be some. */
+/** Input or output of a call. A reader that finds the member `binary` relies on it to be bytes. */
 const payload: Check = (value) =>
   object(value) &&
   ("binary" in (value as object)
@@ -135,9 +140,9 @@ const shape: Check = (value) => {
     pureMethods = [],
   } = (object(value) ? value : {}) as Partial<InstanceShape>;
   const flags = typeof hasHealth === "boolean" && typeof hasState === "boolean";
-  const told = (version === undefined || text(version)) && (stateSchema === undefined || scalar(stateSchema));
+  const optional = (version === undefined || text(version)) && (stateSchema === undefined || scalar(stateSchema));
   const names = [methods, pureMethods].every((list) => Array.isArray(list) && list.every(text));
-  return names && told && flags;
+  return names && optional && flags;
 };
 const usage: Check = (value) => {
   const { heapUsedBytes, externalBytes, eventLoopUtilization } = (object(value) ? value : {}) as Partial<Usage>;
@@ -167,7 +172,10 @@ const CHECKS: ReadonlyMap<unknown, readonly (readonly [string, Check])[]> = new 
   Object.entries(SHAPES).map(([type, fields]) => [type, Object.entries(fields)]),
 );
 
-/** What an instance sent, if it is of the protocol: a module can reach its channel and send anything. */
+/**
+ * Returns a message of an instance, or undefined if it does not follow the protocol. A module can reach its channel and
+ * send anything.
+ */
 export function fromInstance(value: unknown): FromInstance | undefined {
   if (!object(value)) return undefined;
   const message = value as Record<string, unknown>;

@@ -3,12 +3,12 @@ import { systemClock } from "../../../../kernel/clock.ts";
 
 /** Time that the service spends on the messages of one module before it serves others. @limit ms */
 const TURN_MS = 5;
-/** How often it is looked whether a module that is not read any further reads again itself. */
+/** How often the service checks whether a module whose messages it does not read has begun to read its own. */
 const LOOK_MS = 10;
 
 /**
- * Takes what a stream brings, so that one that never runs dry does not keep the event loop from everything else. While
- * `isFull`, it takes nothing: whoever does not read what it is told is not read any further.
+ * Reads a stream in turns, so that a busy stream does not block the event loop. While `isFull`, it reads nothing: a module
+ * that does not read its messages is not read from, either.
  */
 export function takeInTurns(stream: Readable, take: (chunk: Buffer) => void, isFull = (): boolean => false): void {
   let start: number | undefined;
@@ -28,14 +28,17 @@ export function takeInTurns(stream: Readable, take: (chunk: Buffer) => void, isF
   });
 }
 
-/** What is taken in turns and was not made to wait by whoever brings it. */
+/** A queue whose items are handled in turns. */
 export interface Turns<T> {
   put(item: T): void;
-  /** Takes all that waits at once. */
+  /** Handles all items in the queue at once. */
   drain(): void;
 }
 
-/** The same of items that cannot be kept from coming: those beyond a turn wait, and at `most` of them `overflow` is told. */
+/**
+ * Creates a queue for items whose arrival cannot be paused. Items that do not fit into a turn wait. If `most` items wait,
+ * the queue is emptied and `overflow` is called.
+ */
 export function inTurns<T>(take: (item: T) => void, most: number, overflow: () => void): Turns<T> {
   let waiting: T[] = [];
   let next = 0;

@@ -145,7 +145,7 @@ describe("the resolver refuses with the place", () => {
     [
       "JSON that is imported as code",
       { "entry.mjs": '\nimport a from "./a.json";', "a.json": "{}" },
-      'entry.mjs:2 imports ./a.json, which is JSON, without: with { type: "json" }',
+      'entry.mjs:2 imports ./a.json, which is JSON; the import needs: with { type: "json" }',
     ],
     [
       "a file that is not code",
@@ -159,7 +159,11 @@ describe("the resolver refuses with the place", () => {
       { "entry.mjs": Buffer.alloc(16 * 1024 * 1024 + 1, 0x20) },
       "entry.mjs has 16777217 bytes, more than 16777216",
     ],
-    ["a lot of TypeScript", { "entry.ts": Buffer.alloc(4 * 1024 * 1024 + 1, 0x20) }, "more than 4194304 of TypeScript"],
+    [
+      "a lot of TypeScript",
+      { "entry.ts": Buffer.alloc(4 * 1024 * 1024 + 1, 0x20) },
+      "a TypeScript file may have at most 4194304",
+    ],
   ])("%s", async (_, files, problem) => {
     expect(await problemOf(files)).toContain(problem);
   });

@@ -206,7 +206,7 @@ describe.each(ISOLATIONS)("code in a %s", (isolation) => {
       const error = await errorOf(answerOf(root));
       expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
       expect(error.metadata.error).toBe(
-        `entry.ts:2 imports ./shared/shared.ts, which is ${outside}/shared.ts: not below the modules root, nor granted by fs_read`,
+        `entry.ts:2 imports ./shared/shared.ts, which is ${outside}/shared.ts: it is outside of the modules root, and no fs_read covers it`,
       );
       expect((await errorOf(answerOf(root, [`${outside}/shared`]))).reason).toBe("MODULE_LOAD_FAILED");
     });

@@ -66,7 +66,7 @@ describe("artifacts on disk", () => {
       const error = await errorOf(launch(host, { modulePath: "m", sha256: "", artifact }, "THREAD"));
       expect(error).toMatchObject({ reason: "MODULE_LOAD_FAILED", metadata: { step: "import" } });
       expect(error.metadata.error).toBe(
-        `its artifact ${artifact} is not in ${artifactsDir}; load or swap m to make it anew`,
+        `its artifact ${artifact} is not in ${artifactsDir}; load or swap m to create it again`,
       );
     }
   });

@@ -111,7 +111,7 @@ describe("a quiet moment", () => {
     const taken = one.take(7);
     expect(one.quiet.cancel(8)).toBe(false);
     expect(one.quiet.cancel(7)).toBe(true);
-    await expect(taken).rejects.toThrow("it was given up");
+    await expect(taken).rejects.toThrow("the wait was cancelled");
     one.answer(first);
     one.quiet.press(7, "hold");
     await turn();

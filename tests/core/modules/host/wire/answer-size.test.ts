@@ -98,7 +98,9 @@ describe.each(ISOLATIONS)("an answer of a module in a %s", (isolation) => {
           metadata: {
             method: kind,
             error_name: "RangeError",
-            error: expect.stringMatching(new RegExp(`^${kind} answers with [0-9]+ bytes, and ${most} can be sent`)),
+            error: expect.stringMatching(
+              new RegExp(`^${kind} answers with [0-9]+ bytes, but at most ${most} can be sent`),
+            ),
           },
         });
       }

@@ -54,16 +54,16 @@ describe("frames", () => {
   it.each([
     ["a truncated output", body(2, 1, 2), "cut off"],
     ["an output that is not JSON", body(2, ...fixed(0), 123), "JSON"],
-    ["an output of an unknown form", body(2, ...fixed(9), 123), "no form"],
+    ["an output of an unknown form", body(2, ...fixed(9), 123), "unknown form"],
     ["an output with two forms", body(2, ...fixed(1, [0, 0, 0, 0, 0, 0, 0, 0])), ""],
-    ["a method longer than the message", body(4, ...fixed(0, [0, 200, 0, 0, 0, 0, 0, 0])), "no kind|cut off"],
+    ["a method longer than the message", body(4, ...fixed(0, [0, 200, 0, 0, 0, 0, 0, 0])), "unknown kind|cut off"],
     ["keys longer than the message", body(2, ...fixed(2, [0, 0, 0, 0, 255, 255, 255, 255])), "cut off"],
-    ["invalid wide objects", body(2, ...fixed(2), ...Buffer.from("[1,[[[0],0,[]]]]")), "no place|JSON"],
-    ["an unknown kind", body(9, ...fixed(0)), "no kind"],
-    ["a message that only the service sends", body(1, ...fixed(0), 49), "no kind"],
-    ["a message of an earlier protocol", body(0, 255, 15, 1, 2, 3), "no kind"],
-    ["the head of a call, which only the service sends", [12, 128, 0, 0, 1], "no kind"],
-    ["the head of an unknown kind", [12, 128, 0, 0, 99], "no kind"],
+    ["invalid wide objects", body(2, ...fixed(2), ...Buffer.from("[1,[[[0],0,[]]]]")), "does not exist|JSON"],
+    ["an unknown kind", body(9, ...fixed(0)), "unknown kind"],
+    ["a message that only the service sends", body(1, ...fixed(0), 49), "unknown kind"],
+    ["a message of an earlier protocol", body(0, 255, 15, 1, 2, 3), "unknown kind"],
+    ["the head of a call, which only the service sends", [12, 128, 0, 0, 1], "unknown kind"],
+    ["the head of an unknown kind", [12, 128, 0, 0, 99], "unknown kind"],
     ["an empty message", [0, 0, 0, 0, 2], "0 bytes"],
     ["a length beyond all limits", [255, 255, 255, 255, 2], "4294967295 bytes"],
     ["an answer that is too long for a caller", [0, 65, 0, 0, 2], "4259840 bytes"],
@@ -103,7 +103,7 @@ describe("frames", () => {
   ])("frames of %s in the wrong format are not read", (_, kind, form) => {
     const { read, got, wrong } = reader(moduleFrames(AWAITED));
     read(packetFrame([kind, 3, 0, "", "", form, "{ this is no JSON", ""]));
-    expect([got, wrong]).toEqual([[], [`no form of a message of kind ${kind}: ${form}`]]);
+    expect([got, wrong]).toEqual([[], [`a message of kind ${kind} must not have content of form ${form}`]]);
   });
 
   it("frames with deep nesting do not reach JSON.parse", () => {
@@ -125,7 +125,9 @@ describe("frames", () => {
     expect(() => toFrame({ type: "output", id: 1, output: { json: text } })).toThrow("more than 4210688");
     const call = { type: "call", id: 1, within: 0, dependency: "d", method: "m" } as const;
     expect(() => toFrame({ ...call, input: { json: text } })).toThrow("more than 4210688");
-    expect(() => toFrame({ ...call, method: "m".repeat(70_000), input: { json: 1 } })).toThrow("name is too long");
+    expect(() => toFrame({ ...call, method: "m".repeat(70_000), input: { json: 1 } })).toThrow(
+      "the name has 70000 bytes, more than 65535",
+    );
   });
 });
 

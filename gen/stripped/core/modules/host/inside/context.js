@@ -9,36 +9,36 @@ import { fromWire } from "../values/wire-error.js";
 import { assetsOf } from "./load/assets.js";
 import { toLogFields, toLogMessage } from "./log.js";
 
-/** The module's context, and what the service answers to it. */
+/** The module's context, and the handling of the service's answers to it. */
                           
                               
                                            
                                              
-                                                                
+                                                               
                                       
-                                                                                         
+                                                                                                         
                
-                                    
+                                                     
                   
-                                 
+                                                                      
                 
  
 
                                  
-                                                                                                                 
+                                                                                                              
                                         
                                                     
-                                       
+                                                            
                                   
-                                                              
+                                                                                          
                                              
  
 
-/** In the place of a call's id, while the module hands its state over. */
+/** Used in the place of a call's id while the module exports its state. */
 export const EXPORTING = -1;
 
-/** Refusals that tell a module where it stands, and not that anything went wrong. */
-const OF_DUTY                                  = new Set([
+/** Errors about the module's position in a swap or a test. They do not mean that something went wrong. */
+const REFUSALS                                  = new Set([
   "MODULE_FENCED",
   "DEPENDENCY_NOT_STUBBED",
   "SERVER_DRAINING",
@@ -111,7 +111,7 @@ export function createContext(
     answer: (id, value) => settle(id)?.resolve(value),
     refuse(id, wire) {
       const error = fromWire(wire);
-      if (OF_DUTY.has(wire.code)) onRefused(error);
+      if (REFUSALS.has(wire.code)) onRefused(error);
       settle(id)?.reject(error);
     },
     calls,
@@ -126,7 +126,7 @@ export function createContext(
   };
 }
 
-/** `root` is what a value that cannot be sent is called. */
+/** Converts a value so that it can be sent. `root` names the value in error messages. */
 export function toPayload(value         , root        )          {
   return value instanceof Uint8Array ? { binary: value } : { json: toJson(value, root) };
 }
@@ -136,10 +136,12 @@ export function fromPayload(payload         )          {
   return binary ?? json;
 }
 
-/** Something else would be no message of the protocol, and never be answered. */
+/** Throws here, because the service would ignore a message with another type, and never answer it. */
 function asText(what        , value         )         {
   if (typeof value === "string") return value;
-  throw new TypeError(`${what} is ${value === null ? "null" : `a value of type ${typeof value}`}, not a text`);
+  throw new TypeError(
+    `${what} must be a string, but is ${value === null ? "null" : `a value of type ${typeof value}`}`,
+  );
 }
 
 function asMembers(what        , value         )                          {
@@ -147,5 +149,5 @@ function asMembers(what        , value         )                          {
   if (typeof members === "object" && members !== null && !Array.isArray(members)) {
     return members                           ;
   }
-  throw new TypeError(`${what} is no object`);
+  throw new TypeError(`${what} must be an object`);
 }

@@ -1,29 +1,31 @@
-/** Told that the instance begins to serve, or that it serves no more. */
+/** A listener of the module that is called when the instance begins, or ceases, to serve. */
                                   
 
-/** Whether the instance serves, and whom in the module that is told. */
+/** Whether the instance serves, and the module's listeners. */
                        
-                                                                                                                   
-                                              
                                                                                                          
+                                              
+     
+                                                                                                                           
+     
                                                
-                               
+                                         
                 
-                                                               
+                                                                                
                  
  
 
                         
-                                             
+                                                 
                                               
-                                           
+                                                  
                                                
  
 
 export function createDuty(failures              )       {
   const onServe = createListeners(failures.ofServe);
   const onRetire = createListeners(failures.ofRetire);
-  let duty                                    = "none yet";
+  let duty                                   = "not yet";
   return {
     onServe: (listener) => onServe.add(listener, () => duty === "serves"),
     onRetire: (listener) => onRetire.add(listener, () => duty === "retired"),
@@ -40,7 +42,7 @@ export function createDuty(failures              )       {
   };
 }
 
-/** Calls each listener in order of registration; what one throws, or rejects with, keeps none of the others from it. */
+/** Keeps listeners, which are called in the order of registration. A listener that fails does not affect the others. */
 function createListeners(failed                           ) {
   const listeners = new Set                                 ();
   const call = async (listener              )                => {
@@ -52,10 +54,10 @@ function createListeners(failed                           ) {
   };
   return {
     add(listener              , isDue               )             {
-      if (typeof listener !== "function") throw new TypeError("a listener is a function");
+      if (typeof listener !== "function") throw new TypeError("the listener must be a function");
       const one = { call: listener };
       listeners.add(one);
-      // After what registers it has gone on: it may need what it gets here.
+      // The listener is called after the code that registers it, because it may need the returned function.
       if (isDue()) queueMicrotask(() => listeners.has(one) && isDue() && void call(listener));
       return () => void listeners.delete(one);
     },

@@ -7,33 +7,35 @@
 const TURN_MS = 5;
 
                             
-                      
+                            
                 
-                                                                    
+                                                                                 
                                
                                                                  
-                                                                                 
+                                                                                                                     
                                               
-                                                                                   
+                                                                                              
                          
  
 
-/** What was sent to an instance and has not begun yet. */
+/** The queue of messages to an instance. */
                         
-                                                                                                                                     
+     
+                                                                                                                         
+            
+     
                                                    
  
 
 /**
- * Has everything handled in the order in which it came, but for requests that nobody waits for any more: those are
- * dropped. A method that blocks the event loop keeps what comes after it from being read: the inbox lets the event loop
- * turn before it goes on.
+ * Creates a queue that handles messages in order, and drops requests that nobody waits for any more. While a method blocks
+ * the event loop, new messages are not read. So the inbox lets the event loop turn before it starts more requests.
  */
 export function createInbox({ now, later, handle, cancel, drop }           )        {
   let queue               = [];
   let next = 0;
-  let isPutOff = false;
-  /** Of calls that may be in the queue. */
+  let isPostponed = false;
+  /** Ids of cancelled requests that may be in the queue. */
   const cancelled = new Set        ();
 
   const isOver = (message            , time        )                                                                => {
@@ -51,7 +53,7 @@ export function createInbox({ now, later, handle, cancel, drop }           )    
       if (next === queue.length) break;
       time = now();
       if (time - start > TURN_MS) {
-        putOff();
+        postpone();
         return;
       }
     }
@@ -59,11 +61,11 @@ export function createInbox({ now, later, handle, cancel, drop }           )    
     next = 0;
     cancelled.clear();
   };
-  const putOff = ()       => {
-    if (isPutOff) return;
-    isPutOff = true;
+  const postpone = ()       => {
+    if (isPostponed) return;
+    isPostponed = true;
     later(() => {
-      isPutOff = false;
+      isPostponed = false;
       run();
     });
   };
@@ -75,8 +77,8 @@ export function createInbox({ now, later, handle, cancel, drop }           )    
       for (const message of messages) {
         if (message.type === "cancel" && !cancel(message.id, message.reason)) cancelled.add(message.id);
       }
-      if (more) putOff();
-      else if (!isPutOff) run();
+      if (more) postpone();
+      else if (!isPostponed) run();
     },
   };
 }

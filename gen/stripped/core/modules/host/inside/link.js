@@ -7,36 +7,39 @@ import { checkPacket, fromPosts,                 } from "../wire/posts.js";
                                                                     
 import { loggingBy } from "./log-gate.js";
 
-/** Of Node: what one read of a pipe takes at most. */
+/** Most bytes that Node reads from a pipe at once. */
 const FULL_READ_BYTES = 65_536;
 
 /**
  * Time that the last messages of a module's ending process may take if the service is behind with reading. @limit ms
  */
 const LAST_WORDS_MS = 1000;
-/** The clock is none of the files that may be read here. Taken before the module's code can put another in its place. */
+/**
+ * A real timer, because the kernel's clock is not among the files of an instance. Taken before the module's code runs,
+ * which can replace it.
+ */
 const later = setTimeout;
 
-/** The way to the service, whether this is a thread or a process. */
+/** The connection to the service, from a thread or a process. */
                        
-                                                                                            
+                                                                                                                          
                                                                       
-                                                    
+                                                                                
                                                                             
-                                                                                               
+                                                                                                            
                           
  
 
-/** Opens the link. A process whose service is gone ends. */
+/** Opens the link. A process ends when its service is gone. */
 export function openLink()       {
   if (parentPort !== null) {
     const { port, read: counts } = workerData              ;
     return {
-      send: sendingBy((packet) => port.postMessage(checkPacket(packet))),
+      send: createSend((packet) => port.postMessage(checkPacket(packet))),
       onMessages: (listen) =>
         void port.on("message", (first) => {
           const messages = fromPosts(first, counts);
-          // All that has arrived, at once: what the last message says may be of the first one.
+          // All messages that have arrived are read at once, because the last may cancel the first.
           for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
             for (const message of fromPosts(next.message, counts)) messages.push(message);
           }
@@ -51,15 +54,15 @@ export function openLink()       {
   pipe.once("error", gone);
   let isEnding = false;
   return {
-    // At once: the next call in the same turn may never let this one go.
-    send: sendingBy((packet) => {
+    // Written at once: the next call in this turn may block the event loop.
+    send: createSend((packet) => {
       if (!isEnding) pipe.write(packetFrame(packet));
     }),
     onMessages(listen) {
       let more = false;
       const read = createFrameReader(serviceFrames, (messages) => listen(messages                , more), gone);
       pipe.on("data", (chunk        ) => {
-        // As much as one read takes: there is more in the pipe.
+        // The read was full, so there is more in the pipe.
         more = chunk.length >= FULL_READ_BYTES;
         read(chunk);
       });
@@ -69,7 +72,7 @@ export function openLink()       {
       isEnding = true;
       const exit = ()        => process.exit(code);
       if (pipe.writableLength === 0) exit();
-      // It is told nothing more, either.
+      // No further messages are read.
       pipe.pause();
       later(exit, LAST_WORDS_MS);
       pipe.write("", exit);
@@ -77,12 +80,12 @@ export function openLink()       {
   };
 }
 
-function sendingBy(send                          )               {
+function createSend(send                          )               {
   const sendEntry = loggingBy(send, machineTime);
   return (message, check) => {
     if (message.type === "log") return sendEntry(message);
     const packet = toPacket(message);
-    if (packet === undefined) throw new TypeError("only the service sends it");
+    if (packet === undefined) throw new TypeError(`a module cannot send a message of type ${message.type}`);
     check?.(packet);
     send(packet);
   };

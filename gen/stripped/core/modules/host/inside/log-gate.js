@@ -10,16 +10,16 @@ import {              toPacket } from "../wire/packets.js";
  * of their own. @limit entries a second
  */
 const MAX_PER_SECOND = 1000;
-/** Of a message whose entry is too long: so much of it fits, whatever its characters are. */
+/** Characters of a message that are kept if its entry is too long. This many always fit. */
 const SHORT_MESSAGE = 8192;
-/** What goes with an entry in a frame, and more. */
+/** Bytes reserved for the rest of an entry's frame. */
 const BESIDE_ENTRY = 1024;
 
-/** Sends entries of the log, few enough and short enough for the service. `now`: in ms. */
+/** Returns a function that sends log entries, limited in number and size. `now`: in ms. */
 export function loggingBy(send                          , now              )                         {
-  const tell = (dropped        )       =>
+  const logDropped = (dropped        )       =>
     send(toPacket({ type: "log", level: "warn", message: DROPPED, fields: { dropped } })          );
-  const mayPass = createLogWindow(MAX_PER_SECOND, now, tell);
+  const mayPass = createLogWindow(MAX_PER_SECOND, now, logDropped);
   return (entry) => {
     if (mayPass()) send(fitting(entry));
   };

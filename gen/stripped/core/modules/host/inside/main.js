@@ -1,9 +1,10 @@
-// What runs first in every instance, process or thread: imports the module, and then does what the service says.
+// The program that every instance starts with, in a process or a thread. It imports the module, and then does what the
+// service asks.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deserialize, serialize } from "node:v8";
                                                     
 import { machineTime } from "../values/machine-time.js";
-import { tellPlaces } from "../values/places.js";
+import { translatePlaces } from "../values/places.js";
 import { checkState } from "../values/state.js";
                                                          
 import { toWire } from "../values/wire-error.js";
@@ -18,7 +19,7 @@ import { checkExported, construct, exportedOf, Unfit } from "./load/exported.js"
 import { hiddenIn } from "./load/hidden.js";
 import {               methodsOf } from "./load/methods.js";
 import { suiteModule } from "./load/suite.js";
-import { tellPlaceOfSyntaxError } from "./load/syntax.js";
+import { addPlaceOfSyntaxError } from "./load/syntax.js";
 import { OpenCall } from "./open-call.js";
 import { closeInherited, guard } from "./permissions/guards.js";
 import { createQuiet } from "./quiet.js";
@@ -28,44 +29,46 @@ import { createUsageReader } from "./usage.js";
 
 closeInherited();
 const link = openLink();
-// Made before the module's code runs, which can put other functions in the place of Node's.
+// Created before the module's code runs, which can replace Node's functions.
 const readUsage = createUsageReader();
 const readForPong = createUsageReader();
-/** One alone may run before the event loop reads again; the second one runs after it. */
+/** Used twice in a row: only the second callback surely runs after the event loop has read again. */
 const afterImmediate = setImmediate;
 const inProgress = new AsyncLocalStorage        ();
 const calls = new Map                  ();
 let context                     ;
 let methods                     ;
-/** Bytes that an answer may have. */
+/** Most bytes of an answer's output. */
 let room = MAX_ANSWER_BYTES;
 
-/** For whoever reads the log: there its stack is, too. */
-const tellOnStderr = ({ name, message, stack }           )       => {
+/** Standard error goes to the log, so that readers get the stack as well. */
+const writeToStderr = ({ name, message, stack }           )       => {
   try {
     process.stderr.write(`${stack || `${name}: ${message}`}\n`);
   } catch {
-    // The module may have closed it.
+    // The module may have closed standard error.
   }
 };
 const fatal = (thrown         )       => {
   const error = toWire(thrown);
   link.send({ type: "fatal", error });
-  tellOnStderr(error);
+  writeToStderr(error);
   link.end(1);
 };
 const log = (level                  , message        , fields                         )       =>
   link.send({ type: "log", level, message, fields });
-/** Whether the log has it already that the module takes no notice of what it is refused. */
-let isToldOfRefusals = false;
+/**
+ * Whether the warning about unhandled refusals has been logged. It is logged once for each time that the instance serves.
+ */
+let isRefusalLogged = false;
 const refusals = createRefusals();
 const uncaught = (thrown         )       => {
   const isRefusal = refusals.explain(thrown);
   if (!isRefusal) fatal(thrown);
-  if (!isRefusal || isToldOfRefusals) return;
-  isToldOfRefusals = true;
+  if (!isRefusal || isRefusalLogged) return;
+  isRefusalLogged = true;
   const { message } = toWire(thrown);
-  log("warn", "a call that the module made of its own accord was refused, and nothing handles that", {
+  log("warn", "a call that the module made of its own accord was refused, and the module did not handle the error", {
     error: message,
   });
 };
@@ -83,7 +86,7 @@ const quiet = createQuiet({
   hold: () => context?.hold(),
 });
 
-const tellProcesses = reportProcesses(link);
+const reportStarted = reportProcesses(link);
 const inbox = createInbox({
   now: machineTime,
   later: (run) => void afterImmediate(() => afterImmediate(run)),
@@ -127,7 +130,7 @@ async function handle(message                                                  )
   }
 }
 
-/** The call that the running code helps to answer, while its method runs. */
+/** Returns the id of the call that the running code helps to answer, if its method still runs. */
 function callInProgress()         {
   const id = inProgress.getStore() ?? 0;
   if (id === EXPORTING) return isExporting ? EXPORTING : 0;
@@ -137,16 +140,16 @@ function callInProgress()         {
 function changeDuty(next                     )       {
   quiet.cancel();
   if (next === "serve") {
-    isToldOfRefusals = false;
+    isRefusalLogged = false;
     duty.serve();
   } else if (next === "retire") duty.retire();
-  // A version that has just retired is refused by the service what it had begun meanwhile.
+  // If this version has just retired, the service refuses the delayed calls.
   context?.release();
 }
 
 let isExporting = false;
 
-/** Its state, as the next version gets it: whatever can be cloned. */
+/** Sends the module's state, which the next version imports. */
 async function sendState(id        )                {
   try {
     link.send({ type: "state", id, state: serialize(await quiet.take(id, exportState)) });
@@ -169,7 +172,7 @@ async function exportState()                   {
 async function start(message              )                {
   const step = (name           )       => link.send({ type: "step", step: name });
   try {
-    if (message.assets !== undefined) tellPlaces(message.assets.directory, message.root);
+    if (message.assets !== undefined) translatePlaces(message.assets.directory, message.root);
     guard();
     const entry = serveCode(message);
     step("import");
@@ -194,13 +197,13 @@ async function start(message              )                {
     await methods.lifecycle("start")?.(ctx);
     link.send({ type: "ready", shape: methods.shape });
   } catch (thrown) {
-    tellPlaceOfSyntaxError(thrown, message);
+    addPlaceOfSyntaxError(thrown, message);
     if (thrown instanceof Unfit) link.send({ type: "invalid", problem: thrown.message });
     else link.send({ type: "failed", error: toWire(thrown) });
   }
 }
 
-/** Sends what `work` comes to; what cannot be sent is an error of it. */
+/** Sends the result of `work`, or an error if it fails or its result cannot be sent. */
 async function reply(id        , work               )                {
   try {
     link.send({ type: "result", id, value: await work() });
@@ -213,13 +216,13 @@ async function importState(state         , from             )                {
   await methods?.lifecycle("importState")?.(state, from);
 }
 
-/** Calls a method. Nearly all that an instance does comes through here: a method that answers at once needs no promise. */
+/** Calls a method. This is the hot path, so a method that returns its answer at once needs no promise. */
 function answerCall(id        , name        , input         )       {
   const call = new OpenCall();
   calls.set(id, call);
   try {
     const method = methods?.find(name);
-    if (method === undefined) throw new TypeError(`no method ${name}`);
+    if (method === undefined) throw new TypeError(`the module has no method ${name}`);
     const output          = inProgress.run(id, method, input, call);
     if (isThenable(output)) {
       Promise.resolve(output).then(
@@ -237,10 +240,10 @@ function isThenable(value         )                                {
   return typeof (value                               ).then === "function";
 }
 
-/** What cannot be sent is an error of the call. */
+/** Sends the answer. If it cannot be sent, the call fails. */
 function succeed(id        , method        , value         )       {
   try {
-    tellProcesses();
+    reportStarted();
     const output = toPayload(value, "output");
     link.send({ type: "output", id, output }, ([, , , , , ...content]) => checkAnswer(method, output, content, room));
     methodEnded(id);
@@ -256,7 +259,7 @@ function methodEnded(id        )       {
 
 function fail(id        , thrown         )       {
   methodEnded(id);
-  tellProcesses();
+  reportStarted();
   link.send({ type: "error", id, error: toWire(thrown) });
 }
 
@@ -266,6 +269,6 @@ async function lifecycle(name                 , args                    )       
     context?.abort();
   }
   await methods?.lifecycle(name)?.(...args);
-  // What follows the answer to `stop` is the end; the answer has to leave first.
+  // The instance ends after the answer to `stop` was sent.
   if (name === "stop") setImmediate(() => link.end(0));
 }

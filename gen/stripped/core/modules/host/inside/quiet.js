@@ -1,33 +1,36 @@
                                                     
 
-/** Taken before the module's code runs, which can put another function in its place. */
+/** Taken before the module's code runs, which can replace it. */
 const inTurn = setImmediate;
 
-/** What the module does now. */
+/** The activity of the module. */
                     
-                                                                        
+                                                                             
                     
-                                                                        
+                                                               
                                
-                                                                                                
+                                                                                         
                
  
 
-/** Waits for the moment in which nothing that a module has begun is under way, and does something in just that moment. */
+/** Waits for a quiet moment, in which no activity of the module is in progress, and runs some work exactly then. */
                         
      
-                                                                                                                        
-                                                                                                                      
-    
                                                                                                                             
-                                                                           
+                                                                                                                          
+            
+    
+                                                                                                                     
+                                                                                                            
      
                                                           
-                                                                   
+                                                                      
                                          
-                                                    
+                                                                       
                   
-                                                                                                                      
+     
+                                                                                                                         
+     
                                
  
 
@@ -60,7 +63,7 @@ export function createQuiet(activity          )        {
     const look = ()       => {
       if (isLooking) return;
       isLooking = true;
-      // What follows from an answer runs before that.
+      // Code that follows from an answer runs before this.
       inTurn(see);
     };
     waiting.set(id, {
@@ -73,7 +76,7 @@ export function createQuiet(activity          )        {
       },
       cancel() {
         waiting.delete(id);
-        reject(new Error("it was given up"));
+        reject(new Error("the wait was cancelled"));
       },
     });
     look();

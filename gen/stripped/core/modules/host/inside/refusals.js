@@ -1,12 +1,12 @@
-/** How far causes of an error are followed. */
+/** Levels of causes that are searched. */
 const DEPTH = 10;
 
-/** Knows the errors by which the service told the module that it may not act. */
+/** The errors by which the service told the module that it may not act. */
                            
                           
      
-                                                                                                                         
-                                                                                                                    
+                                                                                                                           
+                                                                                             
      
                                     
  
@@ -26,7 +26,7 @@ export function createRefusals()           {
       try {
         return explains(thrown, DEPTH);
       } catch {
-        // It cannot be looked at.
+        // Reading the value threw.
         return false;
       }
     },

@@ -3,14 +3,17 @@ import v8 from "node:v8";
 import { runInNewContext } from "node:vm";
                                               
 
-// Taken before the module's code runs, which can put others in their place.
+// Taken before the module's code runs, which can replace these functions.
 const { memoryUsage } = process;
 const { setFlagsFromString } = v8;
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
 
 let collectGarbage                          ;
 
-/** Each reader tells how busy the event loop was since its own last reading. */
+/**
+ * Creates a function that reads the usage. The utilization of the event loop is measured from that function's previous
+ * call.
+ */
 export function createUsageReader()                              {
   let last = eventLoopUtilization();
   return (collect) => {

@@ -1,10 +1,10 @@
 import { MARK_FD,           } from "./orders.js";
 import { childrenOfThread,                                      readDescriptor, readProcesses } from "./processes.js";
 
-/** A root that may have started processes, and those of them that were seen. */
+/** A root, and the processes known to descend from it. */
 export class Family {
            #root      ;
-  /** When each started, by its pid, which alone may be another's by now; undefined: before anybody could look. */
+  /** Start times by pid, because a pid may be reused. Undefined: the process ended before its start time could be read. */
            #seen = new Map                            ();
 
   constructor(root      ) {
@@ -12,7 +12,7 @@ export class Family {
     if (root.type === "process") this.#seen.set(root.pid, root.start);
   }
 
-  /** Whether it has to be looked at while it lives. */
+  /** Whether the root may start processes, so that the family must be checked regularly. */
   get grows()          {
     return this.#root.type === "thread" || this.#root.mark !== undefined;
   }
@@ -21,7 +21,7 @@ export class Family {
     this.#seen.set(pid, start);
   }
 
-  /** Takes note of those who belong to it now, and gives them: later their parents may be gone. */
+  /** Records and returns the processes that belong to the family now. Later their parents may be gone. */
   remember(table              )                {
     const members = this.#members(table);
     const led = new Set([...table.values()].flatMap(({ group, session }) => [group, session]));
@@ -30,7 +30,10 @@ export class Family {
     return members;
   }
 
-  /** Ends all of them, those too that are started meanwhile: what is stopped starts nothing. */
+  /**
+   * Kills the whole family, including processes that are started meanwhile. It stops them first: a stopped process starts
+   * no others.
+   */
   sweep()       {
     const root = this.#root;
     if (root.type === "process" && root.start === undefined) {
@@ -38,12 +41,13 @@ export class Family {
       return;
     }
     const stopped = new Set        ();
-    // One that starts another and ends, while the table is read, may leave neither of them in it.
-    for (let nobody = 0; nobody < 2; nobody += 1) {
+    // A process that starts another and ends, while the table is read, may hide both. So the family counts as stopped only
+    // after two readings without a new member.
+    for (let readingsWithoutNew = 0; readingsWithoutNew < 2; readingsWithoutNew += 1) {
       for (const { pid, zombie } of this.remember(readProcesses())) {
         if (zombie || stopped.has(pid)) continue;
         stopped.add(pid);
-        nobody = -1;
+        readingsWithoutNew = -1;
         signal(pid, "SIGSTOP");
       }
     }
@@ -55,7 +59,7 @@ export class Family {
     const seen = this.#seen;
     const children = new Set(root.type === "thread" ? childrenOfThread(root.pid, root.tid) : []);
     const mark = root.type === "process" ? root.mark : undefined;
-    // The number of a group or session is given to nobody else while one of it lives.
+    // A group's or session's number is not reused while it has members.
     const isLeader = (pid        )          =>
       seen.has(pid) && (table.get(pid)?.start ?? seen.get(pid)) === seen.get(pid);
     const belongs = ({ pid, group, session, start }             )          =>
@@ -66,12 +70,12 @@ export class Family {
       (mark !== undefined && readDescriptor(pid, MARK_FD) === mark);
     const members = new Set([...table.values()].filter(belongs));
     const byParent = Map.groupBy(table.values(), ({ parent }) => parent);
-    // A set takes what is added while it is walked.
+    // Members that are added during the loop are visited as well.
     for (const { pid } of members) for (const child of byParent.get(pid) ?? []) members.add(child);
     return [...members];
   }
 
-  /** Whether somebody is left whose group or session it led, while its number is nobody's. */
+  /** Whether a group or session that this process led still has members, and its number has not been reused. */
   #isLed(table              , pid        , start                    , led                     )          {
     return led.has(pid) && (table.get(pid)?.start ?? start) === start;
   }
@@ -81,6 +85,6 @@ function signal(pid        , name                       )       {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended by itself.
+    // The process has ended.
   }
 }

@@ -1,29 +1,35 @@
-/** What may have started processes that must not outlive it. */
+/** A process or thread that may have started processes, which must not outlive it. */
                   
      
                                
-                                         
+                                                          
                            
-                                                                         
+                                                                  
                                          
-                                                                                                       
+         
+                                                                                                                          
+                         
+         
                                         
      
                                  
                                                                             
 
-/** What the service tells the reaper, each as a line of JSON. It answers the id of an `ended`, as a line, when it has done it. */
+/**
+ * A command of the service to the reaper, sent as a line of JSON. The reaper answers `ended` with a line that contains the
+ * id, once it has carried it out.
+ */
                    
                                                                        
-                                                                                                     
+                                                                                                                          
                                                                                                   
-                                 
+                                                       
                                                    
-                                                              
+                                                                                     
                                                     
 
 /**
- * The file descriptor that a process which may start others hands down to them, without their knowing: Node closes
- * those up to 16 to what it starts.
+ * A descriptor that is inherited by all processes which a module starts, so that they are recognized. Node closes only the
+ * descriptors up to 16 in a process that it starts.
  */
 export const MARK_FD = 20;

@@ -1,22 +1,22 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** A process as the kernel tells of it. */
+/** A process, as /proc shows it. */
                               
                        
                           
                          
                            
-                                                     
+                                                                            
                            
-                                                                                                                  
+                                                                                                              
                          
  
 
-/** What the kernel tells of a process; undefined where there is none, or where the kernel tells nothing. */
+/** Reads a process from /proc. Returns undefined if the process or /proc does not exist. */
 export function readProcess(pid        )                          {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any characters.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, parent, group, session] = fields;
     return {
@@ -34,7 +34,7 @@ export function readProcess(pid        )                          {
 
                                                             
 
-/** All processes that there are; none where the kernel tells nothing. */
+/** Reads all processes. Empty if there is no /proc. */
 export function readProcesses()               {
   const table = new Map                     ();
   for (const name of namesIn("/proc")) {
@@ -44,7 +44,7 @@ export function readProcesses()               {
   return table;
 }
 
-/** The processes that a thread has started and that live. */
+/** Returns the running processes that a thread has started. */
 export function childrenOfThread(pid        , tid        )           {
   try {
     const children = readFileSync(`/proc/${pid}/task/${tid}/children`, "latin1");
@@ -54,7 +54,7 @@ export function childrenOfThread(pid        , tid        )           {
   }
 }
 
-/** The kernel's id of this process's thread of that name. */
+/** Returns the kernel's id of the thread of this process that has this name. */
 export function findThread(name        )                     {
   const isNamed = (tid        )          => {
     try {
@@ -67,7 +67,7 @@ export function findThread(name        )                     {
   return tid === undefined ? undefined : Number(tid);
 }
 
-/** What is behind a file descriptor of a process, by a name of its own; undefined where there is none. */
+/** Returns an identifier of the file that a process has open at a descriptor, or undefined if it has none. */
 export function readDescriptor(pid        , fd        )                     {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`);

@@ -4,23 +4,24 @@ import { valuesOf } from "./wide.js";
 /** Nesting of a method's answer; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels */
 const MAX_DEPTH = 200;
 
-/** What a conversion may look at; it fails beyond that. */
+/** Limits of a conversion. It fails when one of them is used up. */
                   
-                             
+                                       
                 
-                                
+                                                    
                      
  
 
 /**
- * A value as JSON: what JSON does not have becomes what docs/modules.md says, or is refused by a TypeError that names its
- * place, beginning with `root`. A value that is JSON as it stands is the same object, but for its names: see `checkNames`.
+ * Converts a value to JSON by the rules in docs/modules.md. Throws a TypeError for a value that is refused; its message
+ * names the place of the value, starting with `root`. A value that is JSON already is returned as it is; its names are not
+ * checked, see `checkNames`.
  */
 export function toJson(value         , root        )          {
   return isJson(value) ? value : convert(value, root);
 }
 
-/** The same, within a budget; throws, too, where that is not enough. */
+/** Converts like `toJson`, and also throws if the budget is used up. Always returns a copy. */
 export function toSmallJson(value         , root        , budget        )          {
   return convert(value, root, budget);
 }
@@ -29,12 +30,12 @@ function isJson(value         )          {
   try {
     return isPlain(value, 0);
   } catch {
-    // An accessor, or a proxy: the conversion tells where.
+    // An accessor or a proxy threw. The conversion finds the place for the error.
     return false;
   }
 }
 
-/** Whether it is a JSON value as it stands, which nearly everything is; cycles are told by their depth. */
+/** Whether a value is JSON already, as nearly all values are. A cycle exceeds the depth, and so is not plain. */
 function isPlain(value         , depth        )          {
   switch (typeof value) {
     case "string":
@@ -61,7 +62,9 @@ function isPlain(value         , depth        )          {
   return members.length > 0 || isEmpty(value);
 }
 
-/** Refuses a JSON value that has half a character in a name, which costs too much to look for in every value. */
+/**
+ * Throws a TypeError for a JSON value with a lone surrogate in a name. Checking this in every value would cost too much.
+ */
 export function checkNames(json         , root        )       {
   if (hasHalfName(json)) convert(json, root);
 }
@@ -79,7 +82,7 @@ function convert(whole         , root        , budget         )          {
   const above = new Set        ();
 
   const refusal = (problem        )            => new TypeError(`${placeText(root, place)} ${problem}`);
-  /** What the value's own code does, such as an accessor. */
+  /** Runs the value's own code, such as an accessor. Its errors become refusals. */
   const asked =    (what        , ask         )    => {
     try {
       return ask();
@@ -109,10 +112,10 @@ function convert(whole         , root        , budget         )          {
         if (Number.isFinite(value)) return value;
         throw refusal(`is ${value}, which JSON does not have`);
       case "bigint": {
-        // What many programs give all BigInts.
+        // Many programs add a toJSON to BigInt.prototype.
         const { toJSON } = value                                            ;
         if (typeof toJSON === "function") return jsonOf(asked("has a toJSON that fails", () => toJSON.call(value)));
-        throw refusal("is a bigint, which JSON does not have; String() makes a text of it");
+        throw refusal("is a bigint, which JSON does not have; String() converts it to text");
       }
       case "object":
         return value === null ? null : objectOf(value);
@@ -128,13 +131,13 @@ function convert(whole         , root        , budget         )          {
     spend(0);
     const shape = asked("cannot be read", () => shapeOf(value, String(place.at(-1) ?? "")));
     switch (shape.is) {
-      case "nothing":
+      case "refused":
         throw refusal(shape.problem);
       case "entries":
-        throw refusal("is a Map whose keys are no names of members; make a list of its entries");
+        throw refusal("is a Map with keys that cannot be member names; make a list of its entries");
       case "value": {
         const stands = asked("has a toJSON that fails", shape.value);
-        if (stands === undefined) throw refusal("has a toJSON that gives nothing");
+        if (stands === undefined) throw refusal("has a toJSON that returns undefined");
         const converted = jsonOf(stands);
         above.delete(value);
         return converted;
@@ -185,7 +188,7 @@ const MAX_PLACE = 400;
 /** Length of one name in the place that an error shows; the rest is cut. @limit characters */
 const MAX_NAME = 64;
 
-/** A place as code would write it: `output.fills[2].price`. */
+/** Formats a place as code would write it, such as `output.fills[2].price`. */
 export function placeText(root        , place                              )         {
   const steps = place.map((step) => {
     if (typeof step === "number") return `[${step}]`;
@@ -196,12 +199,12 @@ export function placeText(root        , place                              )    
   return text.length <= MAX_PLACE ? text : `${text.slice(0, MAX_PLACE / 2)} … ${text.slice(-MAX_PLACE / 2)}`;
 }
 
-/** The message of whatever was thrown. Never throws. */
+/** Returns the message of a thrown value, cut to 1,000 characters. Never throws. */
 export function messageIn(thrown         )         {
   try {
     const { message } = (thrown ?? {})                                  ;
     return typeof message === "string" ? message.slice(0, 1000) : String(thrown).slice(0, 1000);
   } catch {
-    return "it threw what cannot be looked at";
+    return "it threw a value that cannot be read";
   }
 }

@@ -1,11 +1,12 @@
-/** What a gate says of the entries that it dropped. */
+/** Message of the log entry that counts the dropped entries. */
 export const DROPPED = "log entries were dropped";
 
 /**
- * Whether one more entry of a log may pass: `most` of them in a second. `tell` is told how many were dropped, before the next
- * one that passes; what it logs of that does not count here. `now`: in ms.
+ * Limits log entries to `most` in a second. The returned function returns whether one more entry may be logged. Before the
+ * first entry after a second with dropped entries, it calls `logDropped` with their number; that entry is not counted.
+ * `now`: in ms.
  */
-export function createLogWindow(most        , now              , tell                           )                {
+export function createLogWindow(most        , now              , logDropped                           )                {
   let start = Number.NEGATIVE_INFINITY;
   let entries = 0;
   let dropped = 0;
@@ -14,7 +15,7 @@ export function createLogWindow(most        , now              , tell           
     if (time - start >= 1000) {
       const before = dropped;
       [start, entries, dropped] = [time, 0, 0];
-      if (before > 0) tell(before);
+      if (before > 0) logDropped(before);
     }
     entries += 1;
     if (entries <= most) return true;

@@ -1,11 +1,11 @@
-// Taken before any code of a module can put others in their place.
+// Taken before a module's code runs, which can replace these functions.
 const sinceStart = performance.now.bind(performance);
 const offset = Number(process.hrtime.bigint()) / 1e6 - sinceStart();
 
 /**
- * Ms since the machine was started, by the kernel's monotonic clock: the same in every process and thread of the machine,
- * so that a deadline can be sent from one to another. `performance.now()` counts from the start of each of them; the wall
- * time, which they have in common, is stepped by operators and NTP.
+ * Returns milliseconds since the machine was started, by the kernel's monotonic clock. All processes and threads of a
+ * machine have the same time, so that a deadline can be sent between them. `performance.now()` starts anew in each of them,
+ * and operators and NTP change the wall clock.
  */
 export function machineTime()         {
   return sinceStart() + offset;

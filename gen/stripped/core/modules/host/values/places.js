@@ -1,17 +1,20 @@
 import { pathToFileURL } from "node:url";
 
-/** Where the module's code says that it is, and where its author has it: URL and path of each. */
-let moved                                                   = [];
+/**
+ * Replacements in stacks: the directory in which the module's code runs, and the one in which its author has it, each as a
+ * URL and as a path.
+ */
+let replacements                                                   = [];
 
-/** From now on texts tell places below one directory as places below the other. */
-export function tellPlaces(from        , to        )       {
-  moved = [
+/** From now on, `asWritten` replaces the directory `from` by the directory `to`. */
+export function translatePlaces(from        , to        )       {
+  replacements = [
     [pathToFileURL(from).href, pathToFileURL(to).href],
     [from, to],
   ];
 }
 
-/** The text of a stack with the places that the module's author knows. */
+/** Returns a stack with the paths that the module's author knows. */
 export function asWritten(stack        )         {
-  return moved.reduce((text, [from, to]) => text.replaceAll(from, to), stack);
+  return replacements.reduce((text, [from, to]) => text.replaceAll(from, to), stack);
 }

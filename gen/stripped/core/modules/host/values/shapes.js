@@ -1,23 +1,23 @@
 import { types } from "node:util";
 
-/** What a value is made of, as JSON would have it. */
+/** The parts of an object from which its JSON is made. */
                    
                                                               
-                                                                                     
+                                                                
                                                                                             
-                                                        
+                                                         
                                                                                        
-                                     
+                                                                                     
                                               
                                                          
 
 /**
- * Says what JSON would have of an object, by the rules that docs/modules.md tells to authors. May throw what the object's
- * own code throws. `key` is the name or index that it stands at, which a `toJSON` is told.
+ * Returns the shape of an object, by the rules in docs/modules.md. May throw what the object's own code throws. `key` is
+ * the name or index of the object in its parent, which is passed to `toJSON`.
  */
 export function shapeOf(object        , key        )        {
   if (types.isTypedArray(object)) return shapeOfNumbers(object);
-  if (types.isDate(object) && Number.isNaN(object.getTime())) return nothing("is an invalid date");
+  if (types.isDate(object) && Number.isNaN(object.getTime())) return refused("is an invalid date");
   const { toJSON } = object                                 ;
   if (typeof toJSON === "function") return { is: "value", value: () => toJSON.call(object, key) };
   if (types.isDate(object)) return { is: "value", value: () => object.toISOString() };
@@ -27,28 +27,28 @@ export function shapeOf(object        , key        )        {
   if (types.isBoxedPrimitive(object)) return { is: "value", value: () => object.valueOf() };
   if (isError(object)) return shapeOfError(object);
   if (types.isAnyArrayBuffer(object) || types.isDataView(object)) {
-    return nothing(`is ${aName(object)}, which JSON does not have; a Uint8Array holds bytes`);
+    return refused(`is ${aName(object)}, which JSON does not have; a Uint8Array holds bytes`);
   }
   if (typeof (object                               ).then === "function") {
-    return nothing("is a promise, which JSON does not have; await it first");
+    return refused("is a promise, which JSON does not have; await it first");
   }
   if (Symbol.iterator in object || Symbol.asyncIterator in object) {
-    return nothing(`is ${aName(object)}, which JSON does not have; make a list or an object of what it gives`);
+    return refused(`is ${aName(object)}, which JSON does not have; convert its items to a list or an object`);
   }
   return shapeOfMembers(object);
 }
 
-/** Whether an object is of no class. */
+/** Whether an object is a plain object, not an instance of a class. */
 export function isPlainObject(object        )          {
   const prototype          = Object.getPrototypeOf(object);
   if (prototype === null || prototype === Object.prototype) return true;
-  // Of another realm, such as a context of node:vm.
+  // A plain object of another realm, such as a context of node:vm.
   if (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype          , "isPrototypeOf")) return true;
-  // Made by Node as an instance of a class of its own.
+  // Node makes this object as an instance of an internal class.
   return object === process.env;
 }
 
-/** Whether it is an error, of whichever realm. Never throws. */
+/** Whether a value is an error of any realm. Never throws. */
 export function isError(value         )                 {
   try {
     return types.isNativeError(value) || value instanceof Error;
@@ -57,44 +57,44 @@ export function isError(value         )                 {
   }
 }
 
-/** The name of an object's class, with its article. */
+/** Returns the name of an object's class with an article, such as `a Map`. */
 export function aName(object        )         {
   const name = nameOf(object);
   return `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
-/** The name of an object's class, as far as it tells one; at most 64 characters. */
+/** Returns the name of an object's class, of at most 64 characters, or `object` if it cannot be read. */
 export function nameOf(object        )         {
   try {
     const name          = (object                                                          ).constructor?.name;
     const known = typeof name === "string" && name !== "" && name !== "Object" ? name : undefined;
-    // Of generators and iterators the tag alone tells what they are.
+    // Generators and iterators are named only by their tag.
     return (known ?? Object.prototype.toString.call(object).slice("[object ".length, -1)).slice(0, 64);
   } catch {
     return "object";
   }
 }
 
-/** What of an object is hidden from JSON and from a structured clone, where that is all of it. */
+/** The problem of an object without readable members: neither JSON nor a structured clone would contain anything of it. */
 export function hiddenProblem(object        )         {
-  return `is ${aName(object)} that shows nothing of what it holds`;
+  return `is ${aName(object)} whose content cannot be read`;
 }
 
-/** What an error is told by, in this order; further enumerable members of its own follow. */
+/** Members of an error, in this order. Its other enumerable members follow. */
 const ERROR_MEMBERS = ["name", "message", "code", "cause", "errors"];
 
-const nothing = (problem        )        => ({ is: "nothing", problem });
+const refused = (problem        )        => ({ is: "refused", problem });
 
 function shapeOfNumbers(numbers                   )        {
   if (numbers.buffer instanceof ArrayBuffer && numbers.buffer.detached) {
-    return nothing(`is ${aName(numbers)} whose memory was transferred`);
+    return refused(`is ${aName(numbers)} whose memory was transferred`);
   }
   return { is: "list", items: numbers                      };
 }
 
 function shapeOfList(list                    )        {
   if (list.length === 0 && Object.keys(list).length > 0) {
-    return nothing("is a list with named members and without items, which JSON does not have; use an object");
+    return refused("is a list with named members and without items, which JSON does not have; use an object");
   }
   return { is: "list", items: list };
 }
@@ -122,12 +122,12 @@ function shapeOfError(error       )        {
 function shapeOfMembers(object        )        {
   const names = Object.keys(object);
   if (names.length === 0 && !isEmpty(object)) {
-    return nothing(`${hiddenProblem(object)}; give it a toJSON(), or make a plain object of it`);
+    return refused(`${hiddenProblem(object)}; give it a toJSON(), or make a plain object of it`);
   }
   return { is: "members", names, get: (name) => (object                                     )[name] };
 }
 
-/** Whether an object without enumerable members has none at all. */
+/** Whether an object without enumerable members is really empty: a plain object without hidden members. */
 export function isEmpty(object        )          {
   return isPlainObject(object) && Reflect.ownKeys(object).length === 0;
 }

@@ -1,34 +1,43 @@
-/** JSON.parse takes an object of more members than this several times as long as the same in parts. */
+/**
+ * Most members of an ordinary object. JSON.parse is several times slower for a wider object than for its keys and values
+ * apart.
+ */
 export const WIDE = 128;
-/** The values of an object's own members. Those of a wide one are kept in a table, of which Object.values is slow. */
+/** Returns the values of an object's own members. V8 keeps a wide object in a table, for which Object.values is slow. */
 export function valuesOf(object        )                     {
   const keys = Object.keys(object);
   if (keys.length <= WIDE) return Object.values(object);
   return keys.map((key) => (object                                     )[key]);
 }
 
-/** Wide objects further down are not looked for. */
+/** Levels that are searched for wide objects. */
 const LOOK_DEPTH = 4;
-/** Length of the keys that are kept for the next object. */
+/** Longest text of keys, in characters, that is cached for the next object. */
 const KEPT_KEYS = 65_536;
 
-/** A JSON value with wide objects in it, as two texts. */
+/** A JSON value that contains wide objects, as two texts. */
                 
                                           
                         
-                                                                                                                      
+     
+                                                                                                                         
+                    
+     
                         
  
 
                                                                                                      
 
-/** Undefined: nothing in it is wide, and it had better go as it is. */
+/**
+ * Packs a value that contains wide objects. Returns undefined if there are none, or if packing would change the value: it
+ * is then sent as ordinary JSON.
+ */
 export function packWide(json         )                   {
   if (!hasWideObject(json, LOOK_DEPTH)) return undefined;
   const keys                        = [];
   const places          = [];
   let isPlain = true;
-  /** What of the value is left once the wide objects are taken out. */
+  /** Returns the value without its wide objects, and collects these in `keys` and `places`. */
   const rest = (value         , path                              , depth        )          => {
     if (typeof value !== "object" || value === null || depth === 0) return value;
     if ("toJSON" in value) isPlain = false;
@@ -42,7 +51,7 @@ export function packWide(json         )                   {
       const members = own.map((key, index) => [key, rest(values[index], [...path, key], depth - 1)]         );
       return Object.fromEntries(members);
     }
-    // JSON leaves them out of an object, and has null for them in a list.
+    // JSON omits such members of an object, but has null for them in a list.
     isPlain &&= values.every((each) => each !== undefined && typeof each !== "function" && typeof each !== "symbol");
     const last = keys.at(-1);
     const same = last !== undefined && last.length === own.length && last.every((key, index) => key === own[index]);
@@ -54,17 +63,16 @@ export function packWide(json         )                   {
   return isPlain ? { keys: JSON.stringify(keys), body: JSON.stringify([left, places]) } : undefined;
 }
 
-/** The keys of a wide object. */
                    
                                    
-                                                                                                
+                                                                          
                                                
  
 
-/** Members up to which an object can have a shape; V8 keeps those of a larger one in a table. */
+/** Most members for which V8 gives an object a shape. It keeps a larger object in a table. */
 const SHAPED = 1000;
 
-/** A module's answers have the same keys again and again. */
+/** A module's answers tend to have the same keys, so the last list is cached. */
 let lastText = "[]";
 let lastLists                     = [];
 
@@ -77,12 +85,12 @@ function keyListsOf(text        )                     {
   }
   const lists = listOf(JSON.parse(text)).map((keys) => ({ keys: listOf(keys)                      }));
   for (const { keys } of lists)
-    for (const key of keys) if (typeof key !== "string") throw new RangeError("a key is no text");
+    for (const key of keys) if (typeof key !== "string") throw new RangeError("a key is not a string");
   if (text.length <= KEPT_KEYS) [lastText, lastLists] = [text, lists];
   return lists;
 }
 
-/** Throws a SyntaxError or a RangeError for what `packWide` did not make. */
+/** Reverses `packWide`. Throws a SyntaxError or a RangeError for any other text. */
 export function unpackWide({ keys, body }      )          {
   const keyLists = keyListsOf(keys);
   const [root, places] = listOf(JSON.parse(body));
@@ -99,27 +107,31 @@ export function unpackWide({ keys, body }      )          {
   return holder[0];
 }
 
-/** Without a template it grows from an object without a prototype, a table from the start: else each member costs a shape. */
+/**
+ * Without a template, the object starts without a prototype, which makes V8 use a table. Otherwise each added member would
+ * create a new shape.
+ */
 function objectWith({ keys, template }         , values                    )         {
-  if (keys.length !== values.length) throw new RangeError("a wide object has other values than keys");
+  if (keys.length !== values.length)
+    throw new RangeError("a wide object has a different number of values than of keys");
   const object                          = template === undefined ? Object.create(null) : { ...template };
   for (let index = 0; index < keys.length; index += 1) object[keys[index]          ] = values[index];
   return template === undefined ? Object.setPrototypeOf(object, Object.prototype) : object;
 }
 
 function listOf(value         )                     {
-  if (!Array.isArray(value)) throw new RangeError("it is no list");
+  if (!Array.isArray(value)) throw new RangeError("it is not a list");
   return value;
 }
 
 function objectOf(value         , step             )                          {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) {
-    throw new RangeError("a wide object has no place");
+    throw new RangeError("the place of a wide object does not exist");
   }
   return value                           ;
 }
 
-/** Looks at the first item of a list for all of them. */
+/** Looks only at the first item of a list, because the others are most likely alike. */
 function hasWideObject(value         , depth        )          {
   if (typeof value !== "object" || value === null || depth === 0) return false;
   if (Array.isArray(value)) return hasWideObject(value[0], depth - 1);

@@ -1,23 +1,23 @@
 import { messageIn, toSmallJson } from "./json.js";
 import { asWritten } from "./places.js";
+import { toReadable } from "./readable.js";
 import { isError } from "./shapes.js";
-import { toTold } from "./told.js";
 
-/** An error on its way. */
+/** An error as it is sent between the service and an instance. */
                             
                         
                            
+                                      
                          
+                                                                        
                          
-                                                
-                         
-                                                           
+                                              
                                  
-                                                          
+                                                     
                            
-                      
+                                         
                           
-                                     
+                                              
                                                        
  
 
@@ -47,10 +47,10 @@ const MAX_CAUSE_MESSAGE = 256;
 /** Values in one own member of an error; a member with more is omitted. @limit values */
 const MAX_PARTS = 200;
 
-/** What of an error is told apart from the members of its own. */
+/** Members that have a field of their own in `WireError`, or are left out. */
 const KNOWN                      = new Set(["name", "message", "stack", "code", "cause", "callerFault"]);
 
-/** Whatever was thrown, as it can be sent. Looks at it with care: it may be made to throw again. */
+/** Converts any thrown value so that it can be sent. Never throws, even if reading the value throws. */
 export function toWire(thrown         )            {
   if (!isObject(thrown)) return { name: "Error", message: cut(messageIn(thrown), MAX_MESSAGE), stack: "" };
   try {
@@ -60,7 +60,7 @@ export function toWire(thrown         )            {
     const cause = causeOf(thrown);
     return {
       name: typeof name === "string" ? cut(name, MAX_NAME) : "Error",
-      message: cut(typeof message === "string" ? message : describe(thrown), MAX_MESSAGE),
+      message: cut(typeof message === "string" ? message : formatThrown(thrown), MAX_MESSAGE),
       stack: typeof stack === "string" ? cut(asWritten(ofModule(stack)), MAX_STACK) : "",
       ...(isCode(code) ? { code: cut(String(code), MAX_NAME) } : {}),
       ...(callerFault === true ? { callerFault: true } : {}),
@@ -68,7 +68,7 @@ export function toWire(thrown         )            {
       ...(cause === undefined ? {} : { cause }),
     };
   } catch {
-    return { name: "Error", message: "the module threw what cannot be looked at", stack: "" };
+    return { name: "Error", message: "the module threw a value that cannot be read", stack: "" };
   }
 }
 
@@ -76,7 +76,7 @@ export function toWire(thrown         )            {
 const MAX_STACK_READ = 100;
 const OWN_CODE = new URL("..", import.meta.url).href;
 
-/** Without the lines that tell how the service calls the module: who wrote the module can do nothing about them. */
+/** Removes the lines about the service's own code, which the module's author can do nothing about. */
 function ofModule(stack        )         {
   const lines = stack.split("\n", MAX_STACK_READ);
   const isOwn = (line        )          =>
@@ -92,7 +92,7 @@ const isObject = (value         )                                             =>
 
 const isCode = (code         )                          => typeof code === "string" || Number.isFinite(code);
 
-/** Undefined, too, where it throws. */
+/** Returns undefined also if the member's accessor throws. */
 function read(object                                   , key        )          {
   try {
     return object[key];
@@ -101,12 +101,15 @@ function read(object                                   , key        )          {
   }
 }
 
-/** A thing that was thrown and is no error. */
-function describe(thrown        )         {
-  return JSON.stringify(toTold(thrown, { depth: 4, parts: 100, members: 20, characters: MAX_MESSAGE }));
+/** Formats a thrown object that is not an error. */
+function formatThrown(thrown        )         {
+  return JSON.stringify(toReadable(thrown, { depth: 4, parts: 100, members: 20, characters: MAX_MESSAGE }));
 }
 
-/** The members of its own that are JSON, and the errors of an AggregateError, as JSON text; undefined where there are none. */
+/**
+ * Returns those own members that are JSON, and the errors of an AggregateError, as JSON text, or undefined if there are
+ * none.
+ */
 function fieldsOf(error                                   , maxBytes        )                     {
   const fields = Object.entries(ownMembers(error, maxBytes));
   return fields.length === 0 ? undefined : JSON.stringify(Object.fromEntries(fields));
@@ -122,7 +125,7 @@ function ownMembers(error                                   , maxBytes        ) 
     members.push([name, json]);
   };
   const code = read(error, "code");
-  // The text of it would not be the same to who compares it.
+  // `WireError.code` is a text. A caller that compares the code needs the number.
   if (typeof code === "number" && Number.isFinite(code)) add("code", code);
   for (const name of Object.keys(error).slice(0, MAX_PARTS)) {
     if (KNOWN.has(name) || name === "errors" || !name.isWellFormed()) continue;
@@ -130,31 +133,31 @@ function ownMembers(error                                   , maxBytes        ) 
       const value = error[name];
       if (value !== undefined) add(name, toSmallJson(value, name, { parts: MAX_PARTS, characters: maxBytes }));
     } catch {
-      // It is not JSON, or too large: the others are told all the same.
+      // The member is not JSON, or is too large. The other members are still sent.
     }
   }
   const errors = read(error, "errors");
   if (Array.isArray(errors)) {
     add(
       "errors",
-      errors.slice(0, MAX_ERRORS).map((each         ) => toldCause(each, 0, 0)),
+      errors.slice(0, MAX_ERRORS).map((each         ) => formatCause(each, 0, 0)),
     );
   }
   return Object.fromEntries(members);
 }
 
-/** The cause of an error as JSON text: with the members of its own and its causes, as far as they fit. */
+/** Returns the cause of an error as JSON text, with as many of its own members and causes as fit. */
 function causeOf(error                                   )                     {
   const cause = read(error, "cause");
   if (cause === undefined || cause === null) return undefined;
   for (const [causes, ownBytes] of CAUSES) {
-    const text = JSON.stringify(toldCause(cause, causes, ownBytes));
+    const text = JSON.stringify(formatCause(cause, causes, ownBytes));
     if (Buffer.byteLength(text) <= MAX_CAUSE) return text;
   }
   return undefined;
 }
 
-/** What is told of a cause, the most first: further causes, and bytes of the members that each has of its own. */
+/** What is sent about a cause, the most detailed first: number of nested causes, and bytes of the own members of each. */
 const CAUSES                                                           = [
   [MAX_CAUSES, MAX_CAUSE],
   [MAX_CAUSES, 0],
@@ -162,9 +165,9 @@ const CAUSES                                                           = [
   [0, 0],
 ];
 
-function toldCause(cause         , causes        , ownBytes        )          {
+function formatCause(cause         , causes        , ownBytes        )          {
   if (!isObject(cause) || !(isError(cause) || typeof read(cause, "message") === "string")) {
-    return toTold(cause, { depth: 4, parts: 50, members: 20, characters: MAX_CAUSE_MESSAGE });
+    return toReadable(cause, { depth: 4, parts: 50, members: 20, characters: MAX_CAUSE_MESSAGE });
   }
   const [name, message, code] = ["name", "message", "code"].map((key) => read(cause, key));
   const further = causes === 0 ? undefined : read(cause, "cause");
@@ -173,7 +176,7 @@ function toldCause(cause         , causes        , ownBytes        )          {
     message: cut(typeof message === "string" ? message : "", MAX_CAUSE_MESSAGE),
     ...(isCode(code) ? { code: typeof code === "string" ? cut(code, MAX_NAME) : code } : {}),
     ...(ownBytes === 0 ? {} : ownMembers(cause, ownBytes)),
-    ...(further === undefined || further === null ? {} : { cause: toldCause(further, causes - 1, ownBytes) }),
+    ...(further === undefined || further === null ? {} : { cause: formatCause(further, causes - 1, ownBytes) }),
   };
 }
 
@@ -182,14 +185,14 @@ function cut(text        , length        )         {
 }
 
 /**
- * An error of the service, as the module sees it: `metadata` are those that every caller gets, and where a method of
- * another module threw, what it threw is the cause.
+ * Creates the error that a module gets from the service. `metadata` is the metadata that every caller gets. If a method of
+ * another module threw, the thrown error is the cause.
  */
 export function fromWire({ name, message, code, metadata }           )        {
   const thrown = metadata === undefined ? undefined : thrownIn(metadata);
   const error = new Error(message, thrown === undefined ? {} : { cause: thrown });
   error.name = name;
-  // Not enumerable: a module that throws it on tells the cause, and not all of it twice.
+  // Not enumerable. If the module rethrows the error, the cause is sent anyway, and the metadata would repeat it.
   if (metadata !== undefined) Object.defineProperty(error, "metadata", { value: metadata });
   return Object.assign(error, code === undefined ? {} : { code });
 }
@@ -207,7 +210,7 @@ function thrownIn(metadata                                  )                   
   return thrown;
 }
 
-/** Undefined, too, where it is no JSON: who sent it may have sent anything. */
+/** Returns undefined also for invalid JSON, because a module may have sent anything. */
 function parsed(json                    )          {
   try {
     return json === undefined ? undefined : JSON.parse(json);
@@ -216,9 +219,9 @@ function parsed(json                    )          {
   }
 }
 
-function toCause(told         )          {
-  if (!isObject(told) || typeof told.name !== "string" || typeof told.message !== "string") return told;
-  const { name, message, cause, ...own } = told;
+function toCause(sent         )          {
+  if (!isObject(sent) || typeof sent.name !== "string" || typeof sent.message !== "string") return sent;
+  const { name, message, cause, ...own } = sent;
   const error = new Error(message, cause === undefined ? {} : { cause: toCause(cause) });
   error.name = name;
   return assign(error, own);

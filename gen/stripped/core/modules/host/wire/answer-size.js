@@ -8,34 +8,37 @@ import { WIDE } from "../values/wide.js";
  * @limit bytes
  */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-/** Of protobuf, for a digit and a comma of JSON. */
+/** Most bytes of protobuf for each character of JSON. The worst case is a digit and a comma. */
 const MOST_BYTES_PER_CHARACTER = 5.5;
-/** Beside the output, the version and the module's name: as JSON, the names of all fields and the longest numbers. */
+/**
+ * Bytes of an answer beside its output, version and module name: in JSON, the names of all fields and the longest numbers.
+ */
 const ENVELOPE_BYTES = 128;
 
-/** What is left of it for the output where the module and its version have these names. */
+/** Returns the most bytes of an output, for a module and version with these names. */
 export function roomForAnswer(name        , version        )         {
   return MAX_ANSWER_BYTES - ENVELOPE_BYTES - Buffer.byteLength(JSON.stringify(name + version));
 }
 
-/** Throws a RangeError where nobody could get the answer. Cheap for all that are small. */
+/** Throws a RangeError if the answer is too large for a caller. Small answers are checked by an estimate only. */
 export function checkAnswer(method        , payload         , [, content, keys]         , room        )       {
   const isBinary = "binary" in payload;
   const size = isBinary ? payload.binary.length : sizeOf(payload.json, content, keys, room);
   // Base64 has 4 characters for 3 bytes.
   const most = isBinary ? Math.floor(room / 4) * 3 : room;
-  if (size > most) throw new RangeError(`${method} answers with ${size} bytes, and ${most} can be sent to a caller`);
+  if (size > most)
+    throw new RangeError(`${method} answers with ${size} bytes, but at most ${most} can be sent to a caller`);
 }
 
 function sizeOf(json         , content                     , keys        , room        )         {
-  // Wide objects that have the same keys share them here, and each has a character and a comma for each of its values.
+  // An estimate: wide objects with the same keys share them in the packet, but not in the answer to the caller.
   const length = content.length + keys.length * (1 + content.length / (2 * WIDE));
   if (length * MOST_BYTES_PER_CHARACTER <= room) return length;
   const text = keys === "" && typeof content === "string" ? content : JSON.stringify(json);
   return Math.max(Buffer.byteLength(text), valueSize(json));
 }
 
-/** Bytes of a JSON value as google.protobuf.Value. */
+/** Returns the bytes of a JSON value as a google.protobuf.Value. */
 export function valueSize(json         )         {
   switch (typeof json) {
     case "number":
@@ -58,7 +61,7 @@ export function valueSize(json         )         {
   return fieldSize(size);
 }
 
-/** With its tag and its length. */
+/** Returns the bytes of a field, with its tag and length. */
 function fieldSize(bytes        )         {
   let size = bytes + 2;
   for (let rest = bytes; rest >= 128; rest /= 128) size += 1;

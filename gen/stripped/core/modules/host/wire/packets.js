@@ -4,11 +4,12 @@ import { refuseDeep } from "./depth.js";
 import { BYTES,               contentOf, JSON_TEXT, payloadOf } from "./payload.js";
                                                               
 
-// A message between the service and an instance, as it travels: a short list of numbers, texts and bytes, in a frame on
-// a process's pipe or as it is through a thread's port. Nothing that a module sends is a structured clone of anything
-// else: the least of those can stand for lists of 2^32 items. What the module's state is, its next version alone reads.
+// The form in which messages travel between the service and an instance: a short list of numbers, texts and bytes. A
+// process sends it as a frame on a pipe, and a thread posts it through a port. Nothing else that a module sends is decoded
+// as a structured clone, because even a small clone can stand for lists of 2^32 items. Only the next version decodes a
+// module's state.
 
-/** Something else that the service sends, as a structured clone. */
+/** Any other message of the service, as a structured clone. */
 export const CLONE = 0;
 const CALL = 1;
 export const OUTPUT = 2;
@@ -16,23 +17,23 @@ const ANSWER = 3;
 export const ASK = 4;
 export const STATE = 5;
 const IMPORT = 6;
-/** Everything else that an instance sends, as JSON. */
+/** Any other message of an instance, as JSON. */
 export const OTHER = 7;
 export const LOG = 8;
-/** Of a request of the instance, with the error as JSON. Kind 9 is of several packets in one post. */
+/** The refusal of an instance's request, with the error as JSON. Kind 9 is a post of several packets. */
 const REFUSAL = 10;
 
                                
                
              
-                                                               
+                                                                            
                  
                  
                      
              
   
 
-/** Undefined: it goes as a structured clone. Throws what cannot be sent. */
+/** Converts a message to a packet. Returns undefined if it is sent as a structured clone. Throws if it cannot be sent. */
 export function toPacket(message                           )                     {
   switch (message.type) {
     case "output":
@@ -65,7 +66,7 @@ export function toPacket(message                           )                    
   }
 }
 
-/** What the service sent. */
+/** Decodes a packet of the service. */
 export function fromService([kind, id, number, method, , ...content]        )             {
   switch (kind) {
     case CALL:
@@ -77,11 +78,11 @@ export function fromService([kind, id, number, method, , ...content]        )   
     case IMPORT:
       return { type: "import", id, deadline: number, state: bytesOf(content), from: JSON.parse(method)                };
     default:
-      throw new RangeError(`no kind of message: ${kind}`);
+      throw new RangeError(`unknown kind of message: ${kind}`);
   }
 }
 
-/** The form of content that a message has where its kind has a single one. */
+/** Kinds whose content always has the same form. */
 const ONLY_FORMS                              = new Map([
   [CLONE, BYTES],
   [STATE, BYTES],
@@ -91,18 +92,22 @@ const ONLY_FORMS                              = new Map([
   [REFUSAL, JSON_TEXT],
 ]);
 
-/** Throws a RangeError where a message of this kind has its content in no such form. Looked at before the content is. */
+/** Throws a RangeError if a message of this kind must not have this form. Must be called before the content is read. */
 export function checkForm(kind        , form        )       {
   const only = ONLY_FORMS.get(kind);
-  if (only !== undefined && form !== only) throw new RangeError(`no form of a message of kind ${kind}: ${form}`);
+  if (only !== undefined && form !== only)
+    throw new RangeError(`a message of kind ${kind} must not have content of form ${form}`);
 }
 
-/** What a module sent; `isAwaited`: whether somebody waits for the answer. Throws what is no message. */
+/**
+ * Decodes a packet of a module. `isAwaited`: whether the service waits for the answer with this id. Throws if it is not a
+ * message.
+ */
 export function fromModule(packet        , isAwaited                         )          {
   const [kind, id, number, method, dependency, ...content] = packet;
   switch (kind) {
     case OUTPUT:
-      // Nothing is made of what nobody waits for.
+      // An answer that nobody waits for is not parsed.
       return isAwaited(id) ? { type: "output", id, output: shallowOf(content) } : { type: "late", id };
     case STATE:
       return { type: "state", id, state: bytesOf(content) };
@@ -112,23 +117,23 @@ export function fromModule(packet        , isAwaited                         )  
     case LOG:
       return messageOf(kind, shallowOf(content));
     default:
-      throw new RangeError(`no kind of message: ${kind}`);
+      throw new RangeError(`unknown kind of message: ${kind}`);
   }
 }
 
-/** What has a kind of its own is bounded and checked as that: it comes as nothing else. */
+/** Types of messages that have a kind of their own, with its own limits. They are not accepted as another kind. */
 const OF_OWN_KIND                       = new Set(["output", "late", "state", "call", "log"]);
 
-/** Throws a RangeError where a message of this kind must not hold that. */
+/** Throws a RangeError if a message of this kind must not have this type. */
 function messageOf(kind                           , payload         )          {
   const { json } = payload                              ;
   const type = (json                                                  )?.type;
   const isOfKind = kind === LOG ? type === "log" : !OF_OWN_KIND.has(type);
-  if (!isOfKind) throw new RangeError(`a message of kind ${kind} is of another`);
+  if (!isOfKind) throw new RangeError(`a message of kind ${kind} has a type that belongs to another kind`);
   return json;
 }
 
-/** Throws a RangeError where it is nested too deeply to be read. */
+/** Decodes content. Throws a RangeError if it is nested too deeply. */
 function shallowOf(content         )          {
   const [, text, keys] = content;
   refuseDeep(text);

@@ -4,34 +4,34 @@ import { checkForm, fromModule, fromService,             } from "./packets.js";
 import { BYTES } from "./payload.js";
                                                 
 
-// Messages between the service and a thread are structured clones, which cost by their parts: packets, and what of the
-// service's own is no packet as it is.
+// Messages between the service and a thread are structured clones, whose cost rises with the number of their parts. So they
+// are packets where possible. Other messages of the service are posted as they are.
 
-/** Several packets in one: to an instance only. */
+/** Kind of a post with several packets. Only the service sends it. */
 const BATCH = 9;
-/** At most so many: the thread works on some while the service makes the next. */
+/** Most packets in a batch. While the thread handles one batch, the service makes the next. */
 const BATCH_SIZE = 16;
-/** The items of a packet. */
+/** Number of items of a packet. */
 const ITEMS = 8;
-/** Of a packet beside its texts and bytes, so that threads are bounded as processes are. */
+/** Bytes counted for each packet beside its texts and bytes, so that threads have the same limits as processes. */
 const PACKET_BYTES = 32;
 
-/** What a thread has read, in memory that it shares with the service: messages and bytes, both counted modulo 2^32. */
+/** Numbers of messages and bytes that a thread has read, both modulo 2^32, in memory shared with the service. */
                                                 
 
 export function createReadCounts()             {
   return new Int32Array(new SharedArrayBuffer(8));
 }
 
-/** What a thread is given at its start. */
+/** Data that a thread gets at its start. */
                              
                              
                             
  
 
-/** Writes posts, and knows what of them the thread has not read yet. */
+/** Posts messages, and counts those that the thread has not read yet. */
                       
-                                                                       
+                                               
                                              
                                                                
                             
@@ -39,8 +39,9 @@ export function createReadCounts()             {
  
 
 /**
- * Posts messages to a thread. The first in a turn of the event loop goes at once, those after it in batches, the last when
- * the turn ends: to post one costs as much as all else about it. Throws what cannot be sent.
+ * Creates a writer of posts. The first message in a turn of the event loop is posted at once, and the later ones in
+ * batches, the last batch at the end of the turn. Posting a message costs as much as everything else about it. Throws if a
+ * message cannot be sent.
  */
 export function createPostWriter(post                          , read            )             {
   let messages = 0;
@@ -56,7 +57,7 @@ export function createPostWriter(post                          , read           
     mayWait = false;
     flush();
   };
-  /** What was not sent is never read, and waits for nobody. */
+  /** Counts a message as sent. A message that could not be sent must not be counted. */
   const count = (packet                    )       => {
     messages = (messages + 1) | 0;
     bytes = (bytes + sizeOfAny(packet)) | 0;
@@ -65,14 +66,14 @@ export function createPostWriter(post                          , read           
     sizeOf: sizeOfAny,
     write(message, packet) {
       if (mayWait && packet !== undefined) {
-        waiting.push(alone(packet));
+        waiting.push(detached(packet));
         count(packet);
         if (waiting.length >= BATCH_SIZE) flush();
         return;
       }
-      // What can fail to be cloned has to do so now.
+      // Posted at once, so that a failure to clone it is thrown here.
       flush();
-      post(packet === undefined ? message : alone(packet));
+      post(packet === undefined ? message : detached(packet));
       count(packet);
       if (!mayWait) setImmediate(endTurn);
       mayWait = true;
@@ -86,7 +87,7 @@ export function createPostWriter(post                          , read           
   };
 }
 
-/** The messages in what the service posted; they are counted as read. */
+/** Decodes a post of the service, and counts its messages as read. */
 export function fromPosts(posted         , read            )               {
   if (!Array.isArray(posted)) {
     Atomics.add(read, 0, 1);
@@ -101,17 +102,20 @@ export function fromPosts(posted         , read            )               {
   return packets.map(fromService);
 }
 
-/** A packet of an instance, as it is posted. Throws a RangeError where it is longer than the service takes. */
+/**
+ * Checks a packet of an instance, and returns it as it is to be posted. Throws a RangeError if it is larger than the
+ * service accepts.
+ */
 export function checkPacket(packet        )         {
   const [size, limit] = [sizeOf(packet), limitOf(packet[0])];
   if (size > limit) throw new RangeError(`a message has ${size} bytes, more than ${limit}`);
   checkNames(packet);
-  return alone(packet);
+  return detached(packet);
 }
 
 /**
- * What a thread posted, as a message; undefined where it is none. Looks at the parts of a packet alone: whatever else is
- * posted has been cloned by then, and costs nothing further.
+ * Decodes a post of a thread. Returns undefined if it is not a message. Only the parts of a packet are read: any other post
+ * has already been cloned, and costs nothing further.
  */
 export function fromPost(posted         , awaited         )          {
   if (!Array.isArray(posted) || posted.length !== ITEMS) return undefined;
@@ -125,13 +129,13 @@ export function fromPost(posted         , awaited         )          {
     checkForm(packet[0], form);
     if (sizeOf(packet) > moduleLimitOf(packet[0], awaited)) return undefined;
     checkNames(packet);
-    return fromModule(alone(packet), (awaitedId) => awaited.isAwaited(awaitedId));
+    return fromModule(detached(packet), (awaitedId) => awaited.isAwaited(awaitedId));
   } catch {
     return undefined;
   }
 }
 
-/** Throws a RangeError where a name is longer than a process could send it. */
+/** Throws a RangeError if a name is longer than a process could send. */
 function checkNames([, , , method, dependency]        )       {
   nameBytes(method);
   nameBytes(dependency);
@@ -141,13 +145,13 @@ function sizeOf([, , , method, dependency, , content, keys]        )         {
   return PACKET_BYTES + method.length + dependency.length + keys.length + content.length;
 }
 
-/** Of what is no packet the parts are not looked at. */
+/** Counts a message that is not a packet with the smallest size. */
 function sizeOfAny(packet                    )         {
   return packet === undefined ? PACKET_BYTES : sizeOf(packet);
 }
 
-/** A clone of a part of a buffer has all of the buffer, and one of shared memory is that memory. */
-function alone(packet        )         {
+/** Copies a view of a larger or shared buffer. Its clone would contain the whole buffer, or share the memory. */
+function detached(packet        )         {
   const [kind, id, number, method, dependency, form, content, keys] = packet;
   if (typeof content === "string") return packet;
   const { buffer } = content;

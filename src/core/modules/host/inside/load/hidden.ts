@@ -1,16 +1,16 @@
 import type { ArtifactFile } from "../../artifact/artifact.ts";
 
-/** Tells which members its author keeps to a class: TypeScript's `private` and `protected` ones. */
+/** The members that a module's author keeps to a class: TypeScript's `private` and `protected` members. */
 export interface Hidden {
-  /** Of a method that this prototype holds itself. */
+  /** Whether a method, which this prototype itself has, is hidden. */
   isMethod(prototype: object, name: string, method: object): boolean;
-  /** Of a property of the object itself: the class nearest to it that knows the name decides. */
+  /** Whether a property of the object itself is hidden. The nearest class that declares the name decides. */
   isProperty(instance: object, name: string): boolean;
 }
 
 /**
- * The build found where such members stand in the text of each file. A class and a method tell their own texts, so that
- * each is found again, whatever its name, and however many others have the same.
+ * Finds the hidden members of classes. The build recorded their positions in the text of each file. `toString` returns the
+ * text of a class or method, which is found in the file again. So names need not be unique.
  */
 export function hiddenIn(files: readonly Pick<ArtifactFile, "source" | "hidden">[]): Hidden {
   const texts = files.flatMap(({ source, hidden = [] }) =>
@@ -40,7 +40,7 @@ export function hiddenIn(files: readonly Pick<ArtifactFile, "source" | "hidden">
     const { own, members } = classOf(prototype) ?? { own: "", members: [] };
     if (members.length === 0) return false;
     const text = textOf(method);
-    // One that was put in the place of the class's own is not in its text: there the name has to do.
+    // A method that replaced the class's own is not in the class's text. Then the name decides.
     const isReplaced = !own.includes(text);
     return members.some((one) => one.text.startsWith(text, one.at) || (isReplaced && one.name === name));
   };

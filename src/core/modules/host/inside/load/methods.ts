@@ -7,19 +7,19 @@ type Method = (input: unknown, context: unknown) => unknown;
 
 const LIFECYCLE: ReadonlySet<string> = new Set(["start", "health", "exportState", "importState", "stop"]);
 
-/** What of an instance can be invoked, and what else it offers. */
+/** The methods of an instance, and its shape. */
 export interface Methods {
   readonly shape: InstanceShape;
-  /** By the name as the class spells it, in camelCase or in snake_case. */
+  /** Finds a method by its name, as the class spells it, in camelCase or in snake_case. */
   find(name: string): Method | undefined;
-  /** One of the lifecycle, bound; undefined where the module has none of that name. */
+  /** Finds a lifecycle method, bound to the instance. Returns undefined if the module does not have it. */
   lifecycle(name: string): ((...args: readonly unknown[]) => unknown) | undefined;
 }
 
 /**
- * Looks at an instance: the public methods of its classes, own ones of an object that a factory made included.
+ * Finds the public methods of an instance: those of its classes, and functions that are own members of the object.
  *
- * @param exported what it was made of.
+ * @param exported the class or function that the instance was created from.
  */
 export function methodsOf(instance: object, exported: Maker, hidden: Hidden): Methods {
   const methods = new Map<string, Method>();
@@ -58,7 +58,10 @@ export function methodsOf(instance: object, exported: Maker, hidden: Hidden): Me
   };
 }
 
-/** What the class says of itself; a constructor function whose prototype was replaced is not its instance's `constructor`. */
+/**
+ * Reads the static members of the class. If a constructor function's prototype was replaced, the instance's `constructor`
+ * is another function, so both are read.
+ */
 function staticsOf(exported: Maker, instance: object): Statics {
   const own = exported as Statics;
   const made = (instance.constructor ?? {}) as Statics;
@@ -75,5 +78,5 @@ interface Statics {
   readonly pureMethods?: unknown;
 }
 
-/** `then` would make an awaited instance a promise. */
+/** An instance with a method `then` would be awaited like a promise. */
 const isClassPart = (name: string): boolean => name === "constructor" || name === "then";

@@ -6,9 +6,9 @@ import { denied } from "./denied.ts";
 import { guardSqlite } from "./sqlite.ts";
 
 /**
- * Refuses what Node's permission model lets through: signals to other processes, databases in files that are not granted,
- * and in a thread what is of the whole service. Before any code of the module runs. A guard against mistakes: code that
- * means harm finds its way around it.
+ * Refuses actions that Node's permission model allows: signals to other processes, SQLite databases in files that are not
+ * granted, and in a thread the settings of the whole service. Must be called before the module's code runs. This protects
+ * against mistakes: malicious code can get around it.
  */
 export function guard(): void {
   guardSignals();
@@ -16,23 +16,23 @@ export function guard(): void {
   if (isMainThread && sqlite === undefined) return;
   if (!isMainThread) guardService();
   if (sqlite !== undefined) guardSqlite(sqlite);
-  // For code that imports them by name.
+  // Updates the exports for code that imports them by name.
   syncBuiltinESMExports();
 }
 
-/** Closes what the service itself was started with and hands on without knowing. */
+/** Closes the descriptors that the service inherited from its parent, and passed on to this process. */
 export function closeInherited(): void {
   if (!isMainThread) return;
   for (const descriptor of process.argv.splice(2)) {
     try {
       closeSync(Number(descriptor));
     } catch {
-      // It is closed.
+      // The descriptor is closed already.
     }
   }
 }
 
-/** What `process.kill` calls: returns an error's number, or 0. */
+/** The function behind `process.kill`. It returns an error number, or 0. */
 type Kill = (pid: number, signal: number) => number;
 
 function guardSignals(): void {
@@ -44,20 +44,21 @@ function guardSignals(): void {
   const isOwn = (pid: number): boolean => isMainThread && (pid === itself || pid === 0 || pid === -itself);
   const mayReach = (pid: number): boolean => mayStart && Math.abs(pid) !== service && pid !== -1 && pid !== 0;
   internal._kill = (pid, signal) => {
-    // Signal 0 asks whether there is such a process.
+    // Signal 0 only asks whether the process exists.
     if (signal === 0 || isOwn(pid) || mayReach(pid)) return kill(pid, signal);
-    const rule = "a module sends no signals to the service, and to others with child_process alone";
+    const rule =
+      "a module may not send signals to the service, and needs child_process to send them to other processes";
     throw denied(rule, "ChildProcess", String(pid));
   };
-  // They send signals, too.
+  // These functions send signals as well.
   for (const name of ["_debugProcess", "_debugEnd"]) Object.defineProperty(process, name, { value: undefined });
 }
 
-/** In a thread: what shows or changes the whole process, which is the service. */
+/** Removes from a thread what would show or change the whole process, which is the service. */
 function guardService(): void {
-  // It has the service's environment, with what may be secret in it.
+  // A report contains the service's environment, and possibly secrets.
   Object.defineProperty(process, "report", { value: undefined });
   v8.setFlagsFromString = () => {
-    throw denied("V8's flags are of the whole service", "Service");
+    throw denied("V8's flags apply to the whole service", "Service");
   };
 }

@@ -6,16 +6,16 @@ type Sqlite = typeof import("node:sqlite");
 type Database = InstanceType<Sqlite["DatabaseSync"]>;
 type Authorize = Parameters<Database["setAuthorizer"]>[0];
 
-/** What a database opens. */
+/** The file of a database. */
 interface Place {
   readonly name: string;
   readonly isReadOnly: boolean;
 }
 
-/** Settings by which SQLite puts files where it is told. */
+/** Settings that tell SQLite where to put files. */
 const PLACES: ReadonlySet<string | null> = new Set(["temp_store_directory", "data_store_directory"]);
 
-/** Has databases open the files alone that are granted: SQLite itself does not ask Node's permission model. */
+/** Lets databases open only files that are granted. SQLite itself does not ask Node's permission model. */
 export function guardSqlite(sqlite: Sqlite): void {
   const { DatabaseSync, backup, constants } = sqlite;
   const { prototype } = DatabaseSync;
@@ -25,7 +25,7 @@ export function guardSqlite(sqlite: Sqlite): void {
   const authorizer =
     (database: Database, own: Authorize | undefined): NonNullable<Authorize> =>
     (action, first, second, ...rest) => {
-      // A name that is computed is not known here.
+      // The name is null if SQL computes it. Then it is denied.
       if (action === constants.SQLITE_ATTACH && !mayOpen(first, places.get(database)?.isReadOnly))
         return constants.SQLITE_DENY;
       if (action === constants.SQLITE_PRAGMA && PLACES.has(first?.toLowerCase() ?? null) && second !== null) {
@@ -37,7 +37,7 @@ export function guardSqlite(sqlite: Sqlite): void {
   prototype.setAuthorizer = function (this: Database, own) {
     setAuthorizer.call(this, authorizer(this, own ?? undefined));
   };
-  // An authorizer is of the connection, and ends with it.
+  // The authorizer belongs to the connection, so it is set again after each `open`.
   prototype.open = function (this: Database) {
     const place = places.get(this);
     if (place !== undefined) check(place);
@@ -74,7 +74,7 @@ function check({ name, isReadOnly }: Place): void {
   if (!mayOpen(name, isReadOnly)) {
     const needed = isReadOnly ? "fs_read" : "fs_read and fs_write";
     throw denied(
-      `a database in ${name} needs ${needed} of it`,
+      `opening the database ${name} needs ${needed} for it`,
       isReadOnly ? "FileSystemRead" : "FileSystemWrite",
       name,
     );
@@ -83,7 +83,7 @@ function check({ name, isReadOnly }: Place): void {
 
 function mayOpen(name: string | null, isReadOnly = false): boolean {
   if (name === null) return false;
-  // In memory, or a temporary one.
+  // A database in memory, or a temporary one.
   if (name === "" || name === ":memory:") return true;
   const file = fileOf(name);
   if (file === undefined) return false;
@@ -91,7 +91,7 @@ function mayOpen(name: string | null, isReadOnly = false): boolean {
   return permission.has("fs.read", file) && (isReadOnly || permission.has("fs.write", file));
 }
 
-/** The path that SQLite opens by a name or a URI; undefined: it cannot be told. */
+/** Returns the path that SQLite opens for a name or a URI, or undefined if the URI is invalid. */
 function fileOf(name: string): string | undefined {
   if (!name.startsWith("file:")) return resolve(name);
   try {

@@ -7,8 +7,9 @@ import { isWithin } from "../../disk/paths.js";
 import { denied } from "../permissions/denied.js";
 
 /**
- * From now on serves imports from the files that were sent, which claim to be where they were below the root, or beside the
- * assets if there are any, and refuses others unless they are below one of the readable directories, links followed. Returns the URL of the entry.
+ * From now on, serves imports from the files that the service sent. The files appear to be at their paths below the root,
+ * or below the directory of the assets if there are any. Other files may only be imported from below one of the readable
+ * directories, with links followed. Returns the URL of the entry.
  */
 export function serveCode({ root: written, entry, files, readable, assets }      )         {
   const root = assets?.directory ?? written;
@@ -21,7 +22,9 @@ export function serveCode({ root: written, entry, files, readable, assets }     
   );
   const directories = [...readable, ...(assets === undefined ? [] : [assets.directory])].map(realPath);
 
-  /** What it says itself, where it is no package: it may have been made up when it ran. */
+  /**
+   * Returns the URL that a specifier names, unless it names a package. The specifier may have been computed at run time.
+   */
   const urlIn = (specifier        , { parentURL }                    )             =>
     URL.parse(isAbsolute(specifier) ? urlOf(specifier) : specifier, isRelative(specifier) ? parentURL : undefined);
 
@@ -30,7 +33,7 @@ export function serveCode({ root: written, entry, files, readable, assets }     
       if (isBuiltin(specifier)) return nextResolve(specifier, context);
       if (specifier === "node:sqlite") throw denied("node:sqlite needs fs_read or fs_write", "FileSystemRead");
       const from = byUrl.get(withoutQuery(context.parentURL ?? ""));
-      // Where the build found that it leads.
+      // The target that the build found for this specifier.
       const link = (isRequire(context) ? from?.requires : from?.imports)?.get(specifier);
       const named = urlIn(specifier, context);
       const linked = link === undefined ? undefined : urlOf(link) + (named?.search ?? "") + (named?.hash ?? "");
@@ -67,9 +70,9 @@ const isRequire = ({ conditions }                    )          => conditions.in
 
 function notHeld(specifier        , context                    )        {
   const message =
-    `imports ${specifier}, which is not in the module's artifact: only files below the modules root that are imported ` +
-    "by literal specifiers are; or name it among the assets, or grant fs_read for its directory";
-  // The code by which a module that can do without it tells that it is not there.
+    `imports ${specifier}, which is not in the module's artifact: import it by a literal specifier from ` +
+    "below the modules root, list it among the assets, or grant fs_read for its directory";
+  // Modules check this code to find out whether an optional dependency is missing.
   const code = isRequire(context) ? "MODULE_NOT_FOUND" : "ERR_MODULE_NOT_FOUND";
   return Object.assign(new Error(message), { code });
 }

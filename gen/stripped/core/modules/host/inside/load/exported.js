@@ -1,9 +1,9 @@
-/** What a module's file exports cannot be run; for people. */
+/** The file's export cannot be run as a module. The message is for readers. */
 export class Unfit extends Error {}
 
 /**
- * What a file exports: its default, or of CommonJS what it assigns to `module.exports` or `exports.default`, which
- * compilers write, too.
+ * Returns the export that is the module: the default export. In CommonJS, it is the value of `module.exports`, or of
+ * `exports.default`, which compilers write.
  */
 export function exportedOf(namespace                                )          {
   const exported = namespace.default;
@@ -13,7 +13,7 @@ export function exportedOf(namespace                                )          {
                               
                                   
    ;
-  // A function with a property `default` may well be the class itself.
+  // A function with a property `default` may be the class itself.
   return typeof exported === "object" || compiled === true ? inner : exported;
 }
 
@@ -21,7 +21,7 @@ export function exportedOf(namespace                                )          {
 // biome-ignore lint/suspicious/noExplicitAny: what it takes and gives is its own.
                                                 
 
-/** Throws `Unfit` unless an instance can be made of it. */
+/** Throws `Unfit` unless the export is a class or function that an instance can be created from. */
 export function checkExported(exported         )                            {
   if (typeof exported !== "function") {
     throw new Unfit(`it default-exports ${kindOf(exported)}, not a class or a function`);
@@ -32,16 +32,16 @@ export function checkExported(exported         )                            {
 }
 
 /**
- * Makes the instance: of a class or a constructor function by `new`, by a call of any other function. Throws `Unfit`. It
- * is wrapped: one that has a method `then` is no promise.
+ * Creates the instance: from a class or constructor function by `new`, and by a call of any other function. Throws `Unfit`.
+ * The result is wrapped, because an instance with a method `then` would be awaited like a promise.
  */
 export async function construct(exported       , ctx         )                                         {
   const made          = isConstructor(exported) ? Reflect.construct(exported, [ctx]) : exported(ctx);
   const instance          = isClass(exported) ? made : await made;
-  if (typeof instance !== "object" || instance === null) throw new Unfit("its factory returned no object");
-  // To a function that returns nothing, `new` gives the object that it could have made something of.
+  if (typeof instance !== "object" || instance === null) throw new Unfit("its factory must return an object");
+  // If a function returns nothing, `new` returns an empty object, which does not make it a module.
   if (!isClass(exported) && isBare(instance, exported)) {
-    throw new Unfit("its function returned no object, and has neither a prototype with methods nor set any on `this`");
+    throw new Unfit("its function must return an object, have a prototype with methods, or set members on `this`");
   }
   return { instance };
 }
@@ -52,19 +52,19 @@ function kindOf(value         )         {
   if (Array.isArray(value)) return "a list";
   if (typeof value !== "object") return `a value of type ${typeof value}`;
   if (typeof (value                      ).then === "function") return "a promise";
-  const names = Object.keys(value).slice(0, MAX_TOLD_NAMES);
+  const names = Object.keys(value).slice(0, MAX_LISTED_NAMES);
   return `an object${names.length === 0 ? "" : ` with ${names.join(", ")}`}`;
 }
 
 /** Exported names that the error for a file without a module lists; the others are omitted. @limit names */
-const MAX_TOLD_NAMES = 5;
+const MAX_LISTED_NAMES = 5;
 
 const isClass = (exported        )          => /^class\b/.test(Function.prototype.toString.call(exported));
 
-/** Arrow functions, async functions and methods cannot be used with `new`. */
+/** Whether `new` can be used. It cannot for arrow functions, async functions and methods. */
 function isConstructor(exported        )          {
   try {
-    // Runs nothing of it.
+    // This does not call the function.
     Reflect.construct(Object, [], exported                     );
     return true;
   } catch {

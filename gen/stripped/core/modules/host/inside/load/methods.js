@@ -7,19 +7,19 @@ import { spellingsOf } from "../../values/names.js";
 
 const LIFECYCLE                      = new Set(["start", "health", "exportState", "importState", "stop"]);
 
-/** What of an instance can be invoked, and what else it offers. */
+/** The methods of an instance, and its shape. */
                           
                                 
-                                                                           
+                                                                                           
                                          
-                                                                                       
+                                                                                                           
                                                                                   
  
 
 /**
- * Looks at an instance: the public methods of its classes, own ones of an object that a factory made included.
+ * Finds the public methods of an instance: those of its classes, and functions that are own members of the object.
  *
- * @param exported what it was made of.
+ * @param exported the class or function that the instance was created from.
  */
 export function methodsOf(instance        , exported       , hidden        )          {
   const methods = new Map                ();
@@ -58,7 +58,10 @@ export function methodsOf(instance        , exported       , hidden        )    
   };
 }
 
-/** What the class says of itself; a constructor function whose prototype was replaced is not its instance's `constructor`. */
+/**
+ * Reads the static members of the class. If a constructor function's prototype was replaced, the instance's `constructor`
+ * is another function, so both are read.
+ */
 function staticsOf(exported       , instance        )          {
   const own = exported           ;
   const made = (instance.constructor ?? {})           ;
@@ -75,5 +78,5 @@ function staticsOf(exported       , instance        )          {
                                  
  
 
-/** `then` would make an awaited instance a promise. */
+/** An instance with a method `then` would be awaited like a promise. */
 const isClassPart = (name        )          => name === "constructor" || name === "then";

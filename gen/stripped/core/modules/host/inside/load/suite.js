@@ -2,14 +2,14 @@
 import { toJson } from "../../values/json.js";
 import { toWire } from "../../values/wire-error.js";
 
-/** What a suite's tests are called with. */
+/** Input of `run`. */
                     
                         
                                         
                                       
  
 
-/** A call that a stub answers: with a JSON value, or with bytes in base64. */
+/** Input of `stub`: a call, with its input as a JSON value, or as bytes in base64. */
                      
                               
                           
@@ -17,14 +17,13 @@ import { toWire } from "../../values/wire-error.js";
                           
  
 
-/** A method of a stub, as it is listed. */
+/** A method of a stub, as `list` returns it. */
                                                                          
 
 /**
- * Makes what a suite file exports a module: `list` tells its tests, and what stands in for the dependencies of the module that
- * is tested; `run` runs one, `stub` answers in the place of a dependency's method. Calls of the instance that is tested go
- * by the context, as calls of the dependency `module`, its health as one of `health`, and what stand-ins were called with as
- * those of `calls`.
+ * Makes a module of a suite file's exports. It has three methods: `list` returns the tests and the stubs, `run` runs a
+ * test, and `stub` answers a call in the place of a dependency. A test reaches the tested instance by calls of `ctx`: the
+ * dependency `module` stands for its methods, `health` for its health, and `calls` for the recorded calls of the stand-ins.
  */
 export function suiteModule(exported         , namespace        )                                 {
   const { stubs, allow } = standInsOf(exported, namespace);
@@ -50,16 +49,17 @@ export function suiteModule(exported         , namespace        )               
           .find((test) => test.name === name)
           ?.run(module, { signal });
       } catch (thrown) {
-        return { thrown: tell(thrown) };
+        return { thrown: messageOf(thrown) };
       }
-      // Bytes are no JSON, and nobody would read them.
+      // Bytes are omitted: JSON does not have them, and nothing reads them.
       return { output: output instanceof Uint8Array ? undefined : toJson(output, "output") };
     },
 
     stub({ dependency, method, json, bytes }           , { signal }             ) {
       const stub = stubs?.[dependency]                                                 ;
       const answer = stub?.[method];
-      if (typeof answer !== "function") throw new TypeError(`there is no stub ${method} of ${dependency}`);
+      if (typeof answer !== "function")
+        throw new TypeError(`there is no stub for method ${method} of dependency ${dependency}`);
       return answer.call(stub, bytes === undefined ? json : new Uint8Array(Buffer.from(bytes, "base64")), { signal });
     },
   });
@@ -73,7 +73,10 @@ function testsOf(exported         )                       {
   throw new TypeError(`it default-exports ${what}, not a list of tests`);
 }
 
-/** Members of the object with the tests, else exports of the file, which of a CommonJS file are members of its default. */
+/**
+ * Finds the stubs and `allow`: members of the object with the tests, or otherwise exports of the file. In CommonJS, exports
+ * are members of the default export.
+ */
 function standInsOf(
   exported         ,
   namespace        ,
@@ -86,7 +89,7 @@ function standInsOf(
   };
 }
 
-/** What is no stub is listed as it is: the service says what is wrong with it. */
+/** An invalid stub is listed unchanged, so that the service can describe the problem. */
 function listStubs(stubs         )          {
   if (typeof stubs !== "object" || stubs === null || Array.isArray(stubs)) return stubs ?? {};
   return Object.fromEntries(Object.entries(stubs).map(([dependency, stub]) => [dependency, listStub(stub)]));
@@ -103,7 +106,7 @@ function listStub(stub         )          {
   return methods;
 }
 
-/** Of its own members, and of the methods of its class, where it has one. */
+/** Returns the names of a stub's own members, and of its class's methods. */
 function namesOf(stub        )                    {
   const names = new Set(Object.keys(stub));
   for (
@@ -116,7 +119,7 @@ function namesOf(stub        )                    {
   return [...names];
 }
 
-function tell(thrown         )         {
+function messageOf(thrown         )         {
   const { name, message } = toWire(thrown);
   return message === "" ? name : message;
 }

@@ -4,10 +4,10 @@ import { pathToFileURL } from "node:url";
                                                            
 
 /**
- * Puts the place into the stack of an error that an import has thrown because one of the files is no JavaScript: of modules
- * that are not on the disk, Node tells none. Any other error stays as it is.
+ * If an import failed because a file is not valid JavaScript, adds the place to the error's stack. Node does not name it
+ * for modules that are not on the disk. Any other error stays as it is.
  */
-export function tellPlaceOfSyntaxError(thrown         , { root, files }                                      )       {
+export function addPlaceOfSyntaxError(thrown         , { root, files }                                      )       {
   if (!(thrown instanceof SyntaxError) || thrown.stack === undefined || thrown.stack.includes(root)) return;
   for (const { path, format, source } of files) {
     if (format !== "module") continue;
@@ -18,7 +18,7 @@ export function tellPlaceOfSyntaxError(thrown         , { root, files }         
   }
 }
 
-/** The line at which a text is no JavaScript; undefined: it may be. */
+/** Returns the line of a syntax error, or undefined if none was found. */
 function wrongLine(text        )                     {
   try {
     stripTypeScriptTypes(text);

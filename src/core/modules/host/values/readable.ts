@@ -2,26 +2,26 @@ import { messageIn } from "./json.ts";
 import { asWritten } from "./places.ts";
 import { isError, nameOf, type Shape, shapeOf } from "./shapes.ts";
 
-/** How much of a value is told. */
+/** Limits of a conversion by `toReadable`. */
 export interface Bounds {
-  /** Levels of objects. */
+  /** Nesting of objects. */
   readonly depth: number;
-  /** Values of all kinds. */
+  /** Number of values of all kinds. */
   readonly parts: number;
   /** Members of one object, and items of one list. */
   readonly members: number;
-  /** Of all texts and names. */
+  /** Characters of all texts and names together. */
   readonly characters: number;
 }
 
-/** Bits of a BigInt that is told digit by digit. */
-const TOLD_BITS = 4096;
+/** Longest BigInt, in bits, whose digits are shown. */
+const SHOWN_BITS = 4096;
 
 /**
- * Anything at all as JSON that tells a reader of it: where JSON has nothing for a part, a text in brackets says what is
- * there. What is beyond the bounds is cut. Never throws.
+ * Converts any value to JSON for a reader, such as in a log. A value that JSON does not have becomes a text in brackets
+ * that says what it is, such as `[function f]`. Parts beyond the bounds are cut. Never throws.
  */
-export function toTold(whole: unknown, bounds: Bounds): unknown {
+export function toReadable(whole: unknown, bounds: Bounds): unknown {
   let { parts, characters } = bounds;
   const above = new Set<object>();
 
@@ -31,7 +31,7 @@ export function toTold(whole: unknown, bounds: Bounds): unknown {
     return kept.toWellFormed();
   };
 
-  const tell = (value: unknown, key: string): unknown => {
+  const convert = (value: unknown, key: string): unknown => {
     parts -= 1;
     switch (typeof value) {
       case "string":
@@ -39,13 +39,13 @@ export function toTold(whole: unknown, bounds: Bounds): unknown {
       case "number":
         return Number.isFinite(value) ? value : String(value);
       case "bigint":
-        return BigInt.asIntN(TOLD_BITS, value) === value ? text(String(value)) : "[bigint]";
+        return BigInt.asIntN(SHOWN_BITS, value) === value ? text(String(value)) : "[bigint]";
       case "boolean":
         return value;
       case "undefined":
         return null;
       case "object":
-        return value === null ? null : tellObject(value, key);
+        return value === null ? null : convertObject(value, key);
       case "symbol":
         return text(`[${String(value)}]`);
       default:
@@ -53,12 +53,12 @@ export function toTold(whole: unknown, bounds: Bounds): unknown {
     }
   };
 
-  const tellObject = (value: object, key: string): unknown => {
+  const convertObject = (value: object, key: string): unknown => {
     if (above.has(value)) return "[circular]";
     if (above.size >= bounds.depth || parts <= 0 || characters <= 0) return `[${nameOf(value)}]`;
     above.add(value);
     try {
-      return isError(value) ? tellMembers(errorShape(value)) : tellShape(value, shapeOf(value, key), key);
+      return isError(value) ? convertMembers(errorShape(value)) : convertShape(value, shapeOf(value, key), key);
     } catch (thrown) {
       return text(`[cannot be read: ${messageIn(thrown)}]`);
     } finally {
@@ -66,57 +66,57 @@ export function toTold(whole: unknown, bounds: Bounds): unknown {
     }
   };
 
-  const tellShape = (value: object, shape: Shape, key: string): unknown => {
+  const convertShape = (value: object, shape: Shape, key: string): unknown => {
     switch (shape.is) {
       case "value":
-        return tell(shape.value(), key);
+        return convert(shape.value(), key);
       case "list":
-        return tellItems(shape.items);
+        return convertItems(shape.items);
       case "entries":
-        return tellItems(shape.entries);
+        return convertItems(shape.entries);
       case "members":
-        return tellMembers(shape);
+        return convertMembers(shape);
       default:
         return shape.problem === "is an invalid date" ? "[invalid date]" : `[${nameOf(value)}]`;
     }
   };
 
-  const tellItems = (items: Iterable<unknown>): unknown[] => {
+  const convertItems = (items: Iterable<unknown>): unknown[] => {
     const list: unknown[] = [];
     for (const item of items) {
       if (list.length >= bounds.members || parts <= 0 || characters <= 0) {
         list.push("…");
         break;
       }
-      list.push(tell(item, String(list.length)));
+      list.push(convert(item, String(list.length)));
     }
     return list;
   };
 
-  const tellMembers = ({ names, get }: Pick<Extract<Shape, { is: "members" }>, "names" | "get">): unknown => {
+  const convertMembers = ({ names, get }: Pick<Extract<Shape, { is: "members" }>, "names" | "get">): unknown => {
     const members: [string, unknown][] = [];
     for (const name of names) {
       if (members.length >= bounds.members || parts <= 0 || characters <= 0) {
         members.push(["…", "…"]);
         break;
       }
-      let told: unknown;
+      let converted: unknown;
       try {
         const member = get(name);
         if (member === undefined) continue;
-        told = tell(member, name);
+        converted = convert(member, name);
       } catch (thrown) {
-        told = text(`[cannot be read: ${messageIn(thrown)}]`);
+        converted = text(`[cannot be read: ${messageIn(thrown)}]`);
       }
-      members.push([text(name), told]);
+      members.push([text(name), converted]);
     }
     return Object.fromEntries(members);
   };
 
-  return tell(whole, "");
+  return convert(whole, "");
 }
 
-/** An error with its stack, in whichever order it has the rest. */
+/** An error with its stack, which JSON would omit. */
 function errorShape(error: Error): Extract<Shape, { is: "members" }> {
   const members = error as unknown as Readonly<Record<string, unknown>>;
   const known = ["name", "message", "stack", "code", "cause", "errors"].filter((name) => name in error);
