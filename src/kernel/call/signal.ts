@@ -2,7 +2,7 @@ import { createController, type Signal } from "../async/signal.ts";
 
 declare const DOMException: new (message: string, name: string) => Error;
 
-/** Creates the error that a timeout signal of the platform has as its reason. */
+/** Creates the error that the platform's own timeout signals have as their reason. */
 export function timeoutError(message: string): Error {
   return new DOMException(message, "TimeoutError");
 }

@@ -1,6 +1,5 @@
 import { onAbort } from "../../../../kernel/async/signal.ts";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
-import { seconds } from "../../../async/deadline.ts";
 import { Waiters } from "../../../async/waiters.ts";
 import { HeliosError } from "../../../errors/error.ts";
 import type {
@@ -17,12 +16,12 @@ import type {
 } from "../types/host.ts";
 import { machineTime } from "../values/machine-time.ts";
 import { spellingsOf } from "../values/names.ts";
-import { thrownOf } from "../values/thrown.ts";
-import type { WireError } from "../values/wire-error.ts";
 import { toWire } from "../values/wire-error.ts";
 import type { Channel } from "../wire/channel.ts";
 import type { FromInstance, LifecycleMethod, Pressure, ToInstance } from "../wire/protocol.ts";
+import { crashed, methodFailed, tooLate } from "./failures.ts";
 import { LeftBehind } from "./left-behind.ts";
+import { type AnswerKind, type Pending, PendingRequests } from "./pending.ts";
 import type { Requests } from "./requests.ts";
 
 /**
@@ -31,60 +30,41 @@ import type { Requests } from "./requests.ts";
  */
 const QUIET_PATIENCE_MS = 100;
 
-/** The calls that the module makes. */
+/** What the module has asked the service for. */
 type Asked = Pick<Requests, "ownCalls" | "answered">;
 
-const NO_CALLS: Asked = { ownCalls: () => [], answered: async () => {} };
+const NOTHING: Asked = { ownCalls: () => [], answered: async () => {} };
 
-/** The kind of message that answers a request. */
-type AnswerKind = "output" | "state" | "result";
-
-/** A request that has not been answered. */
-interface Pending {
-  readonly method: string;
-  readonly origin: unknown;
-  readonly timeoutMs: number;
-  /** Monotonic ms. */
-  readonly deadline: number;
-  /** Removes the listener from the caller's signal. */
-  readonly stopListening: (() => void) | undefined;
-  readonly answer: AnswerKind;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
-/** An instance that has started, as the service sees it. */
+/** The service's side of an instance that has started: its calls, and what the module asks for. */
 export class LiveInstance implements Instance {
   readonly shape: InstanceShape;
   readonly ended: Promise<Ending>;
   readonly #spec: InstanceSpec;
   readonly #channel: Channel;
   readonly #clock: Clock;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: PendingRequests;
   readonly #spellings: ReadonlyMap<string, string>;
   readonly #leftBehind = new LeftBehind();
-  readonly #idleWaiters = new Waiters();
+  readonly #whenIdle = new Waiters();
   readonly #asked: Asked;
-  /** Number of calls among the pending requests. */
-  #calls = 0;
-  /** Ids of the exports whose states have not arrived, even if their callers have left. */
+  /** Until they have come, whether or not somebody still waits for them. */
   readonly #statesAwaited = new Set<number>();
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
-  #deadlines: Timer | undefined;
-  /** Monotonic ms at which deadlines are checked next. */
-  #nextCheck = Number.POSITIVE_INFINITY;
   #stopping = false;
   #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
 
-  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock, asked: Asked = NO_CALLS) {
+  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock, asked: Asked = NOTHING) {
     this.#spec = spec;
     this.#asked = asked;
     this.#channel = channel;
     this.#clock = clock;
     this.shape = shape;
     this.#spellings = spellingsOf(shape.methods);
+    this.#pending = new PendingRequests(clock, (id, { method, timeoutMs }) =>
+      this.#giveUp(id, tooLate(spec.name, method, timeoutMs), "the deadline passed"),
+    );
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
@@ -95,7 +75,7 @@ export class LiveInstance implements Instance {
   }
 
   get busy(): number {
-    return this.#calls + this.#leftBehind.size;
+    return this.#pending.calls + this.#leftBehind.size;
   }
 
   get leftBehind(): number {
@@ -111,7 +91,7 @@ export class LiveInstance implements Instance {
   }
 
   whenIdle(): Promise<void> {
-    return this.busy === 0 ? Promise.resolve() : this.#idleWaiters.wait();
+    return this.busy === 0 ? Promise.resolve() : this.#whenIdle.wait();
   }
 
   aftermath(origin: unknown): Promise<Aftermath> | undefined {
@@ -178,7 +158,7 @@ export class LiveInstance implements Instance {
       this.#stopping = true;
       const timer = this.#clock.setTimer(timeoutMs, () => this.#channel.kill());
       void this.ended.then(() => timer.cancel());
-      // If the module's `stop` fails, the instance is killed.
+      // Whatever its own `stop` comes to, it ends.
       void this.#lifecycle("stop", [], timeoutMs).catch(() => this.#channel.kill());
     }
     await this.ended;
@@ -189,23 +169,20 @@ export class LiveInstance implements Instance {
     this.#channel.kill();
   }
 
-  /** Returns the `origin` of a call whose method runs. */
+  /** Of a call whose method runs. */
   originOf(callId: number): unknown {
     return this.#pending.get(callId)?.origin ?? this.#leftBehind.originOf(callId);
   }
 
   isAwaited(id: number): boolean {
-    return this.#pending.has(id);
+    return this.#pending.get(id) !== undefined;
   }
 
   isStateAwaited(): boolean {
     return this.#statesAwaited.size > 0;
   }
 
-  /**
-   * Handles a message of the instance. Returns whether the service asked for it. For a pong, only the watchdog knows that,
-   * so the result is always true.
-   */
+  /** The other side sent something; whether it was asked for it. Of a sign of life the watchdog knows that. */
   receive(message: FromInstance): boolean {
     switch (message.type) {
       case "output":
@@ -215,30 +192,32 @@ export class LiveInstance implements Instance {
       case "result":
         return this.#answered(message.id, "result", message.value);
       case "error":
-        return this.#failed(message.id, "ENDED", ({ method }) => this.#methodFailed(method, message.error));
+        return this.#failed(message.id, "ENDED", ({ method }) => methodFailed(this.#spec.name, method, message.error));
       case "dropped":
-        // If the call is still pending, the instance's clock was ahead of the timer here.
-        return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) => this.#tooLate(method, timeoutMs));
+        // One that is still waited for: its clock was ahead of the timer here.
+        return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) =>
+          tooLate(this.#spec.name, method, timeoutMs),
+        );
       case "late":
         return this.#methodEnded(message.id);
       case "pong":
         this.#lastUsage = message.usage;
         return true;
       default:
-        // These messages concern the start, the log, or the module's own calls.
+        // Of the start, for the log, or asked of the service: not of a call.
         return false;
     }
   }
 
-  /** The instance has ended. Rejects all pending requests. */
+  /** The other side has ended: nobody waits for it any more. */
   end(description: string): void {
     this.#ending = { expected: this.#stopping, description };
-    this.#deadlines?.cancel();
-    // This comes first, so that a caller whose call fails does not send the next call to this instance.
+    this.#pending.close();
+    // First: who hears that a call failed must not send it the next one.
     this.#resolveEnded(this.#ending);
-    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(this.#crashed(true));
+    for (const id of this.#pending.ids) this.#pending.take(id)?.reject(this.#crashed(true));
     this.#leftBehind.end();
-    this.#wakeIfIdle();
+    this.#lookIdle();
   }
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
@@ -284,103 +263,54 @@ export class LiveInstance implements Instance {
       const id = this.#lastId;
       const deadline = this.#clock.monotonic() + timeoutMs;
       const stopListening = signal && onAbort(signal, () => this.#giveUp(id, signal.reason, "the caller went away"));
-      if (answer === "output") this.#calls += 1;
-      this.#pending.set(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
-      if (deadline < this.#nextCheck) this.#scheduleCheck(deadline, timeoutMs);
+      this.#pending.add(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
       try {
         if (this.#channel.send(message(id, machineTime() + timeoutMs))) onDelivered?.();
         else this.#notSent(id, this.#overloaded());
       } catch (error) {
-        this.#notSent(id, this.#methodFailed(method, toWire(error)));
+        this.#notSent(id, methodFailed(this.#spec.name, method, toWire(error)));
       }
     });
   }
 
   #notSent(id: number, error: HeliosError): void {
-    this.#settle(id)?.reject(error);
-    this.#wakeIfIdle();
+    this.#pending.take(id)?.reject(error);
+    this.#lookIdle();
   }
 
   #answered(id: number, answer: AnswerKind, value: unknown): boolean {
-    const wrongAnswer = {
-      name: "Error",
-      message: "it answered with a message that does not follow the protocol",
-      stack: "",
-    };
-    const pending = this.#settle(id);
+    const notOfIt = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
+    const pending = this.#pending.take(id);
     if (pending?.answer === answer) pending.resolve(value);
-    else pending?.reject(this.#methodFailed(pending.method, wrongAnswer));
+    else pending?.reject(methodFailed(this.#spec.name, pending.method, notOfIt));
     return this.#methodEnded(id) || pending !== undefined;
   }
 
   #failed(id: number, how: Aftermath, error: (pending: Pending) => HeliosError): boolean {
-    const pending = this.#settle(id);
+    const pending = this.#pending.take(id);
     if (how === "DROPPED") this.#leftBehind.drop(pending?.origin);
     pending?.reject(error(pending));
     return this.#methodEnded(id, how) || pending !== undefined;
   }
 
   #giveUp(id: number, error: unknown, reason: string): void {
-    const pending = this.#settle(id);
+    const pending = this.#pending.take(id);
     if (pending?.answer === "output") this.#leftBehind.add(id, pending.origin);
     pending?.reject(error);
     this.#channel.send({ type: "cancel", id, reason });
   }
 
-  /** Records that a request has ended in the instance. Returns whether nobody waited for it any more. */
+  /** Of anything that was asked for; whether it is of what nobody waits for. */
   #methodEnded(id: number, how: Aftermath = "ENDED"): boolean {
     const isLate =
       (this.#statesAwaited.size > 0 && this.#statesAwaited.delete(id)) ||
       (this.#leftBehind.size > 0 && this.#leftBehind.settle(id, how));
-    this.#wakeIfIdle();
+    this.#lookIdle();
     return isLate;
   }
 
-  #wakeIfIdle(): void {
-    if (this.busy === 0) this.#idleWaiters.wake();
-  }
-
-  #settle(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return undefined;
-    this.#pending.delete(id);
-    if (pending.answer === "output") this.#calls -= 1;
-    pending.stopListening?.();
-    return pending;
-  }
-
-  /**
-   * There is one timer for all requests, set to the earliest deadline. A timer for each would cost more than the rest of a
-   * call.
-   */
-  #scheduleCheck(deadline: number, delayMs: number): void {
-    this.#deadlines?.cancel();
-    this.#nextCheck = deadline;
-    this.#deadlines = this.#clock.setTimer(delayMs, () => this.#checkDeadlines());
-  }
-
-  #checkDeadlines(): void {
-    // The deadline has passed because the timer says so, even if the clock is a fraction behind.
-    const now = Math.max(this.#clock.monotonic(), this.#nextCheck);
-    this.#nextCheck = Number.POSITIVE_INFINITY;
-    let earliest = Number.POSITIVE_INFINITY;
-    for (const [id, { method, timeoutMs, deadline }] of this.#pending) {
-      if (deadline <= now) this.#giveUp(id, this.#tooLate(method, timeoutMs), "the deadline passed");
-      else earliest = Math.min(earliest, deadline);
-    }
-    if (earliest < this.#nextCheck) this.#scheduleCheck(earliest, earliest - now);
-  }
-
-  #methodFailed(method: string, error: WireError): HeliosError {
-    const { name } = this.#spec;
-    const fault = error.callerFault === true ? { caller_fault: "true" } : {};
-    return HeliosError.of("MODULE_METHOD_FAILED", {
-      name,
-      method,
-      error: error.message,
-      ...thrownOf(error),
-      ...fault,
-    });
+  #lookIdle(): void {
+    if (this.busy === 0) this.#whenIdle.wake();
   }
 
   #overloaded(): HeliosError {
@@ -388,14 +318,7 @@ export class LiveInstance implements Instance {
     return HeliosError.of("MODULE_OVERLOADED", metadata);
   }
 
-  #tooLate(method: string, timeoutMs: number): HeliosError {
-    const timeout = seconds(timeoutMs);
-    return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: this.#spec.name, method, timeout });
-  }
-
-  /** `delivered`: whether the call had been sent to the instance. */
   #crashed(delivered: boolean): HeliosError {
-    const error = this.#ending?.description ?? "it ended";
-    return HeliosError.of("MODULE_CRASHED", { name: this.#spec.name, error, delivered: String(delivered) });
+    return crashed(this.#spec.name, this.#ending?.description, delivered);
   }
 }
