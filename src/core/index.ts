@@ -43,6 +43,7 @@ export {
   MAX_UINT,
   MIN_INT,
   Timestamp,
+  TYPE_NAMES,
   TypeValue,
   Uint,
   type Value,

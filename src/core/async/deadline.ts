@@ -1,8 +1,6 @@
 import { race, signalLimit, timeLimit } from "../../kernel/async/race.ts";
 import type { Clock } from "../../kernel/clock.ts";
 
-export { joined } from "../../kernel/async/signal.ts";
-
 /**
  * Settles as `promise` does, or rejects with `late()` after `ms` milliseconds. A later result of the promise is ignored.
  */

@@ -1,6 +1,6 @@
+import { joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { EvaluationContext } from "../../../kernel/flags/evaluation.ts";
-import { joined } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../host/types/host.ts";

@@ -1,4 +1,4 @@
-import { joined } from "../../async/deadline.ts";
+import { joined } from "../../../kernel/async/signal.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { persistently } from "../operations/persist.ts";
 import { conclude, outcomeOf, type SwapOutcome } from "./report.ts";

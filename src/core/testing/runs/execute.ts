@@ -1,5 +1,5 @@
+import { joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
-import { joined } from "../../async/deadline.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import { cut } from "../../size.ts";

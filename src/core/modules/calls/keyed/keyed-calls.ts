@@ -77,6 +77,7 @@ export function createKeyedCalls({ router, answers, clock }: KeyedCallsDeps): Ke
     };
     const settleFailure = async (error: unknown): Promise<void> => {
       if (begun === undefined) return;
+      // As far as it is known by now.
       const isDropped = (await Promise.race([aftermath, undefined])) === "DROPPED";
       if (!run.delivered || isDropped) return await answers.forget(id).catch(() => {});
       const note = await settle(outcomeOf(error));

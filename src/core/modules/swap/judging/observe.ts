@@ -1,3 +1,4 @@
+import { onAbort } from "../../../../kernel/async/signal.ts";
 import type { Clock } from "../../../../kernel/clock.ts";
 
 /**
@@ -18,14 +19,12 @@ export function observe(
       reject(error);
     }
   };
-  const abort = (): void => reject(signal.reason);
   const timer = clock.setTimer(durationMs, () => check(true));
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
+  const stopListening = onAbort(signal, () => reject(signal.reason));
   check(false);
   const done = promise.finally(() => {
     timer.cancel();
-    signal.removeEventListener("abort", abort);
+    stopListening();
   });
   return { again: () => check(false), done };
 }

@@ -1,3 +1,4 @@
+import { type Joined, joined } from "../../../../kernel/async/signal.ts";
 import { HeliosError, messageOf } from "../../../errors/error.ts";
 import { breakerOf } from "../../calls/call.ts";
 import { onEnd } from "../../host/types/ended.ts";
@@ -59,10 +60,8 @@ async function makePermanent(context: SwapContext, members: readonly CommittedMe
 async function bake(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   const { closing, returning, plan } = context;
   const { bakeMaxErrorRate: maxErrorRate, bakeMinCalls: minCalls } = plan.terms;
-  const over = new AbortController();
+  const over = joined([closing]);
   void returning.then((why) => over.abort(new Error(why)));
-  const close = (): void => over.abort(closing.reason);
-  closing.addEventListener("abort", close, { once: true });
   const baking = members.map((member) => {
     const { candidate } = member;
     const reading = candidate.gauge.read();
@@ -74,13 +73,13 @@ async function bake(context: SwapContext, members: readonly CommittedMember[]): 
       if (verdict !== undefined) throw new Error(verdict);
     });
   });
-  await Promise.all(baking).finally(() => closing.removeEventListener("abort", close));
+  await Promise.all(baking).finally(over.release);
 }
 
 async function bakeOne(
   context: SwapContext,
   { name, steps, candidate, breakerEpoch }: CommittedMember,
-  over: AbortController,
+  over: Joined,
   look: () => void,
 ): Promise<void> {
   const { bakeMs } = context.plan.terms;
