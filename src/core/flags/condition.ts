@@ -19,7 +19,8 @@ export class ConditionError extends Error {
 
 /** What is wrong with a condition; undefined if it compiles. */
 export function conditionProblem(source: string, compile: ConditionCompiler | undefined): ConditionError | undefined {
-  if (compile === undefined) return new ConditionError("conditions cannot be evaluated here", "a flag without one");
+  if (compile === undefined)
+    return new ConditionError("conditions cannot be evaluated here", "a flag without a condition");
   try {
     compile(source);
     return undefined;

@@ -26,12 +26,12 @@ export function completeCases(
   fields: readonly TestCaseFields[],
   compile: ExpectationCompiler | undefined,
 ): readonly TestCase[] {
-  if (fields.length === 0) throw invalidSuite(suite, "a suite needs a test");
+  if (fields.length === 0) throw invalidSuite(suite, "it must have at least one test");
   const names = new Set<string>();
   return fields.map((field) => {
     const { name, method, description = "", required = true, timeoutMs = DEFAULT_TIMEOUT_MS, input = null } = field;
     const { expect = "" } = field;
-    if (name === "") throw invalidSuite(suite, "a test needs a name");
+    if (name === "") throw invalidSuite(suite, "each test must have a name");
     if (names.has(name)) throw invalidTest(suite, name, "another test has the same name");
     if (method === "") throw invalidTest(suite, name, "it calls no method");
     if (!(timeoutMs >= 1 && timeoutMs <= MAX_TEST_TIMEOUT_MS))

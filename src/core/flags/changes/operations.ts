@@ -42,7 +42,7 @@ export function withGradual(
   refuse(percentageViolation(["initial_percentage"], initialPercentage));
   refuse(percentageViolation(["target_percentage"], targetPercentage));
   if (!(endTime > startTime)) {
-    const problem = "must be after start_time, which is now where it is not given";
+    const problem = "must be after start_time, which is now if it is not given";
     throw HeliosError.of("ARGUMENT_INVALID", { field: "end_time", problem });
   }
   const gradual = { initialPercentage, targetPercentage, startTime, endTime };

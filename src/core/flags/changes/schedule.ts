@@ -87,7 +87,7 @@ export function pauseViolation(
   const pausedAt = after.gradual?.pausedAt;
   if (pausedAt === undefined || pausedAt <= nowMs || pausedAt === before?.gradual?.pausedAt) return undefined;
   const path = ["gradual", "paused_at"];
-  return { path, problem: `${printTime(pausedAt)} is yet to come`, expected: "a time that is past, or none" };
+  return { path, problem: `${printTime(pausedAt)} is yet to come`, expected: "a time in the past, or no pause" };
 }
 
 function runsSchedule({ enabled, strategy }: FlagDefinition): boolean {

@@ -61,7 +61,7 @@ export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
         present.revision <= revision ? present : (await collection.history(name, 1, revision + 1))[0]?.resource;
       if (found !== undefined) return isTombstone(found.record) ? "deleted" : (asFlag(found) ?? "deleted");
       if (await isWhole(name)) return "not yet";
-      const problem = `what flag ${name} was then is not kept any more`;
+      const problem = `the state of flag ${name} at that revision is no longer stored`;
       throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, name });
     },
 
@@ -85,7 +85,7 @@ export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
       }
       if (found !== undefined) return { flag: asFlag(found.resource) ?? "deleted", revision: found.revision };
       if (younger?.before === undefined) return { flag: "not yet", revision: 0 };
-      const problem = `what flag ${name} was at ${printTime(time)} is not kept any more`;
+      const problem = `the state of flag ${name} at ${printTime(time)} is no longer stored`;
       throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision: younger.revision - 1, problem, name });
     },
 

@@ -107,7 +107,7 @@ function wrapperHint(name: string, entry: unknown): Omit<Violation, "path"> | un
       ? typeof part === "boolean" || (typeof part === "object" && part !== null)
       : typeof part === "object" && part !== null && "enabled" in part && "strategy" in part;
   if (!parts.every(isFlagLike) || (parts.length === 0 && !isNamedSo)) return undefined;
-  const problem = "is not a flag: it holds flags";
+  const problem = "is not a flag, but contains flags";
   return { problem, expected: `the flags themselves at the top level, without ${show(name)} around them; ${CONVERT}` };
 }
 

@@ -156,7 +156,7 @@ function special(build: Build, at: (failure: Failure) => Failure): Built {
       return { evaluate: part(first, op.slice(4) as TimePart, zone, at) };
     }
   }
-  throw new ProgramError(`node ${build.index} (${op}) does not have what it needs`);
+  throw new ProgramError(`node ${build.index} (${op}) lacks an operand or a field that it needs`);
 }
 
 function fixed(constant: Value): Built {

@@ -69,7 +69,8 @@ function build(program: Program, variables: Variables<unknown>): Evaluate {
   const depths: number[] = [];
   const matchers = patterns.map(matcherOf);
   for (const [index, node] of nodes.entries()) {
-    if (node.args.some((arg) => !(arg >= 0 && arg < index))) throw new ProgramError(`node ${index} needs a later one`);
+    if (node.args.some((arg) => !(arg >= 0 && arg < index)))
+      throw new ProgramError(`node ${index} has an operand that does not come before it`);
     const depth = 1 + node.args.reduce((deepest, arg) => Math.max(deepest, depths[arg] ?? 0), 0);
     if (depth > PROGRAM_MAX_DEPTH) throw new ProgramError(`nodes are nested deeper than ${PROGRAM_MAX_DEPTH}`);
     const context: Build = { node, index, built, constants, matchers, zones, variables };
@@ -79,6 +80,6 @@ function build(program: Program, variables: Variables<unknown>): Evaluate {
     depths.push(depth);
   }
   const last = built.at(-1);
-  if (last === undefined) throw new ProgramError("there is no node");
+  if (last === undefined) throw new ProgramError("the program has no nodes");
   return last;
 }
