@@ -3,18 +3,18 @@ import { HeliosError } from "../../../errors/error.ts";
 import { thrownOf } from "../values/thrown.ts";
 import type { WireError } from "../values/wire-error.ts";
 
-/** MODULE_METHOD_FAILED: the module threw this error. */
+/** Creates MODULE_METHOD_FAILED: the module threw this error. */
 export function methodFailed(name: string, method: string, error: WireError): HeliosError {
   const fault = error.callerFault === true ? { caller_fault: "true" } : {};
   return HeliosError.of("MODULE_METHOD_FAILED", { name, method, error: error.message, ...thrownOf(error), ...fault });
 }
 
-/** MODULE_DEADLINE_EXCEEDED: the method did not answer in time. */
+/** Creates MODULE_DEADLINE_EXCEEDED: the method did not answer in time. */
 export function tooLate(name: string, method: string, timeoutMs: number): HeliosError {
   return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(timeoutMs) });
 }
 
-/** MODULE_CRASHED: the instance has ended. `delivered`: whether it had been given the call before. */
+/** Creates MODULE_CRASHED: the instance has ended. `delivered`: whether the call had been sent to the instance. */
 export function crashed(name: string, description: string | undefined, delivered: boolean): HeliosError {
   return HeliosError.of("MODULE_CRASHED", { name, error: description ?? "it ended", delivered: String(delivered) });
 }

@@ -30,12 +30,12 @@ import type { Requests } from "./requests.ts";
  */
 const QUIET_PATIENCE_MS = 100;
 
-/** What the module has asked the service for. */
+/** The calls that the module makes. */
 type Asked = Pick<Requests, "ownCalls" | "answered">;
 
-const NOTHING: Asked = { ownCalls: () => [], answered: async () => {} };
+const NO_CALLS: Asked = { ownCalls: () => [], answered: async () => {} };
 
-/** The service's side of an instance that has started: its calls, and what the module asks for. */
+/** An instance that has started, as the service sees it. */
 export class LiveInstance implements Instance {
   readonly shape: InstanceShape;
   readonly ended: Promise<Ending>;
@@ -45,9 +45,9 @@ export class LiveInstance implements Instance {
   readonly #pending: PendingRequests;
   readonly #spellings: ReadonlyMap<string, string>;
   readonly #leftBehind = new LeftBehind();
-  readonly #whenIdle = new Waiters();
+  readonly #idleWaiters = new Waiters();
   readonly #asked: Asked;
-  /** Until they have come, whether or not somebody still waits for them. */
+  /** Ids of the exports whose states have not arrived, even if their callers have left. */
   readonly #statesAwaited = new Set<number>();
   #resolveEnded: (ending: Ending) => void = () => {};
   #lastId = 0;
@@ -55,7 +55,7 @@ export class LiveInstance implements Instance {
   #lastUsage: Usage | undefined;
   #ending: Ending | undefined;
 
-  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock, asked: Asked = NOTHING) {
+  constructor(spec: InstanceSpec, channel: Channel, shape: InstanceShape, clock: Clock, asked: Asked = NO_CALLS) {
     this.#spec = spec;
     this.#asked = asked;
     this.#channel = channel;
@@ -91,7 +91,7 @@ export class LiveInstance implements Instance {
   }
 
   whenIdle(): Promise<void> {
-    return this.busy === 0 ? Promise.resolve() : this.#whenIdle.wait();
+    return this.busy === 0 ? Promise.resolve() : this.#idleWaiters.wait();
   }
 
   aftermath(origin: unknown): Promise<Aftermath> | undefined {
@@ -158,7 +158,7 @@ export class LiveInstance implements Instance {
       this.#stopping = true;
       const timer = this.#clock.setTimer(timeoutMs, () => this.#channel.kill());
       void this.ended.then(() => timer.cancel());
-      // Whatever its own `stop` comes to, it ends.
+      // If the module's `stop` fails, the instance is killed.
       void this.#lifecycle("stop", [], timeoutMs).catch(() => this.#channel.kill());
     }
     await this.ended;
@@ -169,7 +169,7 @@ export class LiveInstance implements Instance {
     this.#channel.kill();
   }
 
-  /** Of a call whose method runs. */
+  /** Returns the `origin` of a call whose method runs. */
   originOf(callId: number): unknown {
     return this.#pending.get(callId)?.origin ?? this.#leftBehind.originOf(callId);
   }
@@ -182,7 +182,10 @@ export class LiveInstance implements Instance {
     return this.#statesAwaited.size > 0;
   }
 
-  /** The other side sent something; whether it was asked for it. Of a sign of life the watchdog knows that. */
+  /**
+   * Handles a message of the instance. Returns whether the service asked for it. For a pong, only the watchdog knows that,
+   * so the result is always true.
+   */
   receive(message: FromInstance): boolean {
     switch (message.type) {
       case "output":
@@ -194,7 +197,7 @@ export class LiveInstance implements Instance {
       case "error":
         return this.#failed(message.id, "ENDED", ({ method }) => methodFailed(this.#spec.name, method, message.error));
       case "dropped":
-        // One that is still waited for: its clock was ahead of the timer here.
+        // If the call is still pending, the instance's clock was ahead of the timer here.
         return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) =>
           tooLate(this.#spec.name, method, timeoutMs),
         );
@@ -204,20 +207,20 @@ export class LiveInstance implements Instance {
         this.#lastUsage = message.usage;
         return true;
       default:
-        // Of the start, for the log, or asked of the service: not of a call.
+        // These messages concern the start, the log, or the module's own calls.
         return false;
     }
   }
 
-  /** The other side has ended: nobody waits for it any more. */
+  /** The instance has ended. Rejects all pending requests. */
   end(description: string): void {
     this.#ending = { expected: this.#stopping, description };
     this.#pending.close();
-    // First: who hears that a call failed must not send it the next one.
+    // This comes first, so that a caller whose call fails does not send the next call to this instance.
     this.#resolveEnded(this.#ending);
     for (const id of this.#pending.ids) this.#pending.take(id)?.reject(this.#crashed(true));
     this.#leftBehind.end();
-    this.#lookIdle();
+    this.#wakeIfIdle();
   }
 
   #lifecycle(method: LifecycleMethod, args: readonly unknown[], timeoutMs: number): Promise<unknown> {
@@ -275,14 +278,18 @@ export class LiveInstance implements Instance {
 
   #notSent(id: number, error: HeliosError): void {
     this.#pending.take(id)?.reject(error);
-    this.#lookIdle();
+    this.#wakeIfIdle();
   }
 
   #answered(id: number, answer: AnswerKind, value: unknown): boolean {
-    const notOfIt = { name: "Error", message: "it answered something that is not of the protocol", stack: "" };
+    const wrongAnswer = {
+      name: "Error",
+      message: "it answered with a message that does not follow the protocol",
+      stack: "",
+    };
     const pending = this.#pending.take(id);
     if (pending?.answer === answer) pending.resolve(value);
-    else pending?.reject(methodFailed(this.#spec.name, pending.method, notOfIt));
+    else pending?.reject(methodFailed(this.#spec.name, pending.method, wrongAnswer));
     return this.#methodEnded(id) || pending !== undefined;
   }
 
@@ -300,17 +307,17 @@ export class LiveInstance implements Instance {
     this.#channel.send({ type: "cancel", id, reason });
   }
 
-  /** Of anything that was asked for; whether it is of what nobody waits for. */
+  /** Records that a request has ended in the instance. Returns whether nobody waited for it any more. */
   #methodEnded(id: number, how: Aftermath = "ENDED"): boolean {
     const isLate =
       (this.#statesAwaited.size > 0 && this.#statesAwaited.delete(id)) ||
       (this.#leftBehind.size > 0 && this.#leftBehind.settle(id, how));
-    this.#lookIdle();
+    this.#wakeIfIdle();
     return isLate;
   }
 
-  #lookIdle(): void {
-    if (this.busy === 0) this.#whenIdle.wake();
+  #wakeIfIdle(): void {
+    if (this.busy === 0) this.#idleWaiters.wake();
   }
 
   #overloaded(): HeliosError {

@@ -1,16 +1,16 @@
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 
-/** What a request is answered by. */
+/** The kind of message that answers a request. */
 export type AnswerKind = "output" | "state" | "result";
 
-/** A request that waits for its answer. */
+/** A request that has not been answered. */
 export interface Pending {
   readonly method: string;
   readonly origin: unknown;
   readonly timeoutMs: number;
   /** Monotonic ms. */
   readonly deadline: number;
-  /** Takes the listener off the caller's signal. */
+  /** Removes the listener from the caller's signal. */
   readonly stopListening: (() => void) | undefined;
   /** `output`: the request is a call. */
   readonly answer: AnswerKind;
@@ -18,23 +18,25 @@ export interface Pending {
   reject(error: unknown): void;
 }
 
-/** The requests to an instance that wait for their answers, by their ids. */
+/** The requests to an instance that have not been answered, by their ids. */
 export class PendingRequests {
   readonly #clock: Clock;
   readonly #late: (id: number, request: Pending) => void;
   readonly #byId = new Map<number, Pending>();
   #calls = 0;
   #timer: Timer | undefined;
-  /** Monotonic ms at which deadlines are looked at. */
-  #nextLook = Number.POSITIVE_INFINITY;
+  /** Monotonic ms at which deadlines are checked next. */
+  #nextCheck = Number.POSITIVE_INFINITY;
 
-  /** @param late called with each request whose deadline has passed; it takes the request. */
+  /**
+   * @param late called with each request whose deadline has passed. It must remove the request with `take`.
+   */
   constructor(clock: Clock, late: (id: number, request: Pending) => void) {
     this.#clock = clock;
     this.#late = late;
   }
 
-  /** How many of them are calls. */
+  /** Number of requests that are calls. */
   get calls(): number {
     return this.#calls;
   }
@@ -50,10 +52,10 @@ export class PendingRequests {
   add(id: number, request: Pending): void {
     if (request.answer === "output") this.#calls += 1;
     this.#byId.set(id, request);
-    if (request.deadline < this.#nextLook) this.#lookAt(request.deadline, request.timeoutMs);
+    if (request.deadline < this.#nextCheck) this.#scheduleCheck(request.deadline, request.timeoutMs);
   }
 
-  /** Removes a request, for it to be settled; undefined where it waits no more. */
+  /** Removes a request and returns it, so that the caller settles it. Returns undefined if it is not pending any more. */
   take(id: number): Pending | undefined {
     const request = this.#byId.get(id);
     if (request === undefined) return undefined;
@@ -63,27 +65,30 @@ export class PendingRequests {
     return request;
   }
 
-  /** From now on no deadline is looked at. */
+  /** Stops checking deadlines. */
   close(): void {
     this.#timer?.cancel();
   }
 
-  /** One timer for all requests, at the earliest deadline: one for each would cost more than the rest of a call. */
-  #lookAt(deadline: number, delayMs: number): void {
+  /**
+   * There is one timer for all requests, set to the earliest deadline. A timer for each would cost more than the rest of a
+   * call.
+   */
+  #scheduleCheck(deadline: number, delayMs: number): void {
     this.#timer?.cancel();
-    this.#nextLook = deadline;
-    this.#timer = this.#clock.setTimer(delayMs, () => this.#look());
+    this.#nextCheck = deadline;
+    this.#timer = this.#clock.setTimer(delayMs, () => this.#checkDeadlines());
   }
 
-  #look(): void {
-    // The timer says that this deadline has come, whatever fractions the clock has.
-    const now = Math.max(this.#clock.monotonic(), this.#nextLook);
-    this.#nextLook = Number.POSITIVE_INFINITY;
+  #checkDeadlines(): void {
+    // The deadline has passed because the timer says so, even if the clock is a fraction behind.
+    const now = Math.max(this.#clock.monotonic(), this.#nextCheck);
+    this.#nextCheck = Number.POSITIVE_INFINITY;
     let earliest = Number.POSITIVE_INFINITY;
     for (const [id, request] of this.#byId) {
       if (request.deadline <= now) this.#late(id, request);
       else earliest = Math.min(earliest, request.deadline);
     }
-    if (earliest < this.#nextLook) this.#lookAt(earliest, earliest - now);
+    if (earliest < this.#nextCheck) this.#scheduleCheck(earliest, earliest - now);
   }
 }
