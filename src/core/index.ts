@@ -104,6 +104,7 @@ export { createFlags, type FlagsDeps } from "./flags/flags.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
 export type { Flags } from "./flags/types.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
+export { encodedSize, knownSize, textSize } from "./json/size.ts";
 export { type JsonPath, pathText } from "./json/source.ts";
 export type { SourceFile } from "./json/source-file.ts";
 export { firstViolation, type Look, numberViolation } from "./json/tree.ts";
@@ -158,7 +159,7 @@ export type {
 export type { Candidate, Gate } from "./modules/swap/steps/gate.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
 export type { GroupSwapResult } from "./modules/swap/swap.ts";
-export { cut, encodedSize, fitting, knownSize, PAGE_BYTES, textSize, WHOLE_BYTES } from "./size.ts";
+export { fitting, PAGE_BYTES, WHOLE_BYTES } from "./size.ts";
 export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
 export type { DomainStatus, EngineStatus, Unhealthy } from "./status/status.ts";
@@ -197,6 +198,7 @@ export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/su
 export { createTesting, type TestingDeps } from "./testing/testing.ts";
 export type { Testing } from "./testing/types.ts";
 export { BUILT_IN_SUITES, type Suite } from "./testing/view.ts";
+export { cut } from "./text/cut.ts";
 export { nearest } from "./text/nearest.ts";
 export { oneJsonLine, oneLine } from "./text/one-line.ts";
 export { EARLIEST_TIME, LATEST_TIME, parseTime } from "./text/rfc3339.ts";

@@ -1,7 +1,8 @@
 import { retry } from "../../kernel/async/retry.ts";
 import { KeyedSerial } from "../async/serial.ts";
 import { HeliosError, messageOf } from "../errors/error.ts";
-import { knownSize, WHOLE_BYTES } from "../size.ts";
+import { knownSize } from "../json/size.ts";
+import { WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
 import { checkBatch } from "./checks.ts";
 import type { Feed } from "./feed.ts";

@@ -1,6 +1,7 @@
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
-import { encodedSize, refuseTooLarge } from "../size.ts";
+import { encodedSize } from "../json/size.ts";
+import { refuseTooLarge } from "../size.ts";
 import { type SuiteFields, storedStandIns } from "./record.ts";
 import type { ExpectationCompiler } from "./suites/expectations.ts";
 import { checkSuiteName, checkSuiteStandIns, completeCases } from "./validate.ts";

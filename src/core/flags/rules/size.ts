@@ -1,5 +1,6 @@
 import type { Violation } from "../../errors/violation.ts";
-import { encodedSize, knownSize, refuseTooLarge } from "../../size.ts";
+import { encodedSize, knownSize } from "../../json/size.ts";
+import { refuseTooLarge } from "../../size.ts";
 import { type FlagDefinition, type FlagRecord, isTombstone } from "../record.ts";
 
 /** Size of a flag, in the larger of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes */

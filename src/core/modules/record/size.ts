@@ -1,5 +1,6 @@
 import type { Violation } from "../../errors/violation.ts";
-import { encodedSize, refuseTooLarge } from "../../size.ts";
+import { encodedSize } from "../../json/size.ts";
+import { refuseTooLarge } from "../../size.ts";
 import type { Registration } from "./record.ts";
 
 /**

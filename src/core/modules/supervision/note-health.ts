@@ -1,5 +1,5 @@
 import { REASON_LIMIT } from "../../change.ts";
-import { cut } from "../../size.ts";
+import { cut } from "../../text/cut.ts";
 import type { Health } from "../calls/generation/health.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { isRunning } from "../record/lifecycle.ts";

@@ -1,6 +1,6 @@
 import { REASON_LIMIT } from "../../change.ts";
 import { faultIn, messageOf } from "../../errors/error.ts";
-import { cut } from "../../size.ts";
+import { cut } from "../../text/cut.ts";
 import type { Generation } from "../calls/generation/generation.ts";
 import type { OperationContext } from "../operations/context.ts";
 import { bringUp } from "../operations/load.ts";

@@ -1,7 +1,7 @@
 import type { Timer } from "../../../kernel/clock.ts";
 import type { By } from "../../change.ts";
 import { faultIn, HeliosError, isReason, messageOf } from "../../errors/error.ts";
-import { cut } from "../../size.ts";
+import { cut } from "../../text/cut.ts";
 import { oneLine } from "../../text/one-line.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
 import { failureOf, getModule, type OperationContext } from "../operations/context.ts";

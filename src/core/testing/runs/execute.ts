@@ -2,7 +2,7 @@ import { joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
-import { cut } from "../../size.ts";
+import { cut } from "../../text/cut.ts";
 import { attempt, cancelledAttempt } from "./attempt.ts";
 import type { Job } from "./job.ts";
 import type { Run, RunRecord } from "./record.ts";

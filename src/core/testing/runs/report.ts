@@ -1,4 +1,5 @@
-import { cut, encodedSize, knownSize } from "../../size.ts";
+import { encodedSize, knownSize } from "../../json/size.ts";
+import { cut } from "../../text/cut.ts";
 import type { RunRecord } from "./record.ts";
 import type { TestResult } from "./runner.ts";
 

@@ -1,5 +1,5 @@
+import { encodedSize } from "../../json/size.ts";
 import type { Payload } from "../../modules/host/types/host.ts";
-import { encodedSize } from "../../size.ts";
 
 /** A call that a stand-in answered. */
 export interface StubCall {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { seconds } from "../../../async/deadline.ts";
 import { isReason, messageOf } from "../../../errors/error.ts";
-import { cut } from "../../../size.ts";
+import { cut } from "../../../text/cut.ts";
 import type { Instance } from "../../host/types/host.ts";
 
 /** UNKNOWN: the module has no `health` method, or has not answered yet. */

@@ -1,5 +1,5 @@
 import { HeliosError } from "../../../errors/error.ts";
-import { cut } from "../../../size.ts";
+import { cut } from "../../../text/cut.ts";
 import type { InstanceServices, Payload } from "../types/host.ts";
 import type { WireError } from "../values/wire-error.ts";
 import { toWire } from "../values/wire-error.ts";

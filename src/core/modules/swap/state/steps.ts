@@ -1,7 +1,7 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { seconds, unlessAborted, within } from "../../../async/deadline.ts";
 import { HeliosError, messageOf } from "../../../errors/error.ts";
-import { cut } from "../../../size.ts";
+import { cut } from "../../../text/cut.ts";
 import type { StepName, SwapReport, SwapStep } from "../../record/report.ts";
 import type { StepEvent } from "./events.ts";
 
