@@ -108,7 +108,7 @@ export function checkHoldId(holdId = ""): string {
 }
 
 export function checkOverride({ kind, holdId, ttlMs }: OverrideRequest): Pick<Hold, "id" | "kind" | "ttlMs"> {
-  if (!KINDS.includes(kind)) throw invalid("override", `must be one of ${KINDS.join(", ")}, not ${String(kind)}`);
+  if (!KINDS.includes(kind)) throw invalid("override", `must be one of ${KINDS.join(", ")}, but is ${String(kind)}`);
   const hold = { id: checkHoldId(holdId), kind };
   if (ttlMs === undefined) return hold;
   checkSpan("ttl", ttlMs, { least: 1, most: MAX_TTL_MS });
