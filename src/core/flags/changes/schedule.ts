@@ -72,7 +72,7 @@ export function refusePast(
   const { endTime, pausedAt = endTime, targetPercentage } = gradual;
   if (pausedAt < endTime) return;
   const problem = `${printTime(endTime)} is past: the share would be ${targetPercentage} % at once`;
-  refuse({ path, problem, expected: "a time to come, or allow_past" });
+  refuse({ path, problem, expected: "a future time, or allow_past" });
 }
 
 /**
@@ -87,7 +87,7 @@ export function pauseViolation(
   const pausedAt = after.gradual?.pausedAt;
   if (pausedAt === undefined || pausedAt <= nowMs || pausedAt === before?.gradual?.pausedAt) return undefined;
   const path = ["gradual", "paused_at"];
-  return { path, problem: `${printTime(pausedAt)} is yet to come`, expected: "a time in the past, or no pause" };
+  return { path, problem: `${printTime(pausedAt)} is in the future`, expected: "a time in the past, or no pause" };
 }
 
 function runsSchedule({ enabled, strategy }: FlagDefinition): boolean {

@@ -154,7 +154,7 @@ function scheduleText({ strategy, gradual }: Flag["record"], nowMs: number): str
   if (startTime === undefined || endTime === undefined) return "without times";
   if (pausedAt !== undefined) return `paused at ${timeText(pausedAt)}`;
   if (nowMs <= startTime) return `starts at ${timeText(startTime)}`;
-  return nowMs >= endTime ? `arrived at ${timeText(endTime)}` : `under way until ${timeText(endTime)}`;
+  return nowMs >= endTime ? `arrived at ${timeText(endTime)}` : `running until ${timeText(endTime)}`;
 }
 
 function variantStep(

@@ -105,7 +105,7 @@ export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
       }
       const head = feed.revision;
       if (revision <= head) return;
-      const problem = `it is yet to come, the newest is ${head}`;
+      const problem = `it is in the future; the newest revision is ${head}`;
       throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem, head_revision: head });
     },
   };

@@ -42,7 +42,7 @@ export async function snapshotAtRevision(
   const own = [...flags.values()].find((flag) => flag.revision === revision);
   const time = nowMs ?? own?.updateTime ?? (await past.timeOf(revision));
   if (time === undefined) {
-    const problem = "its time is not kept any more; give at_time, or the revision of one of the flag's own changes";
+    const problem = "its time is no longer kept; give at_time, or the revision of one of the flag's own changes";
     throw HeliosError.of("FLAG_REVISION_UNAVAILABLE", { revision, problem });
   }
   return snapshotOf(flags, revision, time, compileCondition);

@@ -61,8 +61,8 @@ function* findingMissing(
       if (result.has(needed) || (present.get(name)?.prerequisites?.includes(needed) && !present.has(needed))) continue;
       // The search for the flag that was meant is slow.
       const guess = wrong.length < guesses ? nearest(needed, names) : undefined;
-      const expected = guess === undefined ? "a flag that is there" : `"${guess}"`;
-      const problem = `there would be no flag ${show(needed)}`;
+      const expected = guess === undefined ? "an existing flag" : `"${guess}"`;
+      const problem = `flag ${show(needed)} would not exist`;
       wrong.push({ path: [name, "prerequisites", index], problem, expected });
     }
   }
@@ -81,7 +81,7 @@ function cycleViolation(file: FlagsFile): (cycle: readonly string[]) => Violatio
     const [first, last] = [cycle.slice(0, NAMED_OF_CYCLE / 2), cycle.slice(-NAMED_OF_CYCLE / 2 - 1)];
     const named = left > 0 ? [...first, `(${left} more)`, ...last] : cycle;
     const problem = `closes the cycle ${named.join(" -> ")}`;
-    return { path: [at, "prerequisites"], problem, expected: "no way back to itself" };
+    return { path: [at, "prerequisites"], problem, expected: "no cycle" };
   };
 }
 

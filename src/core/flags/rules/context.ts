@@ -31,7 +31,7 @@ function attributesViolation(attributes: unknown): Violation | undefined {
   // A quick check decides whether there is such a number. Only then a slower search finds its place.
   if (isSound(attributes, 0)) return undefined;
   return isTooDeep(attributes, 0)
-    ? { path, problem: `nested deeper than ${VALUE_MAX_DEPTH}`, expected: "less of it" }
+    ? { path, problem: `nested deeper than ${VALUE_MAX_DEPTH}`, expected: "fewer levels" }
     : numberViolation(attributes, path);
 }
 

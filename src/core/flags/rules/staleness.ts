@@ -13,7 +13,7 @@ export function stalenessViolation(onStale: unknown, maxStalenessMs: unknown): V
   const path = ["max_staleness"];
   if (maxStalenessMs === undefined) {
     if (onStale !== "OFF") return undefined;
-    return { path, problem: "missing", expected: "a duration, where on_stale is OFF" };
+    return { path, problem: "missing", expected: "a duration, because on_stale is OFF" };
   }
   const ms = Number.isInteger(maxStalenessMs) ? Number(maxStalenessMs) : Number.NaN;
   if (ms >= SHORTEST_MS && ms <= LONGEST_MS) return undefined;

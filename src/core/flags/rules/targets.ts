@@ -52,8 +52,8 @@ export function variantsViolations(variants: unknown, known: readonly Variant[] 
   if (length > VALUES_LIMIT) {
     found.push({
       path: ["variants"],
-      problem: "the values are too long",
-      expected: `${VALUES_LIMIT} characters in all`,
+      problem: "the values are too long together",
+      expected: `at most ${VALUES_LIMIT} characters in all`,
     });
   }
   if (found.length > 0 || weights > 0) return found;
@@ -74,8 +74,8 @@ function valueViolation(
   }
   const { name, value: other } = (first ?? {}) as { readonly name?: unknown; readonly value?: unknown };
   if (typeof first !== "object" || kindOf(value) === kindOf(other)) return undefined;
-  const problem = `is ${kindOf(value)}, and that of ${show(name)} ${kindOf(other)}`;
-  return { path, problem, expected: "values of one kind" };
+  const problem = `is ${kindOf(value)}, and the value of ${show(name)} is ${kindOf(other)}`;
+  return { path, problem, expected: "values of one type" };
 }
 
 function variantNameViolation(path: JsonPath, name: unknown, taken: ReadonlySet<unknown>): Violation | undefined {

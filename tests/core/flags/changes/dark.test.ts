@@ -189,7 +189,7 @@ describe("a schedule that has already ended when it is set", () => {
     await made.flags.create("a", { enabled: true });
     const before = made.feed.revision;
     const problem =
-      "2023-11-14T21:13:20Z is past: the share would be 60 % at once; expected a time to come, or allow_past";
+      "2023-11-14T21:13:20Z is past: the share would be 60 % at once; expected a future time, or allow_past";
     await expect(way(made, false)).rejects.toEqual(reason("ARGUMENT_INVALID", { field: field.trim(), problem }));
     expect(made.feed.revision).toBe(before);
     await way(made, true);

@@ -124,7 +124,7 @@ describe("a prerequisite", () => {
       reason("FLAGS_FILE_INVALID", { line: "5", key: "a.prerequisites", problem: "closes the cycle a -> b -> c -> a" }),
     );
     file({ a: entry("b", "old_enigne"), b: entry() });
-    const missing = { key: "a.prerequisites[1]", problem: 'there would be no flag "old_enigne"' };
+    const missing = { key: "a.prerequisites[1]", problem: 'flag "old_enigne" would not exist' };
     await expect(flags.reload()).rejects.toEqual(
       reason("FLAGS_FILE_INVALID", { ...missing, line: "7", expected: '"old_engine"' }),
     );
@@ -157,10 +157,10 @@ describe("a prerequisite", () => {
     expect(lines).toEqual([
       "line 1, a.prerequisites: closes the cycle a -> b -> a",
       "line 1, b.prerequisites: closes the cycle b -> c -> b",
-      'line 1, c.prerequisites[1]: there would be no flag "gone"',
+      'line 1, c.prerequisites[1]: flag "gone" would not exist',
       "line 1, d.prerequisites: closes the cycle d -> d2 -> d",
       "line 1, e.enabled: 1 is not allowed",
-      'line 1, e.prerequisites[0]: there would be no flag "nowhere"',
+      'line 1, e.prerequisites[0]: flag "nowhere" would not exist',
     ]);
     expect(mistakes).toBe("6");
   });

@@ -130,7 +130,7 @@ describe("a schedule", () => {
       }),
     );
     await expect(made.flags.reload()).rejects.toEqual(
-      reason("FLAGS_FILE_INVALID", { key: "a.gradual.paused_at", problem: "2998-01-01T00:00:00Z is yet to come" }),
+      reason("FLAGS_FILE_INVALID", { key: "a.gradual.paused_at", problem: "2998-01-01T00:00:00Z is in the future" }),
     );
     expect(onNow(made)).toEqual([]);
     // A pause whose time is ahead only because the clock was set back remains.

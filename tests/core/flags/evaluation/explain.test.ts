@@ -68,7 +68,7 @@ describe("explain", () => {
     };
     expect(await strategy()).toBe("GRADUAL at 0 % (starts at 2023-11-14T22:13:21.000Z)");
     clock.advance(2000);
-    expect(await strategy()).toBe("GRADUAL at 50 % (under way until 2023-11-14T22:13:23.000Z)");
+    expect(await strategy()).toBe("GRADUAL at 50 % (running until 2023-11-14T22:13:23.000Z)");
     await flags.pauseGradual("a");
     clock.advance(2000);
     expect(await strategy()).toBe("GRADUAL at 50 % (paused at 2023-11-14T22:13:22.000Z)");

@@ -97,7 +97,7 @@ describe("an evaluation at a past revision", () => {
     const kept = flags.get("a").revision - 1;
     expect(await flags.evaluateAsOf("a", { sessionId: "s" }, kept)).toMatchObject({ revision: kept });
     await expect(flags.evaluateAsOf("b", {}, kept)).rejects.toEqual(
-      reason("FLAG_REVISION_UNAVAILABLE", { problem: expect.stringContaining("its time is not kept") as string }),
+      reason("FLAG_REVISION_UNAVAILABLE", { problem: expect.stringContaining("its time is no longer kept") as string }),
     );
   });
 });

@@ -13,7 +13,7 @@ const json: fc.Arbitrary<Json> = fc
   .filter((value) => numberViolation(value, []) === undefined)
   .map((value) => JSON.parse(JSON.stringify(value)) as Json);
 
-/** All variants of a flag have values of one kind. */
+/** All variants of a flag have values of one type. */
 const values: readonly fc.Arbitrary<Json>[] = [
   fc.string({ unit: "grapheme" }),
   fc.integer(),
