@@ -1,4 +1,4 @@
-import { type JsonPath, pathText } from "../json/source.ts";
+import { type JsonPath, pathText } from "../json/path.ts";
 import { HALF_A_CHARACTER } from "../text/surrogates.ts";
 import { HeliosError } from "./error.ts";
 

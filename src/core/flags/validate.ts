@@ -1,6 +1,6 @@
 import type { BucketBy, Strategy } from "../../kernel/flags/rule.ts";
 import { show, textViolation, type Violation, violation } from "../errors/violation.ts";
-import type { JsonPath } from "../json/source.ts";
+import type { JsonPath } from "../json/path.ts";
 import { isName, NAME_LIMIT } from "../text/names.ts";
 import { EARLIEST_TIME, LATEST_TIME } from "../text/rfc3339.ts";
 import type { FlagDefinition } from "./record.ts";

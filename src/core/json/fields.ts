@@ -1,6 +1,6 @@
 import { type Violation, violation } from "../errors/violation.ts";
 import { nearest } from "../text/nearest.ts";
-import type { JsonPath } from "./source.ts";
+import type { JsonPath } from "./path.ts";
 
 /** Is called with each mistake of a file. */
 export type Report = (found: Violation) => void;

@@ -2,7 +2,9 @@ import { atOnce, type Steps } from "../async/steps.ts";
 import { HeliosError } from "../errors/error.ts";
 import type { Violation } from "../errors/violation.ts";
 import { cut } from "../text/cut.ts";
-import { type JsonSource, JsonSourceError, pathText, readingJsonSource } from "./source.ts";
+import { JsonSourceError } from "./error.ts";
+import { pathText } from "./path.ts";
+import { type JsonSource, readingJsonSource } from "./source.ts";
 
 /** Creates the error for one kind of file. Line 0 stands for the file as a whole. */
 export type FileInvalid = (

@@ -1,7 +1,7 @@
 import { atOnce, type Steps } from "../async/steps.ts";
-import { type JsonPath, type JsonSourceError, lineAt, Parser, type Place, readAgain, type Spot } from "./parser.ts";
-
-export { type JsonPath, JsonSourceError } from "./parser.ts";
+import type { JsonSourceError } from "./error.ts";
+import { lineAt, Parser, type Place, readAgain, type Spot } from "./parser.ts";
+import type { JsonPath } from "./path.ts";
 
 /** A parsed JSON text, with the places of its parts. */
 export interface JsonSource {
@@ -20,17 +20,6 @@ export interface JsonSource {
    * enclosing part.
    */
   lineOf(path: JsonPath): number;
-}
-
-/** Formats a path for people, such as `modules[2].config["a b"]`. The document itself is `(top level)`. */
-export function pathText(path: JsonPath): string {
-  let text = "";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else if (!/^[A-Za-z0-9_:-]+$/.test(step)) text += `[${JSON.stringify(step)}]`;
-    else text += text === "" ? step : `.${step}`;
-  }
-  return text === "" ? "(top level)" : text;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Violation } from "../errors/violation.ts";
 import { type NumberProblem, numberProblem } from "./numbers.ts";
-import type { JsonPath } from "./source.ts";
+import type { JsonPath } from "./path.ts";
 
 /**
  * Returns the first number in free-form JSON that is NaN, infinite or beyond `MAX_WHOLE_NUMBER`. Its place is below `path`.

@@ -1,7 +1,7 @@
 import { type Violation, violation } from "../errors/violation.ts";
 import { HALF_A_CHARACTER } from "../text/surrogates.ts";
 import { type NumberProblem, numberProblem } from "./numbers.ts";
-import type { JsonPath } from "./source.ts";
+import type { JsonPath } from "./path.ts";
 
 /**
  * Nesting of a module's `config`, and of the input of a reload hook or a test, in the library; a deeper one is refused

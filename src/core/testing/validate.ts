@@ -1,6 +1,6 @@
 import { HeliosError } from "../errors/error.ts";
 import { refuse } from "../errors/violation.ts";
-import { pathText } from "../json/source.ts";
+import { pathText } from "../json/path.ts";
 import { jsonViolation } from "../json/value.ts";
 import { type StandIns, standInsViolation } from "../modules/record/stand-ins.ts";
 import { checkName, isSuiteFile } from "../text/names.ts";

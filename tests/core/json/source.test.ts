@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type JsonPath, JsonSourceError, pathText, readJsonSource } from "../../../src/core/json/source.ts";
+import { JsonSourceError } from "../../../src/core/json/error.ts";
+import { type JsonPath, pathText } from "../../../src/core/json/path.ts";
+import { readJsonSource } from "../../../src/core/json/source.ts";
 import { numberViolation } from "../../../src/core/json/tree.ts";
 
 /** Free-form JSON whose numbers are exact. */

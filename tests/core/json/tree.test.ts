@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_WHOLE_NUMBER } from "../../../src/core/json/numbers.ts";
-import { pathText } from "../../../src/core/json/source.ts";
+import { pathText } from "../../../src/core/json/path.ts";
 import { numberViolation } from "../../../src/core/json/tree.ts";
 
 const UNFIT = [Number.NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53), 1e20, 999_999_999_999_999_900_000];

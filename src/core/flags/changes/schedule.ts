@@ -1,6 +1,6 @@
 import type { Gradual } from "../../../kernel/flags/rule.ts";
 import { refuse, type Violation } from "../../errors/violation.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 import { printTime } from "../../text/rfc3339.ts";
 import type { FlagDefinition } from "../record.ts";
 

@@ -2,7 +2,7 @@ import { MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
 import type { Steps } from "../../async/steps.ts";
 import { show, type Violation } from "../../errors/violation.ts";
 import { TOLD_MISTAKES } from "../../json/file.ts";
-import { pathText } from "../../json/source.ts";
+import { pathText } from "../../json/path.ts";
 import { nearest } from "../../text/nearest.ts";
 import { closureProblem, growsBy, orderingFlags } from "../changes/prerequisites.ts";
 import { pauseViolation } from "../changes/schedule.ts";

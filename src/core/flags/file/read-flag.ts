@@ -1,6 +1,6 @@
 import { type Violation, violation } from "../../errors/violation.ts";
 import { objectAt, type Report, reportUnknown, wordAt } from "../../json/fields.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 import { parseTime } from "../../text/rfc3339.ts";
 import { type ConditionCompiler, conditionProblem } from "../condition.ts";
 import { type FlagDefinition, type FlagFields, withFields } from "../record.ts";

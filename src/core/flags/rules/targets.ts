@@ -1,6 +1,6 @@
 import type { Variant } from "../../../kernel/flags/rule.ts";
 import { show, type Violation, violation } from "../../errors/violation.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 import { isPlainObject, jsonViolation } from "../../json/value.ts";
 import { isName, NAME_LIMIT } from "../../text/names.ts";
 import type { FlagMetadata } from "../record.ts";

@@ -1,6 +1,6 @@
 import { qualified } from "../../../kernel/flags/listing.ts";
 import { lengthViolation, show, textViolation, type Violation, violation } from "../../errors/violation.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 
 /** Entries of a flag's whitelist; more are refused with `ARGUMENT_INVALID`. @limit entries */
 export const WHITELIST_LIMIT = 10_000;

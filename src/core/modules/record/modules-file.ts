@@ -3,7 +3,7 @@ import type { HeliosError } from "../../errors/error.ts";
 import { type Violation, violation } from "../../errors/violation.ts";
 import { objectAt, type Report, reportUnknown, wordAt } from "../../json/fields.ts";
 import { fileError, invalidAs, parseFile } from "../../json/file.ts";
-import { type JsonPath, pathText } from "../../json/source.ts";
+import { type JsonPath, pathText } from "../../json/path.ts";
 import type { Registration, RegistrationFields } from "./record.ts";
 import { withDefaults } from "./registration.ts";
 import { registrationSizeViolation } from "./size.ts";

@@ -1,5 +1,5 @@
 import { type Violation, violation } from "../../errors/violation.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 import { isPlainObject, jsonViolation } from "../../json/value.ts";
 import { LIST_LIMIT, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
 

@@ -1,5 +1,5 @@
 import { type Violation, violation } from "../../errors/violation.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 
 /** Length of a module's name; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const NAME_LIMIT = 120;

@@ -2,7 +2,7 @@ import type { BreakerConfig } from "../../../kernel/breakers/config.ts";
 import { completeConfig } from "../../breakers/validate.ts";
 import { isReason } from "../../errors/error.ts";
 import { show, type Violation, violation } from "../../errors/violation.ts";
-import type { JsonPath } from "../../json/source.ts";
+import type { JsonPath } from "../../json/path.ts";
 import { isPlainObject, jsonViolation } from "../../json/value.ts";
 import { isSuiteFile } from "../../text/names.ts";
 import type { Registration } from "./record.ts";

@@ -1,6 +1,6 @@
 import { seconds } from "../../async/deadline.ts";
 import { HeliosError, isReason, messageOf } from "../../errors/error.ts";
-import { pathText } from "../../json/source.ts";
+import { pathText } from "../../json/path.ts";
 import { isPlainObject } from "../../json/value.ts";
 import type { Log } from "../../log.ts";
 import type { StandIn } from "../../modules/calls/generation/trial.ts";

@@ -1,6 +1,6 @@
 import { refuse, type Violation, violation } from "../../../errors/violation.ts";
 import { canonicalJson } from "../../../json/canonical.ts";
-import type { JsonPath } from "../../../json/source.ts";
+import type { JsonPath } from "../../../json/path.ts";
 import { checkConfigSize } from "../../record/size.ts";
 import {
   assetsViolation,
