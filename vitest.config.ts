@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { readProjects } from "./tests/projects.ts";
 
-const { process: processes, soak, threads } = readProjects();
+const { process: processes, soak } = readProjects();
 const EVERYTHING = ["tests/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 /** Those that take 10 s and more: begun last, one of them would run when all others are done. */
@@ -45,6 +45,12 @@ export default defineConfig({
     maxWorkers: 3,
     // The servers that tests start find here what the first of them has compiled.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
+    tags: [
+      {
+        name: "soak",
+        description: "Takes long, or repeats in another way what npm test does: npm run test:soak runs it.",
+      },
+    ],
     sequence: { sequencer: SlowFirst },
     // tests/projects.ts says what is in each. To start a process and to load all code anew for each file takes longer than
     // most files do; those of `soak` look at the memory, the threads and the children of their whole process.
@@ -53,9 +59,8 @@ export default defineConfig({
         extends: true,
         test: { name: "unit", isolate: false, include: EVERYTHING, exclude: [...ELSEWHERE, ...processes, ...soak] },
       },
-      { extends: true, test: { name: "process", isolate: false, include: processes, env: { ISOLATION: "PROCESS" } } },
+      { extends: true, test: { name: "process", isolate: false, include: processes } },
       { extends: true, test: { name: "soak", include: soak } },
-      { extends: true, test: { name: "threads", isolate: false, include: threads, env: { ISOLATION: "THREAD" } } },
     ],
   },
 });

@@ -7,9 +7,6 @@ const ROOT = join(import.meta.dirname, "..");
 /** The names that `vitest --project` and the scripts `test:unit` and `test:soak` use. */
 export type Project = "unit" | "process" | "soak";
 
-/** The helper that makes a test run once for each kind of instance. */
-const ISOLATIONS = "tests/support/isolations.ts";
-
 /** Modules that start processes and threads, or open sockets. */
 const STARTS: readonly (string | RegExp)[] = [
   /^node:(child_process|cluster|dgram|http|http2|https|net|tls|worker_threads)$/,
@@ -53,21 +50,10 @@ function isTest(path: string): boolean {
   return path.endsWith(".test.ts") && !path.startsWith("tests/foreign/");
 }
 
-/**
- * The test files of each project, from the repository's root. `threads` are the files of `process` that run in each kind of
- * instance: `process` runs them with processes, and a separate soak project with threads.
- */
-export function readProjects(): Record<Project | "threads", string[]> {
+/** The test files of each project, from the repository's root. */
+export function readProjects(): Record<Project, string[]> {
   const helpers = ["tests", "scripts", "clients/typescript"].flatMap((directory) => readSources(ROOT, directory));
   const projects = projectsOf(helpers, (path) => readFileSync(join(ROOT, path), "utf8"));
   const of = (project: Project): string[] => [...projects].filter(([, one]) => one === project).map(([path]) => path);
-  const importers = helpers.filter(({ imports }) => imports.some(({ target }) => target === ISOLATIONS));
-  const inEach = new Set(importers.map(({ path }) => path));
-  const processes = of("process");
-  return {
-    unit: of("unit"),
-    process: processes,
-    soak: of("soak"),
-    threads: processes.filter((path) => inEach.has(path)),
-  };
+  return { unit: of("unit"), process: of("process"), soak: of("soak") };
 }

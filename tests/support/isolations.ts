@@ -1,8 +1,23 @@
+import { describe, it, type TestOptions } from "vitest";
 import type { Isolation } from "../../src/core/modules/host/types/host.ts";
 
-const ALL: readonly Isolation[] = ["PROCESS", "THREAD"];
+/** The other one is run by the soak alone. */
+const OPTIONS = { PROCESS: {}, THREAD: { tags: ["soak"] } };
+const ISOLATIONS: readonly Isolation[] = ["PROCESS", "THREAD"];
 
-/** The kinds of instance in which a test runs: both, unless the configuration of a vitest project names one. */
-export const ISOLATIONS: readonly Isolation[] = ALL.filter(
-  (isolation) => (process.env.ISOLATION ?? isolation) === isolation,
-);
+/** Describes something for a module in a process, and for one in a thread. `%s` in the name is which. */
+export function describeInEach(name: string, body: (isolation: Isolation) => void): void {
+  for (const isolation of ISOLATIONS) {
+    describe(name.replace("%s", isolation), OPTIONS[isolation], () => body(isolation));
+  }
+}
+
+type Body = (isolation: Isolation) => Promise<void>;
+
+/** Tests something for a module in a process, and for one in a thread. `%s` in the name is which. */
+export function itInEach(name: string, ...[given, last]: [Body] | [TestOptions, Body]): void {
+  const [options, body] = last === undefined ? [{}, given as Body] : [given as TestOptions, last];
+  for (const isolation of ISOLATIONS) {
+    it(name.replace("%s", isolation), { ...options, ...OPTIONS[isolation] }, () => body(isolation));
+  }
+}

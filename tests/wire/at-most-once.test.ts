@@ -17,7 +17,7 @@ import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../core/modules/orders-rig.ts";
-import { ISOLATIONS } from "../support/isolations.ts";
+import { describeInEach } from "../support/isolations.ts";
 import { until } from "../support/until.ts";
 
 /** The outcome of a call: its output, or the reason of its failure. */
@@ -28,7 +28,7 @@ async function outcomeOf(call: Promise<{ readonly output: unknown }>): Promise<u
   );
 }
 
-describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) => {
+describeInEach("a call with a key to a module in a %s", (isolation) => {
   let engine: Engine;
   let server: Server;
   let client: HeliosClient;

@@ -12,6 +12,7 @@ import type {
   ModuleHost,
   ResolvedModule,
 } from "../../../src/core/modules/host/types/host.ts";
+import { sharedReaper } from "./shared-reaper.ts";
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
@@ -32,7 +33,7 @@ export function write(root: string, files: Files): void {
 
 /** Is closed at the end of the test. */
 export function hostOf(root: string, options: { artifactsDir?: string; clock?: Clock } = {}): ModuleHost {
-  const host = createModuleHost({ root, clock: systemClock, ...options });
+  const host = createModuleHost({ root, clock: systemClock, reaper: sharedReaper, ...options });
   onTestFinished(() => host.close());
   return host;
 }

@@ -18,8 +18,8 @@ export interface HostRig {
   readonly host: ModuleHost;
   /** The messages that modules have logged. */
   readonly logged: readonly string[];
-  /** A specification with defaults. */
-  specOf(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<InstanceSpec>;
+  /** Starts an instance for several tests, which is to be killed by whoever starts it. */
+  startForAll(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<Instance>;
   /** Starts an instance, which is killed at the end of the test. */
   start(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<Instance>;
 }
@@ -53,7 +53,7 @@ export function hostRig(services: Partial<InstanceServices> = {}, host: ModuleHo
       services.log?.(level, message, fields);
     },
   };
-  const specOf: HostRig["specOf"] = async (isolation, path, spec) => ({
+  const specOf = async (isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<InstanceSpec> => ({
     name: "under_test",
     version: "",
     defaultVersion: "0.0.0",
@@ -68,12 +68,14 @@ export function hostRig(services: Partial<InstanceServices> = {}, host: ModuleHo
     blockTimeoutMs: 0,
     ...spec,
   });
+  const startForAll: HostRig["startForAll"] = async (isolation, path, spec) =>
+    host.start(await specOf(isolation, path, spec), all);
   return {
     host,
     logged,
-    specOf,
+    startForAll,
     async start(isolation, path, spec) {
-      const instance = await host.start(await specOf(isolation, path, spec), all);
+      const instance = await startForAll(isolation, path, spec);
       onTestFinished(async () => {
         instance.kill();
         await instance.ended;

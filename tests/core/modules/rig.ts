@@ -17,6 +17,7 @@ import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { createRequestLog, type RequestLog } from "../../../src/core/store/requests.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/kernel/clock.ts";
+import { sharedReaper } from "./shared-reaper.ts";
 
 export const ROOT = fileURLToPath(new URL("../../fixtures/modules/registry", import.meta.url));
 
@@ -74,7 +75,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   const flags = createFlags({ feed, clock, log, file: { name: "flags.json", read: async () => undefined } });
   const breakers = createBreakers({ feed, clock, newId, random: () => 0.5, log });
   const artifactsDir = options.artifactsDir ?? (await artifactsOf(store));
-  const host = createModuleHost({ root, clock: hostClock, artifactsDir });
+  const host = createModuleHost({ root, clock: hostClock, artifactsDir, reaper: sharedReaper });
   const read = async (): Promise<string | undefined> => {
     if (modulesFile instanceof Error) throw modulesFile;
     return modulesFile;

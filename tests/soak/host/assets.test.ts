@@ -1,3 +1,5 @@
+// @module-tag soak
+
 import { createHash, randomFillSync } from "node:crypto";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";

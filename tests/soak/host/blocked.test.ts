@@ -1,3 +1,5 @@
+// @module-tag soak
+
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -5,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { call, hostRig, NO_GRANTS, ownHost } from "../../core/modules/host-rig.ts";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { until } from "../../support/until.ts";
 
 const BLOCKED = { blockTimeoutMs: 500 };
@@ -18,7 +20,7 @@ function fifo(): { path: string; grants: typeof NO_GRANTS; release(): void } {
   return { path, grants: { ...NO_GRANTS, fsRead: [directory] }, release: () => closeSync(openSync(path, "r+")) };
 }
 
-describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
+describeInEach("an instance in a %s", (isolation) => {
   it.each([
     ["loop", "an endless loop"],
     ["loop_of_promises", "a loop of promises"],

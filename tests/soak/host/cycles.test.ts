@@ -1,10 +1,12 @@
+// @module-tag soak
+
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { type HostRig, hostRig, NO_GRANTS, ownHost } from "../../core/modules/host-rig.ts";
 import { childrenOf } from "../../core/modules/processes.ts";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { until } from "../../support/until.ts";
 
 const GRANTS = [NO_GRANTS, { ...NO_GRANTS, childProcess: true }];
@@ -27,7 +29,7 @@ const cycles = async ({ start }: HostRig, isolation: Isolation, count: number): 
   }
 };
 
-describe.each(ISOLATIONS)("a host of instances in a %s", (isolation) => {
+describeInEach("a host of instances in a %s", (isolation) => {
   it("uses no more memory after many of them than after the first", async () => {
     const rig = hostRig({}, ownHost());
     await cycles(rig, isolation, 6);

@@ -1,10 +1,12 @@
+// @module-tag soak
+
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { inheritedDescriptors } from "../../../src/core/modules/host/bounds/inherited.ts";
 import { answering, hostOf, launch, run, tree } from "../../core/modules/artifact-rig.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 
 const FIXTURE = join(import.meta.dirname, "../../fixtures/artifacts/inheriting.ts");
 const WRITES = answering(
@@ -43,7 +45,7 @@ describe.skipIf(process.platform !== "linux")("a file descriptor that the servic
   });
 });
 
-describe.each(ISOLATIONS)("SIGUSR1 to the process of a module in a %s", (isolation) => {
+describeInEach("SIGUSR1 to the process of a module in a %s", (isolation) => {
   it.skipIf(isolation === "THREAD")("opens no inspector, and does not end the process", async () => {
     const root = tree({
       "m.mjs": answering("[process.pid, inspector.url() ?? null]", 'import inspector from "node:inspector";'),

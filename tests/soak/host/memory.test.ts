@@ -1,7 +1,9 @@
-import { describe, expect, it } from "vitest";
+// @module-tag soak
+
+import { expect, it } from "vitest";
 import { call, hostRig, ownHost } from "../../core/modules/host-rig.ts";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 
 /** On a busy machine an instance can allocate memory faster than a thread is checked, and is not sure to end in time. */
 const WAYS = {
@@ -12,7 +14,7 @@ const WAYS = {
 /** On a busy machine a thread may collect garbage for longer than its timeout. */
 const SAID = { PROCESS: /^out of memory$/, THREAD: /^out of memory(; its thread does not end, and is left behind)?$/ };
 
-describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
+describeInEach("an instance in a %s", (isolation) => {
   it.each(WAYS[isolation])(
     "ends alone with the cause if it takes memory by %s",
     { timeout: 120_000 },

@@ -1,8 +1,10 @@
+// @module-tag soak
+
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { call, hostRig, NO_GRANTS, ownHost } from "../../core/modules/host-rig.ts";
 import { allGone, childrenOf, marked, newMarker } from "../../core/modules/processes.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { until } from "../../support/until.ts";
 
 const GRANTED = { grants: { ...NO_GRANTS, childProcess: true }, env: { PATH: process.env.PATH ?? "" } };
@@ -13,7 +15,7 @@ const reapers = (): number[] =>
 /** Ways to start processes. A thread's daemon cannot be attributed to the thread. */
 const WAYS = { PROCESS: ["plain", "detached", "daemon", "stubborn"], THREAD: ["plain", "detached", "stubborn"] };
 
-describe.each(ISOLATIONS)("a process that a module in a %s has started", (isolation) => {
+describeInEach("a process that a module in a %s has started", (isolation) => {
   it.each(WAYS[isolation])("as %s ends when the module stops", async (method) => {
     const marker = newMarker();
     const { start } = hostRig({}, ownHost());

@@ -1,8 +1,10 @@
+// @module-tag soak
+
 import { describe, expect, it } from "vitest";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
 import { refusing } from "../../core/modules/refusing.ts";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { type ActingCell, actingCell, actsOn } from "./acting.ts";
 import { bodyOf, type Misbehaviour } from "./cell.ts";
 import { feed } from "./feed.ts";
@@ -40,7 +42,7 @@ async function onTrial(one: ActingCell) {
   return swapped;
 }
 
-describe.each(ISOLATIONS)("orders of a module in a %s that acts of its own accord", (isolation) => {
+describeInEach("orders of a module in a %s that acts of its own accord", (isolation) => {
   it("are placed once each over a swap without a fault", async () => {
     const one = await actingCell({ isolation });
     expect(await one.swap()).toMatchObject({ swapped: true, stateLost: false });

@@ -1,14 +1,16 @@
-import { describe, expect, it } from "vitest";
+// @module-tag soak
+
+import { expect, it } from "vitest";
 import { STOP_TIMEOUT_MS } from "../../../src/core/modules/calls/generations.ts";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { turn } from "../../support/turns.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn } from "./cell.ts";
 
 /** The outcomes of a call to an instance that then fails. */
 const DELIVERED = ["MODULE_CRASHED", "MODULE_DEADLINE_EXCEEDED"];
 
-describe.each(ISOLATIONS)("a version on trial in a %s", (isolation) => {
+describeInEach("a version on trial in a %s", (isolation) => {
   it.each(["throws", "hangs"] as const)("goes back, and loses nothing, if one of its methods %s", async (what) => {
     // A hanging call is given up after call_timeout.
     const fields = { callTimeoutMs: 3000 };

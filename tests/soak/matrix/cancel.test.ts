@@ -1,10 +1,12 @@
-import { describe, expect, it } from "vitest";
+// @module-tag soak
+
+import { expect, it } from "vitest";
 import { BARE_TEST } from "../../../src/core/modules/calls/generation/trial.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { cell, counter, goesOn, MISBEHAVIOURS } from "./cell.ts";
 
 interface Place {
@@ -24,7 +26,7 @@ const PLACES = {
   hand_over: { part: "importState" },
 } as const satisfies Partial<Record<StepName, Place>>;
 
-describe.each(ISOLATIONS)("a cancellation of a swap in a %s", (isolation) => {
+describeInEach("a cancellation of a swap in a %s", (isolation) => {
   it.each(Object.entries(PLACES))("during %s leaves the old version serving", async (step, place: Place) => {
     const { part, fields, options } = place;
     const v2 = counter(2, part === undefined ? {} : { [part]: MISBEHAVIOURS.hangs });

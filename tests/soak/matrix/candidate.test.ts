@@ -1,9 +1,11 @@
+// @module-tag soak
+
 import { describe, expect, it } from "vitest";
 import { BARE_TEST } from "../../../src/core/modules/calls/generation/trial.ts";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
 import type { StepName } from "../../../src/core/modules/record/report.ts";
 import type { SwapOptions } from "../../../src/core/modules/swap/state/swap-options.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { bodyOf, CALL_MS, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
 interface Place {
@@ -30,7 +32,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   "in importState": { part: "importState", step: "hand_over" },
 };
 
-describe.each(ISOLATIONS)("a candidate in a %s", (isolation) => {
+describeInEach("a candidate in a %s", (isolation) => {
   const possible = possibleIn(isolation);
 
   describe.each(Object.entries(PLACES))("%s", (_, { part, step, fields, options, except = [] }) => {

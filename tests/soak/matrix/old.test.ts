@@ -1,6 +1,8 @@
-import { describe, expect, it } from "vitest";
+// @module-tag soak
+
+import { expect, it } from "vitest";
 import { errorOf } from "../../support/errors.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { bodyOf, cell, counter, goesOn, leavesNothing, MISBEHAVIOURS, REASONS } from "./cell.ts";
 
 /** Ends the instance on request. */
@@ -13,7 +15,7 @@ const WITHOUT_STATE = { outcome: "done", detail: "the old version had ended, and
 /** Limits so high that only the crash matters. */
 const breaker = { failureThreshold: 100_000 };
 
-describe.each(ISOLATIONS)("an old version in a %s", (isolation) => {
+describeInEach("an old version in a %s", (isolation) => {
   it.each(["throws", "hangs"] as const)("serves on, and loses nothing, if it %s in exportState", async (what) => {
     const one = await cell({ isolation, v1: counter(1, { exportState: once(bodyOf(what, isolation)) }) });
     const result = await one.swap();

@@ -1,3 +1,5 @@
+// @module-tag soak
+
 import { describe, expect, it } from "vitest";
 import type { Isolation } from "../../../src/core/modules/host/types/host.ts";
 import { refusing } from "../../core/modules/refusing.ts";

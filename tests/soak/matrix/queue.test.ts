@@ -1,12 +1,14 @@
-import { describe, expect, it } from "vitest";
+// @module-tag soak
+
+import { expect, it } from "vitest";
 import { startTraffic } from "../../core/modules/traffic.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { cell, counter, goesOn, leavesNothing } from "./cell.ts";
 
 /** One call is under way and four wait, so the queue is full. */
 const fields = { concurrency: 1 };
 
-describe.each(ISOLATIONS)("a module in a %s with a full queue of calls", (isolation) => {
+describeInEach("a module in a %s with a full queue of calls", (isolation) => {
   it("hands over its state, and no call fails", async () => {
     const one = await cell({ isolation, fields, callers: 4 });
     const fifth = startTraffic(() => one.patiently("same", 1), 1);

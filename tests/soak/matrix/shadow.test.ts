@@ -1,9 +1,11 @@
-import { describe, expect, it } from "vitest";
+// @module-tag soak
+
+import { expect, it } from "vitest";
 import { startTraffic } from "../../core/modules/traffic.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { bodyOf, cell, counter, goesOn, type Misbehaviour, possibleIn, REASONS } from "./cell.ts";
 
-describe.each(ISOLATIONS)("a candidate in a %s", (isolation) => {
+describeInEach("a candidate in a %s", (isolation) => {
   it.each(possibleIn(isolation))(
     "does not affect callers if it %s on their mirrored calls",
     async (what: Misbehaviour) => {

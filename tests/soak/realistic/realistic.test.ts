@@ -1,6 +1,8 @@
-import { describe, expect, it, vi } from "vitest";
+// @module-tag soak
+
+import { expect, it, vi } from "vitest";
 import { createEngine } from "../../../src/core/index.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { describeInEach } from "../../support/isolations.ts";
 import { until } from "../../support/until.ts";
 import { type Call, callOf, type Journey, rootWith, travel, write } from "./journey.ts";
 
@@ -178,29 +180,26 @@ const has = (call: Call, method: string): Promise<boolean> =>
 /** Each test starts five instances and more, one after the other, while 64 callers run. */
 vi.setConfig({ testTimeout: 120_000 });
 
-describe.each(ISOLATIONS)(
-  "swaps in a %s lose, fail and repeat no call, and the module returns after a kill:",
-  (isolation) => {
-    it("an order book with state", async () => travel(orderBook, isolation, await rootWith()));
+describeInEach("swaps in a %s lose, fail and repeat no call, and the module returns after a kill:", (isolation) => {
+  it("an order book with state", async () => travel(orderBook, isolation, await rootWith()));
 
-    it("a risk engine that keeps decimals by account", async () =>
-      travel(riskEngine, isolation, await rootWith("decimal.js")));
+  it("a risk engine that keeps decimals by account", async () =>
+    travel(riskEngine, isolation, await rootWith("decimal.js")));
 
-    it("a predictor with 20 MB of weights, the only change in its next version", async () => {
-      const root = await rootWith();
-      await travel({ ...predictor, beforeSwap: () => write(root, { "weights.bin": weights(2) }) }, isolation, root);
-    });
+  it("a predictor with 20 MB of weights, the only change in its next version", async () => {
+    const root = await rootWith();
+    await travel({ ...predictor, beforeSwap: () => write(root, { "weights.bin": weights(2) }) }, isolation, root);
+  });
 
-    it("a CommonJS file with a constructor function", async () => travel(fees, isolation, await rootWith()));
+  it("a CommonJS file with a constructor function", async () => travel(fees, isolation, await rootWith()));
 
-    it("a ledger with Dates, BigInts and typed arrays", async () => travel(ledger, isolation, await rootWith()));
+  it("a ledger with Dates, BigInts and typed arrays", async () => travel(ledger, isolation, await rootWith()));
 
-    it("a module with packages of its own", async () => travel(venue, isolation, await rootWith()));
+  it("a module with packages of its own", async () => travel(venue, isolation, await rootWith()));
 
-    it("a feed that calls a strategy by a timer, each tick once and in order", async () =>
-      travel(feed, isolation, await rootWith()));
-  },
-);
+  it("a feed that calls a strategy by a timer, each tick once and in order", async () =>
+    travel(feed, isolation, await rootWith()));
+});
 
 it("a risk engine that hands over its decimals as they are gets an error with the place, and serves on", async () => {
   const engine = await createEngine({ modulesRoot: await rootWith("decimal.js") });

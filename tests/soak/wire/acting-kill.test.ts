@@ -1,12 +1,14 @@
+// @module-tag soak
+
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect } from "vitest";
 import { createHeliosClient, type HeliosClient } from "../../../clients/typescript/src/index.ts";
 import { Isolation, ModuleState } from "../../../gen/helios/v1/module_pb.ts";
 import { type OwnServer, startOwnServer } from "../../../scripts/demo/server.ts";
-import { ISOLATIONS } from "../../support/isolations.ts";
+import { itInEach } from "../../support/isolations.ts";
 import { until } from "../../support/until.ts";
 import { feed, GATEWAY, ordersIn } from "../matrix/feed.ts";
 
@@ -28,7 +30,7 @@ const KILLS = [
   ["stop", "v2", "2"],
 ] as const;
 
-it.each(ISOLATIONS)(
+itInEach(
   "a kill of the service during swaps of a module in a %s repeats and loses none of the orders that it places of its own accord",
   { timeout: 240_000 },
   async (isolation) => {

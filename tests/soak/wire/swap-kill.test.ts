@@ -1,3 +1,5 @@
+// @module-tag soak
+
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -10,7 +10,7 @@ import { watchFiles } from "./disk/watch.ts";
 import { openProcess } from "./instance/process.ts";
 import { type Open, startInstance } from "./instance/start.ts";
 import { openThread, type ThreadDeps } from "./instance/thread.ts";
-import { createReaper } from "./reaper/index.ts";
+import { createReaper, type Reaper } from "./reaper/index.ts";
 import type { ModuleHost } from "./types/host.ts";
 import type { Channel } from "./wire/channel.ts";
 
@@ -22,15 +22,17 @@ interface ModuleHostDeps {
    * Directory for artifacts. It belongs to the host, which creates it if it is missing. Default: artifacts are in memory.
    */
   readonly artifactsDir?: string | undefined;
+  /** Ends processes that modules leave behind. Default: a reaper that belongs to the host and is closed with it. */
+  readonly reaper?: Reaper;
 }
 
 /** Creates a host that finds module files below `root` and runs modules in processes and threads. */
-export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps): ModuleHost {
+export function createModuleHost({ root, clock, artifactsDir, reaper: given }: ModuleHostDeps): ModuleHost {
   const artifacts = createArtifactStore(
     clock,
     artifactsDir === undefined ? memoryShelf() : directoryShelf(artifactsDir),
   );
-  const reaper = createReaper(clock);
+  const reaper = given ?? createReaper(clock);
   let strandedThreads = 0;
   const threads: ThreadDeps = {
     clock,
@@ -83,7 +85,7 @@ export function createModuleHost({ root, clock, artifactsDir }: ModuleHostDeps):
       closed = true;
       for (const channel of living.keys()) channel.kill();
       await Promise.all(living.values());
-      await reaper.close();
+      if (given === undefined) await reaper.close();
       await artifacts.close();
     },
   };

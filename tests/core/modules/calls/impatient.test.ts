@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { ownRoot, type Rig, rig } from "../rig.ts";
 
@@ -16,7 +16,7 @@ async function impatient({ modules }: Rig, name: string, times: number, input: u
   }
 }
 
-describe.each(ISOLATIONS)("a caller of a module in a %s that waits for less than call_timeout", (isolation) => {
+describeInEach("a caller of a module in a %s that waits for less than call_timeout", (isolation) => {
   const fields: Partial<RegistrationFields> = {
     isolation,
     breaker: { failureThreshold: 2, failureRate: 0.1, minimumCalls: 2 },
@@ -104,7 +104,7 @@ describe("a call that waits its turn", () => {
   });
 });
 
-describe.each(ISOLATIONS)("a method in a %s whose callers all leave early", (isolation) => {
+describeInEach("a method in a %s whose callers all leave early", (isolation) => {
   it("counts as a failure of the module if it runs for call_timeout, and not if it ends earlier", async () => {
     const clock = createManualClock();
     const engine = await rig({ clock });

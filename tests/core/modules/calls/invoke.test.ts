@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { rig } from "../rig.ts";
 
-describe.each(ISOLATIONS)("a call to a module in a %s", (isolation) => {
+describeInEach("a call to a module in a %s", (isolation) => {
   it("returns the module's answer, the version that gave it, and the duration", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation });

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { BARE_TEST } from "../../../../src/core/modules/calls/generation/trial.ts";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, rig } from "../rig.ts";
 
@@ -65,7 +65,7 @@ async function desk(isolation: "PROCESS" | "THREAD", state = "", fields: Partial
   return { ...engine, refused, orders, ordered };
 }
 
-describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
+describeInEach("a module in a %s", (isolation) => {
   it("may call others from its start on, if it is loaded to serve", async () => {
     const { ordered } = await desk(isolation);
     await ordered((orders) => ["start 1", "health 1", "timer 1"].every((from) => orders.includes(from)));

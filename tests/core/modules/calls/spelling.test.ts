@@ -2,11 +2,11 @@ import { describe, expect, it } from "vitest";
 import { runTests } from "../../../../src/core/testing/runs/runner.ts";
 import { systemClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { hostRig } from "../host-rig.ts";
 import { rig } from "../rig.ts";
 
-describe.each(ISOLATIONS)("a method of a module in a %s", (isolation) => {
+describeInEach("a method of a module in a %s", (isolation) => {
   it("is called in both spellings, whichever its class uses", async () => {
     const { load, call } = await rig();
     await load("spelled", { isolation });

@@ -1,8 +1,8 @@
 import { deserialize } from "node:v8";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Instance } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { call, hostRig } from "../host-rig.ts";
 
 const ERROR = {
@@ -102,7 +102,7 @@ async function errorsOf(
   return Object.fromEntries(names.map((name, index) => [name, errors[index]?.metadata.error]));
 }
 
-describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
+describeInEach("a module in a %s", (isolation) => {
   it("returns values without a JSON form by the documented rules, at any depth", async () => {
     const instance = await hostRig().start(isolation, "answering");
     for (const [name, expected] of Object.entries(CONVERTED)) {

@@ -24,7 +24,7 @@ import { directoryShelf } from "../../../../src/core/modules/host/artifact/shelf
 import { assetFault } from "../../../../src/core/modules/host/disk/keep-assets.ts";
 import type { ModuleHost } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach, itInEach } from "../../../support/isolations.ts";
 import { answering, type Files, hostOf, launch, run, tree, write } from "../artifact-rig.ts";
 
 /** Exports `add`. */
@@ -39,7 +39,7 @@ const KEEPER = join(import.meta.dirname, "../../../fixtures/artifacts/keeper.ts"
 const TEN_MINUTES = 10 * 60_000;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 
-describe.each(ISOLATIONS)("the assets of a module in a %s", (isolation) => {
+describeInEach("the assets of a module in a %s", (isolation) => {
   const answer = async (files: Files, assets: readonly string[], path = "m"): Promise<unknown> => {
     const host = hostOf(tree(files), { artifactsDir: tree() });
     return run(await launch(host, await host.resolve(path, assets), isolation));
@@ -157,7 +157,7 @@ describe.each(ISOLATIONS)("the assets of a module in a %s", (isolation) => {
 });
 
 describe("an imported WebAssembly file", () => {
-  it.each(ISOLATIONS)("is code of the artifact, in a %s", async (isolation) => {
+  itInEach("is code of the artifact, in a %s", async (isolation) => {
     const root = tree({
       "m.mjs": answering(
         "[add(1, 2), compiled instanceof WebAssembly.Module]",

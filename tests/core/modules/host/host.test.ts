@@ -8,7 +8,7 @@ import { HeliosError, systemClock } from "../../../../src/core/index.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type { Instance, InstanceServices } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { hostRig, NO_GRANTS, ROOT } from "../host-rig.ts";
 
@@ -43,7 +43,7 @@ const json = async (
   return "json" in output ? output.json : output.binary;
 };
 
-describe.each(ISOLATIONS)("an instance in a %s", (isolation) => {
+describeInEach("an instance in a %s", (isolation) => {
   it("offers its public methods, its version and its implemented interfaces", async () => {
     const { shape } = await start(isolation, "echo");
     expect(shape).toEqual({

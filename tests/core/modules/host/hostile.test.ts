@@ -1,11 +1,11 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { HeliosError } from "../../../../src/core/index.ts";
-import type { InstanceSpec } from "../../../../src/core/modules/host/types/host.ts";
+import type { Instance, InstanceSpec } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { call, type HostRig, hostRig, NO_GRANTS } from "../host-rig.ts";
 
 /** The most processor time that one turn of the service's event loop may take. */
@@ -64,15 +64,20 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
 
 const USAGE = { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 0 };
 
-describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
+describeInEach("a hostile module in a %s", (isolation) => {
+  let honest: Instance;
+  beforeAll(async () => {
+    honest = await hostRig().startForAll(isolation, "echo");
+  });
+  afterAll(() => honest.kill());
+
   async function sides(spec: Partial<InstanceSpec> = {}): Promise<{
     rig: HostRig;
-    hostile: Awaited<ReturnType<HostRig["start"]>>;
+    hostile: Instance;
     other: () => Promise<unknown>;
   }> {
     const rig = hostRig();
-    const [hostile, honest] = await Promise.all([rig.start(isolation, "hostile", spec), rig.start(isolation, "echo")]);
-    return { rig, hostile, other: () => call(honest, "echo", 1) };
+    return { rig, hostile: await rig.start(isolation, "hostile", spec), other: () => call(honest, "echo", 1) };
   }
 
   it.each(MESSAGES)("delays no one by sending %s, and the log says so", async (_, method, input, ends) => {
@@ -168,7 +173,7 @@ describe.each(ISOLATIONS)("a hostile module in a %s", (isolation) => {
   });
 });
 
-describe.each(ISOLATIONS)("an honest module in a %s", (isolation) => {
+describeInEach("an honest module in a %s", (isolation) => {
   it("is not ended for logging far too much, and the dropped entries are counted", async () => {
     const rig = hostRig();
     const instance = await rig.start(isolation, "hostile");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toLogFields, toLogMessage } from "../../../../src/core/modules/host/inside/log.ts";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { call, hostRig } from "../host-rig.ts";
 
 type Entry = { readonly message: string; readonly fields: Record<string, unknown> };
@@ -21,7 +21,7 @@ const ERROR = {
   cause: { name: "Error", message: "feed is down", stack: expect.stringContaining("answering.ts") },
 };
 
-describe.each(ISOLATIONS)("a log entry of a module in a %s", (isolation) => {
+describeInEach("a log entry of a module in a %s", (isolation) => {
   it("contains errors in full, and each field independently of the others", async () => {
     const [rich, byItself, messages, none, text, huge] = await logOf(isolation);
     expect(rich).toEqual({

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { type Files, hostOf, launch, run, tree } from "../artifact-rig.ts";
 
 /** The file, and further files that it needs. `run` answers with its configured name. */
@@ -154,7 +154,7 @@ const UNFIT: readonly (readonly [string, string, string, string])[] = [
   ],
 ];
 
-describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
+describeInEach("a module in a %s", (isolation) => {
   it.each(FORMS)("may be %s", async (_, path, files) => {
     const host = hostOf(tree(files));
     expect(await run(await launch(host, await host.resolve(path), isolation))).toBe("it");

@@ -4,11 +4,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { systemClock } from "../../../../src/core/index.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type { Grants, Instance, ModuleHost, ResolvedModule } from "../../../../src/core/modules/host/types/host.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { type Files, hostOf, run, tree, write } from "../artifact-rig.ts";
 import { NO_GRANTS } from "../host-rig.ts";
 
@@ -80,7 +80,7 @@ function hereafter(files: Files = {}): string {
   return place;
 }
 
-describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
+describeInEach("a module in a %s", (isolation) => {
   const instances = new Map<string, { readonly instance: Promise<Instance>; readonly directory: string }>();
   const host = createModuleHost({ root: hereafter({ "m.mjs": RUNNER }), clock: systemClock });
   afterAll(() => host.close());

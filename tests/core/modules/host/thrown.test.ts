@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { HeliosError } from "../../../../src/core/errors/error.ts";
 import type { Instance, Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { call, hostRig } from "../host-rig.ts";
 
 /** An instance whose calls to others return to itself. */
@@ -12,7 +12,7 @@ async function start(isolation: Isolation): Promise<Instance> {
   return instance;
 }
 
-describe.each(ISOLATIONS)("an error thrown by a module in a %s", (isolation) => {
+describeInEach("an error thrown by a module in a %s", (isolation) => {
   it("reaches its caller with its code, its cause and its own members that are JSON", async () => {
     const { reason, code, metadata } = await errorOf(call(await start(isolation), "fail", "margin"));
     expect([reason, code]).toEqual(["MODULE_METHOD_FAILED", "INTERNAL"]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { isReason } from "../../../../src/core/errors/error.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { itInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { ownRoot, rig } from "../rig.ts";
 
@@ -22,7 +22,7 @@ async function onceIdle<T>(work: () => Promise<T>): Promise<T> {
 }
 
 describe("while the flag hot_reload_modules is off", () => {
-  it.each(ISOLATIONS)(
+  itInEach(
     "the replacement of a %s module is refused with the name of whoever switched the flag off, and the module serves on",
     async (isolation) => {
       const clock = createManualClock(Date.parse("2026-03-02T08:00:00Z"));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { hanging, ownRoot, rig, statesOf } from "../rig.ts";
 
-describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
+describeInEach("a module in a %s", (isolation) => {
   it("goes from UNLOADED through LOADING to ACTIVE, answers, and goes back", async () => {
     const engine = await rig();
     const { modules, call } = engine;

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, type Rig, rig } from "../rig.ts";
 
@@ -44,7 +44,7 @@ async function serving(isolation: Isolation): Promise<Swept> {
   };
 }
 
-describe.each(ISOLATIONS)("the code of a version in a %s is not deleted", (isolation) => {
+describeInEach("the code of a version in a %s is not deleted", (isolation) => {
   it.each(["shadow", "canary"] as const)("during a %s of half an hour", async (trial) => {
     const engine = await serving(isolation);
     const begun = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RESTART_POLICY, restartDelay } from "../../../../src/core/modules/supervision/restart.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { rig, statesOf } from "../rig.ts";
 
@@ -59,7 +59,7 @@ function watchedClock(): { clock: ManualClock; isSet: (delayMs: number) => Promi
   return { clock, isSet };
 }
 
-describe.each(ISOLATIONS)("a module in a %s that crashes", (isolation) => {
+describeInEach("a module in a %s that crashes", (isolation) => {
   it("fails its running and waiting calls, is FAILED with the reason, and is started again", async () => {
     const { clock, isSet } = watchedClock();
     const engine = await rig({ clock });

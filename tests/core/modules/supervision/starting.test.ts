@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { heldStart } from "../held-start.ts";
 import { hanging, rig } from "../rig.ts";
@@ -14,7 +14,7 @@ const STARTING = {
   retryAfterMs: expect.any(Number),
 };
 
-describe.each(ISOLATIONS)("a call to a module in a %s that is starting", (isolation) => {
+describeInEach("a call to a module in a %s that is starting", (isolation) => {
   it("is UNAVAILABLE with a retry time until the module serves or has failed", async () => {
     const { hostClock, log, hangs } = hanging();
     const { register, modules, call } = await rig({ hostClock, log });

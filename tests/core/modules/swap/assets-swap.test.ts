@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, rig } from "../rig.ts";
 
@@ -11,7 +11,7 @@ const PREDICTOR = `import { readFileSync } from "node:fs";
     die() { process.exit(1) }
   }`;
 
-describe.each(ISOLATIONS)("a module with assets in a %s", (isolation) => {
+describeInEach("a module with assets in a %s", (isolation) => {
   const serving = async () => {
     const root = await ownRoot({ "m.mjs": PREDICTOR, "weights.bin": "one", "other.bin": "other" });
     const engine = await rig({ root: root.path });

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { type Acting, acting, trader } from "../acting.ts";
 import { refusing } from "../refusing.ts";
@@ -26,7 +26,7 @@ async function onTrial(one: Acting) {
   return { swapped, end: () => one.modules.rollBack("trader") };
 }
 
-describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
+describeInEach("a module in a %s", (isolation) => {
   it("is notified that it serves, and at the switch that it does not serve any more", async () => {
     const one = await acting({ isolation, v1: announcing(1), v2: announcing(2) });
     await one.call("trader", "which");
@@ -118,7 +118,7 @@ describe.each(ISOLATIONS)("a module in a %s", (isolation) => {
   });
 });
 
-describe.each(ISOLATIONS)("a version in a %s that does not serve any more", (isolation) => {
+describeInEach("a version in a %s that does not serve any more", (isolation) => {
   const more = `
     hold() { return new Promise((resolve) => { this.end = resolve; }); }
     letGo() { this.end(9); }
@@ -186,7 +186,7 @@ describe.each(ISOLATIONS)("a version in a %s that does not serve any more", (iso
   });
 });
 
-describe.each(ISOLATIONS)("a version in a %s that ends during its standby", (isolation) => {
+describeInEach("a version in a %s that ends during its standby", (isolation) => {
   const endStandby = async (one: Acting) => {
     const { instance } = one.modules.activeInstance("trader");
     const trial = await onTrial(one);
@@ -264,7 +264,7 @@ describe.each(ISOLATIONS)("a version in a %s that ends during its standby", (iso
   });
 });
 
-describe.each(ISOLATIONS)("a swap in a %s reports lost state", (isolation) => {
+describeInEach("a swap in a %s reports lost state", (isolation) => {
   it("if the old version ended when it was asked for its state", async () => {
     const one = await acting({ isolation, v1: trader(1, { exportState: "process.exit(7);" }) });
     expect(await one.swap()).toMatchObject({ swapped: true, stateLost: true });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SwapEvent } from "../../../../src/core/modules/swap/state/events.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { itInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { refusing } from "../refusing.ts";
 import { ownRoot, rig } from "../rig.ts";
@@ -23,7 +23,7 @@ async function start(isolation: "PROCESS" | "THREAD" = "THREAD") {
 const DONE = { swapId: "release", swapped: true, unchanged: false, fromVersion: "1", toVersion: "2" };
 
 describe("the id of a swap", () => {
-  it.each(ISOLATIONS)("is free if the store could not record the beginning (%s)", async (isolation) => {
+  itInEach("is free if the store could not record the beginning (%s)", async (isolation) => {
     const { swap, refuse, modules } = await start(isolation);
     refuse("swap/", 1);
     const [first, joined] = await Promise.all([errorOf(swap()), errorOf(swap())]);

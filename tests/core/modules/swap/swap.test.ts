@@ -7,7 +7,7 @@ import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { hanging, ownRoot, rig } from "../rig.ts";
@@ -16,7 +16,7 @@ import { startTraffic } from "../traffic.ts";
 const outcomes = (steps: readonly { readonly name: string; readonly outcome: string }[]): string =>
   steps.map(({ name, outcome }) => `${name} ${outcome}`).join(", ");
 
-describe.each(ISOLATIONS)("a swap in a %s", (isolation) => {
+describeInEach("a swap in a %s", (isolation) => {
   it("fails and loses no call under 32 callers", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation }, "echo");

@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { blocksOf } from "../../../pages.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { type Acting, acting } from "../acting.ts";
 
@@ -46,7 +46,7 @@ const PATTERNS = [
   ["from its start until ctx.signal is aborted", unaware, "js"],
 ] as const;
 
-describe.each(ISOLATIONS)("a module in a %s that places orders by a timer", (isolation) => {
+describeInEach("a module in a %s that places orders by a timer", (isolation) => {
   it.each(PATTERNS)("%s places each order once, and only while it serves", async (_, v1, extension) => {
     const v2 = v1.replace("1.0.0", "2.0.0");
     expect(v2).not.toBe(v1);

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { itInEach } from "../../../support/isolations.ts";
 import { until } from "../../../support/until.ts";
 import { type Rig, type RigOptions, rig } from "../rig.ts";
 
@@ -235,7 +235,7 @@ describe("a changed file from which no module starts", () => {
     },
   );
 
-  it.each(ISOLATIONS)("because it is not JavaScript is logged with the place (%s)", async (isolation) => {
+  itInEach("because it is not JavaScript is logged with the place (%s)", async (isolation) => {
     const one = await watched({ "a.js": source("1"), "lib.js": "export {};" }, { a: { isolation } });
     await one.write("lib.js", "\n\nexport const x = 1 +;");
     await one.write("a.js", `import "./lib.js";\n${source("2")}`);

@@ -1,6 +1,6 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { createEngine } from "../../../../src/core/index.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { ownRoot } from "../../modules/rig.ts";
 
 /** Remembers all orders that have reached it. */
@@ -87,7 +87,7 @@ const first = (method: string): string => `export default [{ name: "asks", run: 
   if (version !== "2" || asked !== 1) throw new Error("version " + version + ", asked " + asked);
 } }];`;
 
-describe.each(ISOLATIONS)("the gate of a swap of a module in a %s", (isolation) => {
+describeInEach("the gate of a swap of a module in a %s", (isolation) => {
   it.each(["a suite in a file", "a suite that was created"])(
     "has %s change nothing in the serving modules",
     async (kind) => {

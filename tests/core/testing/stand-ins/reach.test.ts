@@ -1,6 +1,6 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, type Run } from "../../../../src/core/index.ts";
-import { ISOLATIONS } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { ownRoot } from "../../modules/rig.ts";
 
 /** Remembers all orders that have reached it. */
@@ -55,7 +55,7 @@ const ordersOf = async ({ modules }: Engine): Promise<unknown> =>
 const received = ({ record }: Run): (readonly [string, string, string])[] =>
   record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
 
-describe.each(ISOLATIONS)("a tested module in a %s", (isolation) => {
+describeInEach("a tested module in a %s", (isolation) => {
   it("sends nothing to serving modules: not from its tests, a timer, its start or its health check", async () => {
     const engine = await desk(isolation);
     const { record } = await engine.testing.run("trader", "trading");

@@ -5,7 +5,7 @@ import type { Ending } from "../../../../../src/core/modules/host/types/host.ts"
 import { EVENT_SOURCES } from "../../../../../src/core/status/sources.ts";
 import { createStatus } from "../../../../../src/core/status/status.ts";
 import { createManualClock, type ManualClock } from "../../../../../src/kernel/clock.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { ownRoot, type Rig, rig, statesOf } from "../../rig.ts";
@@ -227,7 +227,7 @@ const statusOf = ({ feed, breakers, modules }: Rig) =>
     setBack: () => undefined,
   } as never)();
 
-describe.each(ISOLATIONS)("the health reported by a module in a %s", (isolation) => {
+describeInEach("the health reported by a module in a %s", (isolation) => {
   it("is shown in its status and in watches, while it serves on and its breaker stays closed", async () => {
     const clock = createManualClock();
     const engine = await modules(clock);

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { HeliosError } from "../../../../../src/core/errors/error.ts";
 import { systemClock } from "../../../../../src/kernel/clock.ts";
 import { times } from "../../../../effort.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { turns } from "../../../../support/turns.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../../orders-rig.ts";
 import { rig } from "../../rig.ts";
@@ -26,7 +26,7 @@ const order = fc.record({
   senders: fc.array(patience, { minLength: 1, maxLength: 4 }),
 });
 
-describe.each(ISOLATIONS)("orders that are sent with keys to a module in a %s", (isolation) => {
+describeInEach("orders that are sent with keys to a module in a %s", (isolation) => {
   it("are placed at most once despite timeouts and crashes, and exactly once if the caller got a success", async () => {
     const { file, read } = await ownLedger();
     const breaker = { failureThreshold: 1_000_000 };

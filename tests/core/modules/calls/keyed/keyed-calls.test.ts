@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "../../orders-rig.ts";
@@ -11,7 +11,7 @@ import { ownRoot, rig } from "../../rig.ts";
 const WINDOW_MS = 600_000;
 const storeError = new Error("the disk is full");
 
-describe.each(ISOLATIONS)("a call with a key to a module in a %s", (isolation) => {
+describeInEach("a call with a key to a module in a %s", (isolation) => {
   it("continues after its caller's deadline, and repetitions wait for it or get its answer", async () => {
     const { clock, place, holds, waitsFor, call, ledger, modules } = await ordersRig({ isolation });
     const order = { id: "a", ending: "hold" };

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { answering, type Files, hostOf, launch, run, tree, write } from "../../artifact-rig.ts";
 
 const BOOTSTRAP = new URL("../../../../../gen/stripped/core/modules/host/values/names.js", import.meta.url);
 
-describe.each(ISOLATIONS)("code in a %s", (isolation) => {
+describeInEach("code in a %s", (isolation) => {
   const answer = async (files: Files, fsRead: readonly string[] = []): Promise<unknown> =>
     answerOf(tree(files), fsRead);
   const answerOf = async (root: string, fsRead: readonly string[] = []): Promise<unknown> => {

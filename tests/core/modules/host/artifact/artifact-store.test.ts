@@ -9,7 +9,7 @@ import { digestOf } from "../../../../../src/core/modules/host/artifact/artifact
 import { directoryShelf, memoryShelf, type Shelf } from "../../../../../src/core/modules/host/artifact/shelf.ts";
 import { type ArtifactStore, createArtifactStore } from "../../../../../src/core/modules/host/artifact/store.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { itInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { answering, hostOf, launch, run, tree } from "../../artifact-rig.ts";
 
@@ -204,7 +204,7 @@ it("artifacts of a host are deleted unless they are kept", async () => {
   expect(b.artifact).not.toBe(a.artifact);
 });
 
-it.each(ISOLATIONS)("the artifact that a %s runs is kept until it has ended", async (isolation) => {
+itInEach("the artifact that a %s runs is kept until it has ended", async (isolation) => {
   const clock = createManualClock();
   const artifactsDir = tree();
   const host = hostOf(tree({ "a.ts": answering("1") }), { artifactsDir, clock });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { hiddenMembers } from "../../../../../src/core/modules/host/artifact/visibility.ts";
 import type { Instance } from "../../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { type Files, hostOf, launch, tree } from "../../artifact-rig.ts";
 
 /** The text at each place that was found in a file. */
@@ -108,7 +108,7 @@ describe("a private or protected member of a class", () => {
   });
 });
 
-describe.each(ISOLATIONS)("in a %s", (isolation) => {
+describeInEach("in a %s", (isolation) => {
   const start = async (files: Files): Promise<Instance> => {
     const host = hostOf(tree(files));
     return launch(host, await host.resolve("m"), isolation);

@@ -1,10 +1,10 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { Instance, Isolation } from "../../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { call, hostRig, NO_GRANTS } from "../../host-rig.ts";
 
 const PATIENCE_MS = 20;
@@ -28,7 +28,7 @@ async function blockable(isolation: Isolation): Promise<Blocked> {
   };
 }
 
-describe.each(ISOLATIONS)("an unread call in a blocked %s", (isolation) => {
+describeInEach("an unread call in a blocked %s", (isolation) => {
   it("does not run after its caller's deadline, and is reported as never begun", async () => {
     const { instance, block, release } = await blockable(isolation);
     const blocked = block("first");

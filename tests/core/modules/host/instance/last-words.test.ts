@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { until } from "../../../../support/until.ts";
 import { call, hostRig } from "../../host-rig.ts";
 
@@ -30,7 +30,7 @@ function isAlive(pid: string): boolean {
   }
 }
 
-describe.each(ISOLATIONS)("a module in a %s with an uncaught error", (isolation) => {
+describeInEach("a module in a %s with an uncaught error", (isolation) => {
   it.each([
     ["no log entries", 0, () => {}],
     ["more log entries than its pipe holds", 100, () => {}],

@@ -4,7 +4,7 @@ import { LiveInstance } from "../../../../../src/core/modules/host/instance/inst
 import type { Instance } from "../../../../../src/core/modules/host/types/host.ts";
 import type { Modules } from "../../../../../src/core/modules/modules.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { hostRig } from "../../host-rig.ts";
 import { spec } from "../../launch.ts";
@@ -105,7 +105,7 @@ describe("an instance whose callers have left", () => {
   });
 });
 
-describe.each(ISOLATIONS)("a method in a %s whose caller has left", (isolation) => {
+describeInEach("a method in a %s whose caller has left", (isolation) => {
   it("runs until it reports its end", async () => {
     const { start } = hostRig();
     const instance = await start(isolation, "registry/echo_v1");

@@ -1,15 +1,15 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { call, hostRig, NO_GRANTS } from "../../host-rig.ts";
 
 const LARGE = { binary: new Uint8Array(4_000_000) };
 
-describe.each(ISOLATIONS)("a module in a %s that makes many calls and does not read", (isolation) => {
+describeInEach("a module in a %s that makes many calls and does not read", (isolation) => {
   /** A module with a record of its calls and its log, and bursts of calls that it makes. */
   const asking = async (answered: () => Promise<unknown> = async () => {}) => {
     const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-bursts-")));

@@ -13,7 +13,7 @@ import {
 import { contentOf } from "../../../../../src/core/modules/host/wire/payload.ts";
 import { MAX_MESSAGE_BYTES } from "../../../../../src/server/transport/limits.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { call, hostRig } from "../../host-rig.ts";
 
 const [NAME, VERSION] = ["order_book", '1.2.3-"rc"\n1'];
@@ -34,6 +34,13 @@ function sent(payload: Payload): readonly number[] {
 
 const membersOf = (count: number, key = '"'): object =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`${key}${1e6 + index}`, 1]));
+
+/** About how many of them are in the longest answer: their sizes grow evenly. */
+function estimate(bytes: number, make: (count: number) => Payload): number {
+  const counts = [200_000, 400_000].map((size) => Math.ceil(size / bytes)) as [number, number];
+  const [few, more] = counts.map((count) => Math.max(...sent(make(count)))) as [number, number];
+  return Math.floor(counts[0] + ((MAX_MESSAGE_BYTES - few) / (more - few)) * (counts[1] - counts[0]));
+}
 
 const check = (payload: Payload): void => checkAnswer("book", payload, contentOf(payload, "output"), ROOM);
 
@@ -63,19 +70,23 @@ describe("the size of an answer", () => {
     ],
     ["letters with two bytes", 2, (count) => ({ json: "ä".repeat(count) })],
   ])("is checked for %s: too large is refused, and just below the limit is not", (_, bytes, make) => {
-    let [fits, tooLarge] = [2_900_000, MAX_MESSAGE_BYTES * 1.1].map((size) => Math.floor(size / bytes)) as [
-      number,
-      number,
-    ];
-    while (tooLarge - fits > 1) {
-      const middle = Math.floor((fits + tooLarge) / 2);
+    const isRefused = (count: number): boolean => {
       try {
-        check(make(middle));
-        fits = middle;
+        check(make(count));
+        return false;
       } catch (error) {
         expect(error).toMatchObject({ name: "RangeError", message: expect.stringContaining("book answers with") });
-        tooLarge = middle;
+        return true;
       }
+    };
+    const near = estimate(bytes, make);
+    let [fits, tooLarge] = [near - 2, near + 1];
+    for (let step = 2; isRefused(fits); step *= 2) fits -= step;
+    for (let step = 2; !isRefused(tooLarge); step *= 2) tooLarge += step;
+    while (tooLarge - fits > 1) {
+      const middle = Math.floor((fits + tooLarge) / 2);
+      if (isRefused(middle)) tooLarge = middle;
+      else fits = middle;
     }
     const largest = Math.max(...sent(make(fits)));
     expect(largest).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
@@ -83,7 +94,7 @@ describe("the size of an answer", () => {
   });
 });
 
-describe.each(ISOLATIONS)("an answer of a module in a %s", (isolation) => {
+describeInEach("an answer of a module in a %s", (isolation) => {
   it.each(["text", "bytes"])(
     "of %s fails in the module if it is too large for a caller, and arrives just below the limit",
     async (kind) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../../src/core/log.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { ISOLATIONS } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { type Acting, acting, trader } from "../../acting.ts";
@@ -27,7 +27,7 @@ async function actAlone(one: Acting, id: number): Promise<void> {
   await sent;
 }
 
-describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isolation) => {
+describeInEach("state that is handed over by a module in a %s", (isolation) => {
   it("contains the results of a method whose caller has left", async () => {
     const one = await acting({ isolation });
     await leaveBehind(one, 1);
@@ -187,7 +187,7 @@ describe.each(ISOLATIONS)("state that is handed over by a module in a %s", (isol
   });
 });
 
-describe.each(ISOLATIONS)("a trial in a %s that ends with a rollback", (isolation) => {
+describeInEach("a trial in a %s that ends with a rollback", (isolation) => {
   const counter = (version: number, importing: string): string => `export default class A {
     static version = "${version}";
     #count = 0;
@@ -251,7 +251,7 @@ describe.each(ISOLATIONS)("a trial in a %s that ends with a rollback", (isolatio
   });
 });
 
-describe.each(ISOLATIONS)("a module in a %s whose hand-over fails", (isolation) => {
+describeInEach("a module in a %s whose hand-over fails", (isolation) => {
   it("is started again if it ended during the hand-over and the store refuses the following writes", async () => {
     const disk = refusing();
     const v1 = trader(1, { exportState: "process.exit(3);" });
@@ -265,7 +265,7 @@ describe.each(ISOLATIONS)("a module in a %s whose hand-over fails", (isolation) 
   });
 });
 
-describe.each(ISOLATIONS)("a module in a %s that is unloaded", (isolation) => {
+describeInEach("a module in a %s that is unloaded", (isolation) => {
   it("may call others in its stop, even if a swap has started it", async () => {
     const v2 = trader(2, { stop: "await this.#ctx.call('gateway', 'place_order', { id: 9, from: 'stop' });" });
     const one = await acting({ isolation, v2 });
