@@ -32,6 +32,19 @@ export const LIFE_TESTS: readonly Test[] = [
   },
 ];
 
+/** Makes tests that call `method` first; `more` replaces their defaults. */
+export function testsOf(method: string) {
+  return (name: string, description: string, run: Test["run"], more: Partial<Test> = {}): Test => ({
+    name,
+    description,
+    required: true,
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    method,
+    run,
+    ...more,
+  });
+}
+
 /** Measures `count` calls of `work`, one after the other. Fails if their 99th percentile is above the budget. */
 export async function expectLatency(
   instance: TestInstance,

@@ -1,7 +1,6 @@
 import { canonicalJson } from "../../../json/canonical.ts";
 import {
   type BuiltInSuite,
-  DEFAULT_TIMEOUT_MS,
   formatValue,
   type Setting,
   type Test,
@@ -9,7 +8,7 @@ import {
   type Values,
   valuesOf,
 } from "../suite.ts";
-import { expect, LIFE_TESTS, LONG_TIMEOUT_MS, member } from "./checks.ts";
+import { expect, LIFE_TESTS, LONG_TIMEOUT_MS, member, testsOf } from "./checks.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -64,14 +63,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
   };
   const idsOf = (batch: readonly Fields[]): unknown[] => batch.map((record) => record[id_field]);
   const same = (a: readonly unknown[], b: readonly unknown[]): boolean => canonicalJson(a) === canonicalJson(b);
-  const test = (name: string, description: string, run: Test["run"], timeoutMs = DEFAULT_TIMEOUT_MS): Test => ({
-    name,
-    description,
-    required: true,
-    timeoutMs,
-    method: process,
-    run,
-  });
+  const test = testsOf(process);
   return [
     test(
       "processes_valid_batch",
@@ -146,7 +138,7 @@ function batchTests(config: Config, idPrefix: string): Test[] {
         );
         return { records_per_second: Math.round(rate) };
       },
-      LONG_TIMEOUT_MS,
+      { timeoutMs: LONG_TIMEOUT_MS },
     ),
   ];
 }

@@ -1,7 +1,6 @@
 import { canonicalJson } from "../../../json/canonical.ts";
 import {
   type BuiltInSuite,
-  DEFAULT_TIMEOUT_MS,
   formatValue,
   type Setting,
   type Test,
@@ -9,7 +8,7 @@ import {
   type Values,
   valuesOf,
 } from "../suite.ts";
-import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS, member } from "./checks.ts";
+import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS, member, testsOf } from "./checks.ts";
 
 const RISING = Array.from({ length: 30 }, (_, index) => 100 + index + Math.sin(index));
 const FALLING = Array.from({ length: 30 }, (_, index) => 130 - index + Math.cos(index));
@@ -63,15 +62,7 @@ export const mlSuite: BuiltInSuite = {
 
 function predictionTests(config: Config): Test[] {
   const { predict, predict_batch, inputs, prediction_field, confidence_field } = config;
-  const test = (name: string, description: string, run: Test["run"], more: Partial<Test> = {}): Test => ({
-    name,
-    description,
-    required: true,
-    timeoutMs: DEFAULT_TIMEOUT_MS,
-    method: predict,
-    run,
-    ...more,
-  });
+  const test = testsOf(predict);
   const predictAll = async (instance: TestInstance): Promise<unknown[]> => {
     const answers: unknown[] = [];
     for (const input of inputs) answers.push(await instance.call(predict, input));

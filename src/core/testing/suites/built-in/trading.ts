@@ -1,13 +1,6 @@
 import { canonicalJson } from "../../../json/canonical.ts";
-import {
-  type BuiltInSuite,
-  DEFAULT_TIMEOUT_MS,
-  formatValue,
-  type Test,
-  type TestInstance,
-  valuesOf,
-} from "../suite.ts";
-import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS } from "./checks.ts";
+import { type BuiltInSuite, formatValue, type Test, type TestInstance, valuesOf } from "../suite.ts";
+import { expect, expectCleanError, expectLatency, LIFE_TESTS, LONG_TIMEOUT_MS, testsOf } from "./checks.ts";
 import { createDesk, type Desk, TRADING_SETTINGS, type TradingConfig } from "./trading-desk.ts";
 
 /** Tests for trading services. */
@@ -23,15 +16,7 @@ export const tradingSuite: BuiltInSuite = {
 
 function orderTests(config: TradingConfig, desk: Desk): Test[] {
   const { place_order, cancel_order, get_positions, quantity_field, symbol_field, side_field } = config;
-  const test = (name: string, description: string, run: Test["run"], more: Partial<Test> = {}): Test => ({
-    name,
-    description,
-    required: true,
-    timeoutMs: DEFAULT_TIMEOUT_MS,
-    method: place_order,
-    run,
-    ...more,
-  });
+  const test = testsOf(place_order);
   /** Fails unless a refused request leaves positions and orders unchanged, and an earlier order known. */
   const refused = (call: (instance: TestInstance) => Promise<string>) => async (instance: TestInstance) => {
     const kept = await desk.place(instance);
