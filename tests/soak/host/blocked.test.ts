@@ -86,7 +86,7 @@ describe("an instance in a thread", () => {
     const reading = errorOf(call(instance, "read_fifo", path));
     expect(await instance.ended).toEqual({
       expected: false,
-      description: "event loop blocked for 0.5 s; its thread does not end, and is left behind",
+      description: "event loop blocked for 0.5 s; its thread cannot be ended and is left behind",
     });
     expect((await reading).reason).toBe("MODULE_CRASHED");
     expect((await errorOf(call(instance, "echo"))).reason).toBe("MODULE_CRASHED");

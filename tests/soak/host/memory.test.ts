@@ -12,7 +12,10 @@ const WAYS = {
 };
 
 /** On a busy machine a thread may collect garbage for longer than its timeout. */
-const SAID = { PROCESS: /^out of memory$/, THREAD: /^out of memory(; its thread does not end, and is left behind)?$/ };
+const SAID = {
+  PROCESS: /^out of memory$/,
+  THREAD: /^out of memory(; its thread cannot be ended and is left behind)?$/,
+};
 
 describeInEach("an instance in a %s", (isolation) => {
   it.each(WAYS[isolation])(

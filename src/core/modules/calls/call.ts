@@ -54,7 +54,7 @@ export interface Answer {
   readonly generation: number;
   /** From the call to the answer, including the time in the lane's queue. */
   readonly durationMs: number;
-  /** The module that was called, or its fallback. */
+  /** The module that answered: the called one, or its fallback. */
   readonly answeredBy: string;
 }
 
@@ -78,7 +78,7 @@ export interface Call {
   readonly options: RoutedOptions;
 }
 
-/** The name of a module's own breaker. */
+/** Returns the name of a module's own breaker. */
 export function breakerOf(module: string): string {
   return `module:${module}`;
 }

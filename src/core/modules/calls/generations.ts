@@ -48,7 +48,7 @@ export interface StartRequest {
   readonly signal?: AbortSignal;
 }
 
-/** A generation that is being started. */
+/** A generation that is starting. */
 export interface Starting {
   readonly number: number;
   readonly code: ResolvedModule;

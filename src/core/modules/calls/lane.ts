@@ -69,7 +69,7 @@ export interface LaneErrors {
 /** The queue of all calls to one module. A limited number of calls run at a time, and the rest wait in order. */
 export class Lane {
   readonly name: string;
-  /** The name of the breaker that guards its calls. */
+  /** The name of the breaker that guards the calls. */
   readonly breaker: string;
   readonly #clock: Clock;
   /** In the order of their arrival. */

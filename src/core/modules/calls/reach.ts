@@ -9,7 +9,7 @@ import type { Router } from "./router.ts";
 
 /** An instance that calls other modules. */
 export interface Caller {
-  /** The module's name. */
+  /** The name of the module. */
   readonly name: string;
   /** The number of the generation; 0 for an instance of a test. */
   readonly number: number;

@@ -23,7 +23,7 @@ export interface Upcoming {
 }
 
 export function createUpcoming(clock: Clock): Upcoming {
-  /** Monotonic ms at which the start begins. */
+  /** Monotonic time in ms at which the start begins, by module. */
   const starts = new Map<string, number>();
   const lastStarts = new Map<string, number>();
   return {

@@ -15,7 +15,7 @@ import type { ModuleHost } from "./types/host.ts";
 import type { Channel } from "./wire/channel.ts";
 
 interface ModuleHostDeps {
-  /** The modules root: a directory. */
+  /** The modules root, which is a directory. */
   readonly root: string;
   readonly clock: Clock;
   /**

@@ -165,7 +165,9 @@ export class FileModule {
     this.#suspect = problem;
     this.#failed = true;
     if (!isStable)
-      this.#context.log("modules", "debug", `the files of module ${this.#name} cannot be read yet`, { problem });
+      this.#context.log("modules", "debug", `the files of module ${this.#name} cannot be read at the moment`, {
+        problem,
+      });
     else if (this.#log("error", this.#describe(problem))) await this.#storeFailure(problem);
     // A missing import may appear in a directory that does not exist yet, and is therefore not watched.
     this.#actLater(BROKEN_INTERVAL_MS);

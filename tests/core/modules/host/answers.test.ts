@@ -40,7 +40,7 @@ const CONVERTED: Readonly<Record<string, unknown>> = {
   emptyList: [],
 };
 
-const HIDES = "whose content cannot be read; give it a toJSON(), or make a plain object of it";
+const HIDES = "whose content cannot be read; give it a toJSON(), or convert it to a plain object";
 const GIVES = "which JSON does not have; convert its items to a list or an object";
 const BYTES = "which JSON does not have; a Uint8Array holds bytes";
 const NO_TEXT = "has half a character (a lone surrogate), which JSON does not have";
@@ -73,9 +73,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   hidden: ` is a Hidden ${HIDES}`,
   symbolsOnly: ` is an Object ${HIDES}`,
   notEnumerable: ` is an Object ${HIDES}`,
-  hole: "[1] is a hole in a list",
-  hugeHole: "[0] is a hole in a list",
-  namedList: " is a list with named members and without items, which JSON does not have; use an object",
+  hole: "[1] is a missing element of a list",
+  hugeHole: "[0] is a missing element of a list",
+  namedList: " is a list with named members but no elements, which JSON does not have; use an object",
   half: `.note ${NO_TEXT}`,
   halfName: `["BTC\\ud83d"] ${NO_TEXT}`,
   boxedBigint: " is a bigint, which JSON does not have; String() converts it to text",

@@ -247,7 +247,7 @@ describe("a changed file from which no module starts", () => {
     // No time passes on this clock, so the file is never half written for long.
     const one = await watched({ "a.js": source("1") }, { a: {} }, { clock: createManualClock() });
     await one.write("a.js", source("2").slice(0, 40));
-    await until(() => one.details.includes("the files of module a cannot be read yet"));
+    await until(() => one.details.includes("the files of module a cannot be read at the moment"));
     await one.write("a.js", source("2"));
     await one.serves("2");
     expect(one.lines.filter((line) => line.includes("was not swapped"))).toEqual([]);

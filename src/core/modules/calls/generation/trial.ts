@@ -2,7 +2,7 @@ import { HeliosError } from "../../../errors/error.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { Registration } from "../../record/record.ts";
 
-/** Answers a call in the place of a module. Rejects as the module's method would. */
+/** Answers a call in place of a module. Rejects as the module's method would. */
 export type StandIn = (input: Payload, options: StandInOptions) => Promise<Payload>;
 
 export interface StandInOptions {
@@ -24,7 +24,7 @@ export interface Trial {
   standIn(dependency: string, method: string): StandIn | undefined;
   /** Whether all methods of a dependency may be called, including those with effects. */
   allows(dependency: string): boolean;
-  /** The error of a call that is neither answered by a stand-in nor allowed. */
+  /** Returns the error for a call that has no stand-in and is not allowed. */
   refusal(call: RefusedCall): HeliosError;
 }
 

@@ -56,7 +56,7 @@ export function replay({ name, method, key, digest }: Omit<KeyedCall, "time">, s
       method,
       key,
       when: printTime(note.time),
-      why: note.why ?? "the service ended while it ran, or could not store what came of it",
+      why: note.why ?? "the service ended while the call ran, or could not store its result",
     });
   }
   if (stored.answer === undefined) throw HeliosError.of("ANSWER_NOT_KEPT", { request_id: requestId });

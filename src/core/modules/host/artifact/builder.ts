@@ -25,7 +25,7 @@ export interface BuiltCode {
   readonly sha256: string;
   /** SHA-256 of `bytes`. */
   readonly artifact: string;
-  /** The artifact, encoded. */
+  /** The encoded artifact. */
   readonly bytes: Uint8Array;
 }
 
@@ -67,7 +67,7 @@ export class Builder<Request = BuildRequest, Built = BuiltCode> {
     this.#limits = limits;
   }
 
-  /** Rejects with a CodeProblem, or a MachineFault. */
+  /** Rejects with a CodeProblem or a MachineFault. */
   build(request: Request): Promise<Built> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject });

@@ -9,7 +9,7 @@ const CODES: ReadonlySet<unknown> = new Set([
   "ENOBUFS",
   "EAGAIN",
   "ERR_WORKER_INIT_FAILED",
-  // The disk.
+  // Errors of the disk.
   "EIO",
   "ENOSPC",
   "EDQUOT",

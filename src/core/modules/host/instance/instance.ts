@@ -265,7 +265,7 @@ export class LiveInstance implements Instance {
       this.#lastId += 1;
       const id = this.#lastId;
       const deadline = this.#clock.monotonic() + timeoutMs;
-      const stopListening = signal && onAbort(signal, () => this.#giveUp(id, signal.reason, "the caller went away"));
+      const stopListening = signal && onAbort(signal, () => this.#giveUp(id, signal.reason, "the caller has left"));
       this.#pending.add(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
       try {
         if (this.#channel.send(message(id, machineTime() + timeoutMs))) onDelivered?.();

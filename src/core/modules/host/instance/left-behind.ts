@@ -5,7 +5,7 @@ interface Left {
   readonly over: PromiseWithResolvers<Aftermath>;
 }
 
-/** The calls of an instance whose callers have left, until the instance says that their methods have ended. */
+/** Calls whose callers have left, until the instance reports that their methods have ended. */
 export class LeftBehind {
   readonly #byId = new Map<number, Left>();
   readonly #byOrigin = new Map<unknown, Left>();

@@ -8,7 +8,7 @@ export interface Pending {
   readonly method: string;
   readonly origin: unknown;
   readonly timeoutMs: number;
-  /** Monotonic ms. */
+  /** Monotonic time in ms. */
   readonly deadline: number;
   /** Removes the listener from the caller's signal. */
   readonly stopListening: (() => void) | undefined;

@@ -91,7 +91,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     if (ended) return;
     stranded(1);
     worker.once("exit", () => stranded(-1));
-    end(`${failure ?? "ended by force"}; its thread does not end, and is left behind`);
+    end(`${failure ?? "ended by force"}; its thread cannot be ended and is left behind`);
   };
   const stopWatching = watchThreadMemory(worker, spec.maxHeapMb, {
     high: () => events.memoryHigh(),

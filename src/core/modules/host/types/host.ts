@@ -86,9 +86,9 @@ export interface CallSource {
 /** The services that an instance may use. An error that they throw becomes the error of the module's own call. */
 export interface InstanceServices {
   log(level: LogLevel, message: string, fields: Record<string, unknown>): void;
-  /** `ctx.flags.isEnabled(name, context)`. */
+  /** Implements `ctx.flags.isEnabled(name, context)`. */
   isFlagEnabled(name: string, context: Readonly<Record<string, unknown>>): boolean;
-  /** `ctx.call(dependency, method, input)`. */
+  /** Implements `ctx.call(dependency, method, input)`. */
   call(dependency: string, method: string, input: Payload, from: CallSource): Promise<Payload>;
 }
 

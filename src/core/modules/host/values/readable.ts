@@ -8,7 +8,7 @@ export interface Bounds {
   readonly depth: number;
   /** Number of values of all kinds. */
   readonly parts: number;
-  /** Members of one object, and items of one list. */
+  /** Members of one object, and elements of one list. */
   readonly members: number;
   /** Characters of all texts and names together. */
   readonly characters: number;

@@ -94,7 +94,7 @@ function shapeOfNumbers(numbers: NodeJS.TypedArray): Shape {
 
 function shapeOfList(list: readonly unknown[]): Shape {
   if (list.length === 0 && Object.keys(list).length > 0) {
-    return refused("is a list with named members and without items, which JSON does not have; use an object");
+    return refused("is a list with named members but no elements, which JSON does not have; use an object");
   }
   return { is: "list", items: list };
 }
@@ -122,7 +122,7 @@ function shapeOfError(error: Error): Shape {
 function shapeOfMembers(object: object): Shape {
   const names = Object.keys(object);
   if (names.length === 0 && !isEmpty(object)) {
-    return refused(`${hiddenProblem(object)}; give it a toJSON(), or make a plain object of it`);
+    return refused(`${hiddenProblem(object)}; give it a toJSON(), or convert it to a plain object`);
   }
   return { is: "members", names, get: (name) => (object as Readonly<Record<string, unknown>>)[name] };
 }

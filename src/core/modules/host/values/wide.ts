@@ -17,7 +17,7 @@ const KEPT_KEYS = 65_536;
 
 /** A JSON value that contains wide objects, as two texts. */
 interface Wide {
-  /** The lists of keys: `[["a","b"]]`. */
+  /** The lists of keys, such as `[["a","b"]]`. */
   readonly keys: string;
   /**
    * The value with `null` in the place of each wide object, followed by the path, the index of the list of keys, and the

@@ -5,7 +5,7 @@ import type { ToInstance } from "./protocol.ts";
 export interface ChannelEvents extends Awaited {
   /** The instance sent a message, which may be any value. */
   message(value: unknown): void;
-  /** A line that the module wrote to its standard output or error. */
+  /** Called with each line that the module writes to its standard output or error. */
   line(stream: "stdout" | "stderr", line: string): void;
   /** The instance may use too much memory. Only a garbage collection can show whether it does. */
   memoryHigh(): void;

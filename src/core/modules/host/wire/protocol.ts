@@ -14,7 +14,7 @@ export interface StartMessage {
   readonly defaultVersion: string;
   /** The modules root, absolute. The code appears to be there, but nothing is read from there. */
   readonly root: string;
-  /** Path of the file to import, from the root. */
+  /** Path of the entry file from the root. */
   readonly entry: string;
   /** All code of the module below the root. */
   readonly files: readonly ArtifactFile[];

@@ -315,7 +315,7 @@ describe("a call with a key", () => {
     expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
     const unknown = await errorOf(place({ id: "a" }));
     expect(unknown).toMatchObject({ reason: "IDEMPOTENCY_OUTCOME_UNKNOWN" });
-    expect(unknown.metadata.why).toBe("the service ended while it ran, or could not store what came of it");
+    expect(unknown.metadata.why).toBe("the service ended while the call ran, or could not store its result");
     expect(puts).toBe(2);
     expect(await ledger()).toEqual(["a"]);
   });

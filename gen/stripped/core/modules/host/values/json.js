@@ -168,7 +168,7 @@ function convert(whole         , root        , budget         )          {
     const isArray = Array.isArray(value);
     for (const item of items) {
       place.push(list.length);
-      if (item === undefined && isArray && !(list.length in value)) throw refusal("is a hole in a list");
+      if (item === undefined && isArray && !(list.length in value)) throw refusal("is a missing element of a list");
       list.push(jsonOf(item));
       place.pop();
     }

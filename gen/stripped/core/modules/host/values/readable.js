@@ -8,7 +8,7 @@ import { isError, nameOf,             shapeOf } from "./shapes.js";
                          
                                        
                          
-                                                      
+                                                         
                            
                                                     
                               

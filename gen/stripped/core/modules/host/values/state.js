@@ -71,7 +71,7 @@ export function checkState(state         )       {
 
 /** Returns why an object cannot be handed over, whatever its members are, or undefined if it can. */
 function problemOf(object        )                     {
-  if (types.isProxy(object)) return "is a Proxy, which cannot be handed over; make a plain object of it";
+  if (types.isProxy(object)) return "is a Proxy, which cannot be handed over; convert it to a plain object";
   if (types.isSharedArrayBuffer(object)) return SHARED;
   if (types.isArrayBufferView(object)) return memoryProblem(object.buffer);
   if (types.isArrayBuffer(object)) return memoryProblem(object);
@@ -80,13 +80,13 @@ function problemOf(object        )                     {
   if (types.isNativeError(object) || Array.isArray(object)) return undefined;
   if (types.isPromise(object)) return "is a promise, which cannot be handed over; await it first";
   if (types.isArgumentsObject(object) || types.isModuleNamespaceObject(object)) {
-    return `is ${aName(object)}, which cannot be handed over; make a list or a plain object of it`;
+    return `is ${aName(object)}, which cannot be handed over; convert it to a list or a plain object`;
   }
   if (Object.keys(object).length > 0 || isPlainObject(object) || isEmpty(object)) return undefined;
-  return `${hiddenProblem(object)}; hand over plain data, and make the object of it in importState`;
+  return `${hiddenProblem(object)}; hand over plain data, and create the object from it in importState`;
 }
 
-const SHARED = "is shared memory, which cannot be handed over; make a copy of it";
+const SHARED = "is shared memory, which cannot be handed over; copy it first";
 
 function memoryProblem(buffer                 )                     {
   if (types.isSharedArrayBuffer(buffer)) return SHARED;

@@ -17,7 +17,7 @@ const KEPT_KEYS = 65_536;
 
 /** A JSON value that contains wide objects, as two texts. */
                 
-                                          
+                                                  
                         
      
                                                                                                                          

@@ -17,7 +17,10 @@ export function exportedOf(namespace: { readonly default?: unknown }): unknown {
   return typeof exported === "object" || compiled === true ? inner : exported;
 }
 
-/** A class, a constructor function or a factory. */
+/**
+ * A class, a constructor function or a factory.
+ * biome-ignore lint/suspicious/noExplicitAny: its parameters and result are its own.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: what it takes and gives is its own.
 export type Maker = (...args: any[]) => unknown;
 
