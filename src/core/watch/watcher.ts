@@ -2,45 +2,18 @@ import { Waiters } from "../async/waiters.ts";
 import { HeliosError } from "../errors/error.ts";
 import { fitting } from "../size.ts";
 import { RevisionCompacted } from "../store/store.ts";
+import { type Content, FRAME_LIMIT, type Frame, takeFrame } from "./frame.ts";
+import { LiveQueue } from "./live-queue.ts";
 import { encodeToken, scopeOf } from "./token.ts";
 import type { Item, SizeOf, Watched, WatchOptions } from "./types.ts";
-
-/**
- * Changes in a watcher's queue. Beyond them, only the newest of each name are kept; if these are too many, they are
- * dropped, and the watcher reads the journal at its own pace. A watch of events ends with `WATCHER_TOO_SLOW` instead.
- * @limit changes
- */
-export const QUEUE_LIMIT = 1024;
-/** Items in one chunk of a snapshot, and changes in one frame; further ones come in the next. @limit items */
-export const FRAME_LIMIT = 500;
-/**
- * Length of the changes in a watcher's queue; beyond it, the same happens as beyond `QUEUE_LIMIT` changes.
- * @limit characters
- */
-export const QUEUE_CHARS = 8 * 1024 * 1024;
-
-/** What a watcher receives at a time. `revision` and `resumeToken` are its position after it has applied the frame. */
-export type Frame<I, S> = { readonly revision: number; readonly resumeToken: string } & (
-  | { readonly kind: "snapshot"; readonly items: readonly S[]; readonly complete: boolean }
-  | Content<I>
-);
-
-type Content<I> =
-  | { readonly kind: "changes"; readonly items: readonly I[] }
-  | {
-      readonly kind: "heartbeat";
-      readonly time: number;
-      /** The feed's revision. It is above the frame's revision while the journal is still being read. */
-      readonly head: number;
-    };
 
 export type Start = { readonly from: "snapshot" } | { readonly from: "journal"; readonly afterRevision: number };
 
 /** In `snapshot` and `journal` the watcher reads at its own pace and nothing is queued. Only `live` has a queue. */
-type Phase<I, S> =
+type Phase<I extends Item, S> =
   | { readonly in: "snapshot"; readonly items: readonly S[]; readonly revision: number; next: number }
   | { readonly in: "journal"; read: I[]; through: number }
-  | { readonly in: "live"; queue: I[] };
+  | { readonly in: "live"; readonly queue: LiveQueue<I> };
 
 /**
  * One reader of a hub. It delivers changes in order, without gaps and without repetition. A slow reader holds at most
@@ -71,8 +44,6 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   readonly #news = new Waiters();
   /** Whether the watch started from a token rather than from a snapshot of this process. */
   #resumed = false;
-  /** Characters in the queue. */
-  #queuedChars = 0;
 
   constructor(hub: Watched<I, S>, options: WatchOptions, sizeOf: SizeOf<I, S>, start: Start, onClose: () => void) {
     this.options = options;
@@ -151,7 +122,6 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       return;
     }
     this.#cut = undefined;
-    this.#queuedChars = 0;
     this.#phase = this.#startOver();
     this.#news.wake();
   }
@@ -171,8 +141,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   #enqueue(phase: Extract<Phase<I, S>, { in: "live" }>, item: I): void {
     phase.queue.push(item);
-    this.#queuedChars += this.#charsOf(item);
-    if (phase.queue.length > QUEUE_LIMIT || this.#queuedChars > QUEUE_CHARS) this.#overflow(phase);
+    if (phase.queue.isOver) this.#overflow(phase.queue);
     this.#news.wake();
   }
 
@@ -211,14 +180,13 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const phase = this.#phase;
     if (phase.in === "snapshot") return this.#snapshotChunk(phase);
     if (phase.in === "journal") return this.#readJournal(phase);
-    const items = this.#takeFrom(phase.queue);
-    this.#queuedChars = phase.queue.length === 0 ? 0 : this.#queuedChars - this.#sum(items);
+    const items = phase.queue.takeFrame(this.#sizeOf);
     const last = items.at(-1);
     if (last === undefined) {
       this.#position = this.#hub.feed.revision;
       return undefined;
     }
-    this.#position = this.#reached(items, phase.queue);
+    this.#position = this.#reached(items, phase.queue.first);
     return this.#frame({ kind: "changes", items });
   }
 
@@ -232,7 +200,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const resumeToken = complete ? this.#token(phase.revision) : "";
     if (complete) {
       this.#position = phase.revision;
-      this.#phase = phase.revision === this.#hub.feed.revision ? { in: "live", queue: [] } : this.#fromJournal();
+      this.#phase = phase.revision === this.#hub.feed.revision ? this.#live() : this.#fromJournal();
     }
     return { kind: "snapshot", items, complete, revision: phase.revision, resumeToken };
   }
@@ -241,10 +209,10 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     if (phase.read.length === 0) await this.#readPage(phase);
     // The journal may have been compacted meanwhile.
     if (this.#phase !== phase) return undefined;
-    const items = this.#takeFrom(phase.read);
-    const reached = this.#reached(items, phase.read);
+    const items = takeFrame(phase.read, this.#sizeOf);
+    const reached = this.#reached(items, phase.read[0]);
     this.#position = phase.read.length === 0 ? phase.through : reached;
-    if (this.#position >= this.#hub.feed.revision) this.#phase = { in: "live", queue: [] };
+    if (this.#position >= this.#hub.feed.revision) this.#phase = this.#live();
     return items.length === 0 ? undefined : this.#frame({ kind: "changes", items });
   }
 
@@ -278,19 +246,11 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return { in: "journal", read: [], through: this.#position };
   }
 
-  /** Takes as many items as fit into a frame. A batch that fits into a frame is not split. */
-  #takeFrom(queue: I[]): I[] {
-    const most = fitting(queue, 0, FRAME_LIMIT, this.#sizeOf);
-    let count = most;
-    while (count > 0 && queue[count]?.revision === queue[count - 1]?.revision) count -= 1;
-    return queue.splice(0, count === 0 ? most : count);
-  }
-
-  /** Returns the position of a watcher after these items were delivered. `rest` are the items that follow. */
-  #reached(items: readonly I[], rest: readonly I[]): number {
+  /** Returns the position of a watcher after these items were delivered. `next` is the item that follows. */
+  #reached(items: readonly I[], next: I | undefined): number {
     const last = items.at(-1);
     if (last === undefined) return this.#position;
-    if (rest[0]?.revision !== last.revision) {
+    if (next?.revision !== last.revision) {
       this.#cut = undefined;
       return last.revision;
     }
@@ -300,46 +260,27 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#position;
   }
 
-  #charsOf(item: I): number {
-    return this.#hub.source.sizeOf?.(item) ?? 0;
-  }
-
-  #sum(items: readonly I[]): number {
-    return items.reduce((sum, item) => sum + this.#charsOf(item), 0);
+  #live(): Phase<I, S> {
+    return { in: "live", queue: new LiveQueue((item) => this.#hub.source.sizeOf?.(item) ?? 0) };
   }
 
   #startOver(): Phase<I, S> {
     const { feed, source } = this.#hub;
     if (source.snapshot === undefined) {
       this.#position = feed.revision;
-      return { in: "live", queue: [] };
+      return this.#live();
     }
     const all = source.snapshot();
     const items = this.#names.size === 0 ? all : all.filter((item) => this.#wants(item.name));
     return { in: "snapshot", items, revision: feed.revision, next: 0 };
   }
 
-  #overflow(phase: Extract<Phase<I, S>, { in: "live" }>): void {
+  #overflow(queue: LiveQueue<I>): void {
     if (this.#hub.source.snapshot === undefined) {
-      this.end(HeliosError.of("WATCHER_TOO_SLOW", { waiting: phase.queue.length }));
-      phase.queue = [];
-      this.#queuedChars = 0;
+      this.end(HeliosError.of("WATCHER_TOO_SLOW", { waiting: queue.length }));
+      this.#phase = this.#live();
       this.#onClose();
-      return;
-    }
-    // A batch must not lose an item that a later change replaces, because half a batch is a state that never existed.
-    if (phase.queue.some(({ revision }, index) => revision === phase.queue[index + 1]?.revision)) {
-      this.#queuedChars = 0;
-      this.#phase = this.#fromJournal();
-      return;
-    }
-    const latest = new Map(phase.queue.map((item) => [item.name, item]));
-    phase.queue = phase.queue.filter((item) => latest.get(item.name) === item);
-    this.#queuedChars = this.#sum(phase.queue);
-    // Coalescing must at least halve the queue. Otherwise it would run again at every push.
-    if (phase.queue.length <= QUEUE_LIMIT / 2 && this.#queuedChars <= QUEUE_CHARS / 2) return;
-    this.#queuedChars = 0;
-    this.#phase = this.#fromJournal();
+    } else if (!queue.coalesce()) this.#phase = this.#fromJournal();
   }
 
   /** Waits until there is something to deliver, or a heartbeat is due. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createManualClock, createMemoryStore, Feed, isReason } from "../../../src/core/index.ts";
 import { describeChange } from "../../../src/core/status/describe.ts";
 import { createEvents, type EventSource } from "../../../src/core/status/events.ts";
-import { QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
+import { QUEUE_LIMIT } from "../../../src/core/watch/live-queue.ts";
 
 const THINGS: EventSource = {
   prefix: "thing/",

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { FRAME_LIMIT } from "../../../src/core/watch/frame.ts";
+import { QUEUE_LIMIT } from "../../../src/core/watch/live-queue.ts";
 import { decodeToken } from "../../../src/core/watch/token.ts";
-import { FRAME_LIMIT, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
 import { turn } from "../../support/turns.ts";
 import { drain, makeThings, present, soon, stateOf, type ThingFrame, type Things } from "./things.ts";
 

@@ -3,7 +3,7 @@ import { WHOLE_BYTES } from "../../../src/core/size.ts";
 import { Collection } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
-import { QUEUE_CHARS, QUEUE_LIMIT } from "../../../src/core/watch/watcher.ts";
+import { QUEUE_CHARS, QUEUE_LIMIT } from "../../../src/core/watch/live-queue.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { drain, HEARTBEAT_MS, soon, tokenAt } from "./things.ts";
 

@@ -2,10 +2,11 @@ import { Collection, type Delta, type Resource } from "../../../src/core/store/c
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import type { Frame } from "../../../src/core/watch/frame.ts";
 import { Hub } from "../../../src/core/watch/hub.ts";
 import { encodeToken, type Position, scopeOf } from "../../../src/core/watch/token.ts";
 import type { Item, WatchOptions } from "../../../src/core/watch/types.ts";
-import type { Frame, Watcher } from "../../../src/core/watch/watcher.ts";
+import type { Watcher } from "../../../src/core/watch/watcher.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
 import { turn } from "../../support/turns.ts";
 
