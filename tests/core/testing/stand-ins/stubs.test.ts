@@ -191,7 +191,7 @@ describe("a run", () => {
     await testing.createSuite("s", { tests: [OPENED, BUY, { name: "quote", method: "quote" }] });
     const [opened, buy, quote] = outputs(await test("s", { stubs: { gateway: "fake" } }));
     expect([opened, buy]).toEqual([{ id: "of the fake" }, { id: "of the fake" }]);
-    expect(quote).toContain("module gateway does not declare gateway; it declares none");
+    expect(quote).toContain("module gateway does not declare gateway; it declares no dependencies");
     expect(await orders()).toEqual([]);
   });
 
