@@ -165,7 +165,7 @@ describeInEach("code in a %s", (isolation) => {
       "b.mjs": 'export default "b";',
     };
     const message = expect.stringMatching(
-      /^imports \.\/b\.mjs, which is not in the module's artifact; .*grant fs_read/,
+      /^imports \.\/b\.mjs, which is not in the module's artifact: .*grant fs_read/,
     );
     expect(await answer(files)).toEqual(["a", ["ERR_MODULE_NOT_FOUND", message]]);
   });

@@ -17,11 +17,8 @@ export function exportedOf(namespace: { readonly default?: unknown }): unknown {
   return typeof exported === "object" || compiled === true ? inner : exported;
 }
 
-/**
- * A class, a constructor function or a factory.
- * biome-ignore lint/suspicious/noExplicitAny: its parameters and result are its own.
- */
-// biome-ignore lint/suspicious/noExplicitAny: what it takes and gives is its own.
+/** A class, a constructor function or a factory. */
+// biome-ignore lint/suspicious/noExplicitAny: its parameters and its result are its own.
 export type Maker = (...args: any[]) => unknown;
 
 /** Throws `Unfit` unless the export is a class or function that an instance can be created from. */
