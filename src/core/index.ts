@@ -121,7 +121,7 @@ export type {
 export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/call.ts";
 export type { Health, HealthState } from "./modules/calls/generation/health.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/types/host.ts";
-export { createModules, type FreshOptions, type Modules, type ModulesDeps } from "./modules/modules.ts";
+export { createModules, type ModulesDeps } from "./modules/modules.ts";
 export type { GenerationState, GenerationView } from "./modules/operations/list-generations.ts";
 export type { LoadOptions } from "./modules/operations/load.ts";
 export type { RegisterOptions } from "./modules/operations/register.ts";
@@ -159,6 +159,7 @@ export type {
 export type { Candidate, Gate } from "./modules/swap/steps/gate.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
 export type { GroupSwapResult } from "./modules/swap/swap.ts";
+export type { FreshOptions, Modules } from "./modules/types.ts";
 export { fitting, PAGE_BYTES, WHOLE_BYTES } from "./size.ts";
 export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";

@@ -13,7 +13,7 @@ const ROOMS = [
   ...["values", "disk", "types", "artifact", "wire", "bounds"].map((room) => `host/${room}`),
   ...["inside/permissions", "inside/load", "inside", "reaper", "instance"].map((room) => `host/${room}`),
   ...["host", "record", "calls/generation", "calls", "calls/keyed", "operations", "supervision"],
-  ...["swap/judging", "swap/state", "swap/steps", "swap", "watching", "modules.ts"],
+  ...["swap/judging", "swap/state", "swap/steps", "swap", "watching", "types.ts", "modules.ts"],
 ].map((room) => `${MODULES}/${room}`);
 /** Most files in a room of the modules. */
 const MOST_FILES = 12;

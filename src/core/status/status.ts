@@ -1,6 +1,6 @@
 import type { Breakers } from "../breakers/types.ts";
 import type { Flags } from "../flags/types.ts";
-import type { Modules } from "../modules/modules.ts";
+import type { Modules } from "../modules/types.ts";
 import type { Feed } from "../store/feed.ts";
 import type { SetBack } from "../store/set-back.ts";
 import type { RunRecord } from "../testing/runs/record.ts";

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { refuse } from "../../errors/violation.ts";
 import { encodedSize } from "../../json/size.ts";
-import type { Modules } from "../../modules/modules.ts";
 import { MAX_CONFIG_BYTES } from "../../modules/record/size.ts";
 import { type StandIns, standInsViolation, strangerViolation } from "../../modules/record/stand-ins.ts";
+import type { Modules } from "../../modules/types.ts";
 import { refuseTooLarge } from "../../size.ts";
 import { createTestTrial, type Layer, layerOf, type Says, standInIn, type TestTrial } from "./trial.ts";
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { createManualClock, type ManualClock } from "../../../../../src/core/index.ts";
 import { LiveInstance } from "../../../../../src/core/modules/host/instance/instance.ts";
 import type { Instance } from "../../../../../src/core/modules/host/types/host.ts";
-import type { Modules } from "../../../../../src/core/modules/modules.ts";
+import type { Modules } from "../../../../../src/core/modules/types.ts";
 import { errorOf } from "../../../../support/errors.ts";
 import { describeInEach } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
