@@ -52,6 +52,7 @@ export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: 
     const links = { import: new Map<string, string>(), require: new Map<string, string>() };
     for (const edge of edgesOf(source)) {
       if (links[edge.by].has(edge.specifier) && edge.saysJson !== false) continue;
+      if (isBuiltin(edge.specifier)) continue;
       if (!isRelative(edge.specifier) || edge.by === "require") onPackage();
       const target = targetOf(edge, file, source);
       if (target === undefined) continue;
@@ -86,12 +87,8 @@ export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: 
   return { artifact: { entry: first.path, files, outside, assets }, entryBytes: first.raw };
 }
 
-/**
- * Returns the path of an import's target, with links followed. Returns undefined for Node's own modules, and for an
- * optional import that cannot be found.
- */
+/** Returns the path of an import's target, with links followed. Returns undefined for an optional import that cannot be found. */
 function targetOf(edge: Edge, file: string, source: Source): string | undefined {
-  if (isBuiltin(edge.specifier)) return undefined;
   try {
     if (edge.by === "require") {
       const found = createRequire(file).resolve(edge.specifier);
