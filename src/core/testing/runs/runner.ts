@@ -56,7 +56,7 @@ export async function runTests(
   const results = inOrder(tests, progress, async (test) => {
     if (signal.aborted) stopped ??= CANCELLATION;
     if (stopped !== undefined) return skipped(test, stopped);
-    const result = await runTest({ instance, generation }, trial, test, clock, signal);
+    const result = await runTest({ tested: { instance, generation }, trial, clock, signal }, test);
     if (ending === undefined) return result;
     stopped = "the instance ended before";
     // An instance that serves may be replaced or unloaded at any time. That is no error of the test.
@@ -97,30 +97,24 @@ async function inOrder(
   return results;
 }
 
-async function runTest(
-  tested: Pick<Candidate, "instance" | "generation">,
-  trial: TestTrial | undefined,
-  test: Test,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<TestResult> {
-  // Aborted when it has ended: left at work it would get in the way of the next.
-  const over = joined([signal]);
+interface Surroundings {
+  readonly tested: Pick<Candidate, "instance" | "generation">;
+  readonly trial: TestTrial | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+async function runTest(surroundings: Surroundings, test: Test): Promise<TestResult> {
+  // Aborted when the test has ended, so that nothing of it runs beside the next test.
+  const over = joined([surroundings.signal]);
   try {
-    return await runUntil(over, tested, trial, test, clock, signal);
+    return await runUntil(over, surroundings, test);
   } finally {
     over.abort();
   }
 }
 
-async function runUntil(
-  over: Joined,
-  tested: Pick<Candidate, "instance" | "generation">,
-  trial: TestTrial | undefined,
-  test: Test,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<TestResult> {
+async function runUntil(over: Joined, { tested, trial, clock, signal }: Surroundings, test: Test): Promise<TestResult> {
   const { name, required, method } = test;
   const under = testInstance(tested, trial, test.timeoutMs, clock, over.signal);
   if (method !== undefined && !under.hasMethod(method)) {
