@@ -1,7 +1,7 @@
 import { type Clock, HeliosError, type Limit, race, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
-import { connectionOf } from "../transport/peer.ts";
+import { perConnection } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
 import { createEnvelopes } from "./envelopes.ts";
 
@@ -32,13 +32,7 @@ interface Connection {
 
 export function createBodies(clock: Clock): Bodies {
   let all = 0;
-  const connections = new WeakMap<object, Connection>();
-  const heldOf = (request: Request): Connection => {
-    const key = connectionOf(request);
-    const known = connections.get(key) ?? { bytes: 0 };
-    connections.set(key, known);
-    return known;
-  };
+  const heldOf = perConnection((): Connection => ({ bytes: 0 }));
   const tooLarge = (limit: number, scope: string): Error =>
     fromHeliosError(
       HeliosError.of("REQUESTS_TOO_LARGE", { limit: String(limit), scope }, { retryAfterMs: RETRY_AFTER_MS }),

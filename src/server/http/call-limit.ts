@@ -1,5 +1,5 @@
 import { HeliosError } from "../../core/index.ts";
-import { connectionOf } from "../transport/peer.ts";
+import { perConnection } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
@@ -21,12 +21,10 @@ export interface CallLimit {
 
 export function createCallLimit(limit: number): CallLimit {
   let all = 0;
-  const connections = new WeakMap<object, { calls: number }>();
+  const callsOf = perConnection(() => ({ calls: 0 }));
   return {
     add(request, response) {
-      const key = connectionOf(request);
-      const connection = connections.get(key) ?? { calls: 0 };
-      connections.set(key, connection);
+      const connection = callsOf(request);
       const own = connection.calls;
       if (own >= limit - all) {
         if (own > 0 && request.httpVersionMajor === 1) request.socket.destroy();

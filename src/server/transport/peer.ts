@@ -41,3 +41,14 @@ export function socketOf({ socket, stream }: Request): Socket | undefined {
 export function connectionOf({ socket, stream }: Request & object): object {
   return stream?.session ?? stream ?? socket ?? {};
 }
+
+/** Returns a function that gives each connection a value of its own, made at its first request and kept as long as it. */
+export function perConnection<T>(make: () => T): (request: Request & object) => T {
+  const values = new WeakMap<object, T>();
+  return (request) => {
+    const connection = connectionOf(request);
+    const value = values.get(connection) ?? make();
+    values.set(connection, value);
+    return value;
+  };
+}
