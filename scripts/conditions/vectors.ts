@@ -33,12 +33,12 @@ function evaluated({ condition, contexts }: ConditionCase): object {
   return {
     condition,
     program: toJson(ConditionProgramSchema, toProgram(program)),
-    cases: contexts.map((context) => ({ context, ...told(evaluate(asContext(context))) })),
+    cases: contexts.map((context) => ({ context, ...toOutcome(evaluate(asContext(context))) })),
   };
 }
 
 /** The outcome of an evaluation, in the format of the vectors. */
-export function told({ value, failed, steps, bytes }: ProgramOutcome): object {
+export function toOutcome({ value, failed, steps, bytes }: ProgramOutcome): object {
   const what = failed?.kind ?? (typeof value === "boolean" ? null : "VALUE");
   const outcome = what !== null ? "failed" : value === true ? "on" : "off";
   const isOver = what === "STEPS" || what === "MEMORY";

@@ -150,7 +150,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     feed,
     clock,
     timeline: createTimeline(feed, clock),
-    told: (what, clientId, rpc, peer) => {
+    onPresence: (what, clientId, rpc, peer) => {
       const place = { rpc, peer, revision: feed.revision, time: clock.now() };
       events.announce(clientEvent(what, clientId, place));
     },

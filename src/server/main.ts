@@ -54,12 +54,12 @@ if (command.kind === "print") {
 }
 
 async function serve(config: Config, logging: Logging, shutdown: Shutdown): Promise<void> {
-  const { log, server: tell } = logging;
+  const { log, server: logServer } = logging;
   const engine = await createEngine({
     modulesRoot: config.modulesRoot,
     dataDir: config.dataDir,
-    flagsFile: sourceFile(config.flagsFile, tell),
-    ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile, tell) }),
+    flagsFile: sourceFile(config.flagsFile, logServer),
+    ...(config.modulesFile === undefined ? {} : { modulesFile: sourceFile(config.modulesFile, logServer) }),
     ...(config.watchFlagsFile === undefined ? {} : { watchFlagsFile: config.watchFlagsFile }),
     watchModules: config.watchModules,
     compileExpectation,
@@ -76,7 +76,7 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
     host,
     port,
     version,
-    log: tell,
+    log: logServer,
     logs: logging.status,
     allowedOrigins,
     allowedHosts,
@@ -85,7 +85,7 @@ async function serve(config: Config, logging: Logging, shutdown: Shutdown): Prom
     await engine.close();
     throw error;
   });
-  tell("info", "serving", { url: server.url, version, modulesRoot: config.modulesRoot, dataDir: config.dataDir });
+  logServer("info", "serving", { url: server.url, version, modulesRoot: config.modulesRoot, dataDir: config.dataDir });
   shutdown.started({
     drain: () => server.drain(),
     close: () => engine.close(),

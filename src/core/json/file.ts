@@ -43,7 +43,7 @@ export function* parsingFile(text: string, file: string, invalid: FileInvalid): 
  * Mistakes of a flags file or a modules file that an error lists; the others are counted. Over the wire, the length of
  * the list is limited too. @limit mistakes
  */
-export const TOLD_MISTAKES = 100;
+export const LISTED_MISTAKES = 100;
 /** Mistakes whose lines are looked up. Mistakes are mostly found in the order of the file. */
 const PLACED_MISTAKES = 1000;
 /** Length of the expectation that is shown for each mistake but the first, in characters. */
@@ -64,11 +64,11 @@ export function fileError(
   if (first === undefined) return undefined;
   const metadata = { file, ...first };
   if (others.length === 0) return HeliosError.of(reason, metadata);
-  const told = others.slice(0, TOLD_MISTAKES - 1);
-  const lines = told.map(
+  const listed = others.slice(0, LISTED_MISTAKES - 1);
+  const lines = listed.map(
     ({ line, key, problem, expected }) => `line ${line}, ${key}: ${problem}; expected ${cut(expected, SHORT)}`,
   );
-  const left = count - 1 - told.length;
+  const left = count - 1 - listed.length;
   const more = [...lines, ...(left > 0 ? [`and ${left} more`] : [])].map((line) => `\n${line}`).join("");
   return HeliosError.of(reason, { ...metadata, more, mistakes: count });
 }

@@ -44,7 +44,7 @@ export function createEvents(feed: Feed, sources: readonly EventSource[]): Hub<E
   feed.attach("", {
     load: () => {},
     apply: () => {},
-    tell: (changes) => {
+    publish: (changes) => {
       if (hub.watcherCount === 0) return;
       for (const change of changes) {
         const event = toEvent(change, sources);

@@ -3,10 +3,10 @@ import type { FlagDefinition, FlagRecord } from "../flags/record.ts";
 import type { ModuleRecord } from "../modules/record/record.ts";
 import type { SuiteRecord } from "../testing/record.ts";
 import type { RunRecord } from "../testing/runs/record.ts";
-import { describeChange, type Told } from "./describe.ts";
+import { type DescribedField, describeChange } from "./describe.ts";
 import type { EventSource } from "./events.ts";
 
-const FLAG: readonly Told<FlagDefinition>[] = [
+const FLAG: readonly DescribedField<FlagDefinition>[] = [
   { label: "", of: ({ enabled, killed }) => (killed ? "killed" : enabled ? "on" : "off") },
   { label: "", of: ({ strategy }) => strategy },
   { label: "", of: ({ strategy, percentage }) => (strategy === "PERCENTAGE" ? `${percentage} %` : undefined) },
@@ -22,7 +22,7 @@ function schedule({ initialPercentage, targetPercentage }: NonNullable<FlagDefin
   return `${initialPercentage} to ${targetPercentage} %`;
 }
 
-const MODULE: readonly Told<ModuleRecord>[] = [
+const MODULE: readonly DescribedField<ModuleRecord>[] = [
   { label: "", of: ({ lifecycle }) => lifecycle.state },
   { label: "version", of: ({ registration }) => registration.version || undefined },
   { label: "path", of: ({ registration }) => registration.modulePath },
@@ -31,17 +31,17 @@ const MODULE: readonly Told<ModuleRecord>[] = [
   { label: "failure", of: ({ lifecycle }) => ("failure" in lifecycle ? lifecycle.failure?.message : undefined) },
 ];
 
-const BREAKER: readonly Told<BreakerRecord>[] = [
+const BREAKER: readonly DescribedField<BreakerRecord>[] = [
   { label: "", of: ({ state }) => state },
   { label: "", of: ({ holds = [] }) => holds.map(({ kind }) => kind).join(" ") || undefined },
 ];
 
-const RUN: readonly Told<RunRecord>[] = [
+const RUN: readonly DescribedField<RunRecord>[] = [
   { label: "of", of: ({ module, suite }) => `${module}, suite ${suite}` },
   { label: "", of: ({ state, passed }) => (state === "COMPLETED" ? (passed ? "PASSED" : "FAILED") : state) },
 ];
 
-const SUITE: readonly Told<SuiteRecord>[] = [{ label: "", of: ({ tests }) => `${tests.length} tests` }];
+const SUITE: readonly DescribedField<SuiteRecord>[] = [{ label: "", of: ({ tests }) => `${tests.length} tests` }];
 
 /** The sources of events. */
 export const EVENT_SOURCES: readonly EventSource[] = [

@@ -97,7 +97,7 @@ export class Collection<T> {
   readonly #appliers: ((deltas: readonly Delta<T>[]) => void)[] = [];
   readonly #listeners: ((delta: Delta<T>) => void)[] = [];
   /** Changes that are applied, but not published yet. */
-  #untold: readonly Delta<T>[] = [];
+  #unpublished: readonly Delta<T>[] = [];
 
   /**
    * @param prefix ends with a slash.
@@ -111,7 +111,7 @@ export class Collection<T> {
       prefix,
       snapshot: () => this.list(),
       decode: (change) => this.#delta(change),
-      sizeOf: (told) => ("record" in told ? told.size : (told.resource?.size ?? 0)),
+      sizeOf: (item) => ("record" in item ? item.size : (item.resource?.size ?? 0)),
       isOversize: ({ resource }) => resource !== undefined && isOversize(resource),
     });
     feed.attach(prefix, {
@@ -120,7 +120,7 @@ export class Collection<T> {
         for (const entry of entries) this.#byName.set(this.#nameOf(entry.key), this.#resource(entry));
       },
       apply: (changes) => this.#apply(changes),
-      tell: () => this.#tell(),
+      publish: () => this.#publish(),
     });
   }
 
@@ -267,13 +267,13 @@ export class Collection<T> {
       if (resource === undefined) this.#byName.delete(name);
       else this.#byName.set(name, resource);
     }
-    this.#untold = deltas;
+    this.#unpublished = deltas;
     for (const applier of this.#appliers) applier(deltas);
   }
 
-  #tell(): void {
-    const deltas = this.#untold;
-    this.#untold = [];
+  #publish(): void {
+    const deltas = this.#unpublished;
+    this.#unpublished = [];
     for (const delta of deltas) {
       for (const listener of this.#listeners) listener(delta);
       this.hub.publish(delta);

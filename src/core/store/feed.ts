@@ -6,11 +6,11 @@ export interface Sink {
   load(entries: readonly Entry[]): void;
   /**
    * Called with every later change, in order; all changes of a revision come in one call. It must not throw. During this
-   * call, other sinks may still have their earlier state: code that needs the new state of all sinks runs in `tell`.
+   * call, other sinks may still have their earlier state: code that needs the new state of all sinks runs in `publish`.
    */
   apply(changes: readonly Change[]): void;
   /** Called with the same changes after every sink has applied their revision. It must not throw. */
-  tell?(changes: readonly Change[]): void;
+  publish?(changes: readonly Change[]): void;
 }
 
 /**
@@ -88,7 +88,7 @@ export class Feed {
       .map(({ prefix, sink }) => ({ sink, own: changes.filter(({ key }) => key.startsWith(prefix)) }))
       .filter(({ own }) => own.length > 0);
     for (const { sink, own } of parts) sink.apply(own);
-    for (const { sink, own } of parts) sink.tell?.(own);
+    for (const { sink, own } of parts) sink.publish?.(own);
     for (const waiter of this.#waiting) {
       if (waiter.revision > revision) continue;
       this.#waiting.delete(waiter);

@@ -7,27 +7,27 @@ type Batch = readonly Change[];
  * The listeners of a store. Each gets every batch once and in order, even if a listener writes to the store during a call.
  */
 export class Watchers {
-  readonly #all = new Set<{ told: number; readonly listener: ChangeListener }>();
-  readonly #untold: Batch[] = [];
-  #telling = false;
+  readonly #all = new Set<{ delivered: number; readonly listener: ChangeListener }>();
+  readonly #undelivered: Batch[] = [];
+  #delivering = false;
 
   /**
    * Calls every listener with the batch. A call from within a listener only queues the batch, and the outer call delivers
    * it.
    */
-  tell(batch: Batch): void {
-    this.#untold.push(batch);
-    if (this.#telling) return;
-    this.#telling = true;
-    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) {
+  deliver(batch: Batch): void {
+    this.#undelivered.push(batch);
+    if (this.#delivering) return;
+    this.#delivering = true;
+    for (let next = this.#undelivered.shift(); next !== undefined; next = this.#undelivered.shift()) {
       const revision = revisionOf(next);
       for (const subscriber of this.#all) {
-        if (revision <= subscriber.told) continue;
-        subscriber.told = revision;
+        if (revision <= subscriber.delivered) continue;
+        subscriber.delivered = revision;
         call(subscriber.listener, next);
       }
     }
-    this.#telling = false;
+    this.#delivering = false;
   }
 
   /** Adds a listener. `replay` returns the existing batches after a revision. It is called until it returns no more. */
@@ -36,10 +36,10 @@ export class Watchers {
     listener: ChangeListener,
     replay: (afterRevision: number) => readonly Batch[],
   ): Subscription {
-    const subscriber = { told: afterRevision, listener };
-    for (let page = replay(subscriber.told); page.length > 0; page = replay(subscriber.told)) {
+    const subscriber = { delivered: afterRevision, listener };
+    for (let page = replay(subscriber.delivered); page.length > 0; page = replay(subscriber.delivered)) {
       for (const batch of page) {
-        subscriber.told = revisionOf(batch);
+        subscriber.delivered = revisionOf(batch);
         call(listener, batch);
       }
     }

@@ -20,17 +20,17 @@ export class Writability implements Writable {
   failed(problem: string, time: number): void {
     const isFirst = this.#refusal === undefined;
     this.#refusal = { since: this.#refusal?.since ?? time, problem };
-    if (isFirst) this.#tell();
+    if (isFirst) this.#notify();
   }
 
   /** Notes that a write succeeded. */
   succeeded(): void {
     if (this.#refusal === undefined) return;
     this.#refusal = undefined;
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of [...this.#listeners]) listener(this.#refusal);
   }
 }

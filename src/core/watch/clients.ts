@@ -25,7 +25,7 @@ export interface ClientsDeps {
   readonly clock: Clock;
   readonly timeline: Timeline;
   /** Called when a client with an id opens or ends a stream. */
-  readonly told: (what: "Connect" | "Disconnect", clientId: string, rpc: string, peer: string) => void;
+  readonly onPresence: (what: "Connect" | "Disconnect", clientId: string, rpc: string, peer: string) => void;
 }
 
 /**
@@ -69,7 +69,7 @@ export class Clients {
       ({ watcher }) => watchId === "" || watcher.options.who?.watchId === watchId,
     );
     for (const entry of streams) {
-      entry.acknowledged = Math.max(entry.acknowledged ?? 0, Math.min(revision, entry.watcher.told));
+      entry.acknowledged = Math.max(entry.acknowledged ?? 0, Math.min(revision, entry.watcher.delivered));
     }
     if (streams.length > 0) this.#moved(clientId);
     return streams.length;
@@ -90,7 +90,7 @@ export class Clients {
     this.#checkRevision(options.revision);
     if (this.#waits.size >= MOST_WAITS) throw HeliosError.of("TOO_MANY_WAITS", { limit: MOST_WAITS });
     for (const { watcher, clientId } of this.#entries.values()) {
-      if (clientId !== "") watcher.tellUpTo(options.revision);
+      if (clientId !== "") watcher.requestFrame(options.revision);
     }
     const positions = [...this.#byClient.keys()].map((clientId) => this.#position(clientId));
     const wait = new Wait(options, this.#deps.clock, positions);
@@ -126,9 +126,9 @@ export class Clients {
     if (clientId === "") return;
     const streams = this.#byClient.get(clientId) ?? new Set();
     this.#byClient.set(clientId, streams.add(entry));
-    for (const { revision } of this.#waits) watcher.tellUpTo(revision);
+    for (const { revision } of this.#waits) watcher.requestFrame(revision);
     this.#moved(clientId);
-    this.#deps.told("Connect", clientId, rpc, peer);
+    this.#deps.onPresence("Connect", clientId, rpc, peer);
   }
 
   #closed(watcher: AnyWatcher): void {
@@ -141,7 +141,7 @@ export class Clients {
     streams.delete(entry);
     if (streams.size === 0) this.#byClient.delete(clientId);
     this.#moved(clientId);
-    this.#deps.told("Disconnect", clientId, rpc, watcher.options.who?.peer ?? "");
+    this.#deps.onPresence("Disconnect", clientId, rpc, watcher.options.who?.peer ?? "");
   }
 
   #moved(clientId: string): void {
@@ -152,20 +152,20 @@ export class Clients {
 
   #position(clientId: string): ClientPosition {
     const streams = [...(this.#byClient.get(clientId) ?? [])];
-    if (streams.length === 0) return { clientId, watches: 0, acknowledged: 0, told: 0 };
+    if (streams.length === 0) return { clientId, watches: 0, acknowledged: 0, delivered: 0 };
     return {
       clientId,
       watches: streams.length,
       acknowledged: Math.min(...streams.map(({ acknowledged = 0 }) => acknowledged)),
-      told: Math.min(...streams.map(({ watcher }) => watcher.told)),
+      delivered: Math.min(...streams.map(({ watcher }) => watcher.delivered)),
     };
   }
 
   #describe({ watcher, clientId, rpc, since, acknowledged }: Entry): OpenWatch {
-    const { told, caughtUp, waiting, options } = watcher;
+    const { delivered, caughtUp, waiting, options } = watcher;
     const { feed, timeline } = this.#deps;
-    const outstanding = !caughtUp || (acknowledged !== undefined && acknowledged < told);
-    const place = acknowledged ?? told;
+    const outstanding = !caughtUp || (acknowledged !== undefined && acknowledged < delivered);
+    const place = acknowledged ?? delivered;
     return {
       watchId: options.who?.watchId ?? "",
       clientId,
@@ -173,7 +173,7 @@ export class Clients {
       rpc,
       names: options.names.length,
       since,
-      told,
+      delivered,
       acknowledged,
       lag: outstanding ? feed.revision - place : 0,
       lagMs: outstanding ? timeline.ageAfter(place) : 0,

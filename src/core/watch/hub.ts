@@ -14,7 +14,7 @@ export interface HubObserver {
 /** The properties that all kinds of watchers have. */
 export type AnyWatcher = Pick<
   Watcher<Item, { readonly name: string }>,
-  "options" | "told" | "caughtUp" | "waiting" | "tellUpTo"
+  "options" | "delivered" | "caughtUp" | "waiting" | "requestFrame"
 >;
 
 /** Publishes the changes of one kind to its watchers. A writer never waits for a watcher. */

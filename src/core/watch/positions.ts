@@ -11,7 +11,7 @@ export interface OpenWatch {
   /** Wall time in ms. */
   readonly since: number;
   /** The stream has delivered everything up to this revision. */
-  readonly told: number;
+  readonly delivered: number;
   /** The client has acknowledged everything up to this revision. Undefined if it never did. */
   readonly acknowledged: number | undefined;
   /** Number of revisions that the watch is behind. 0 if no watched change is undelivered. */
@@ -27,5 +27,5 @@ export interface ClientPosition {
   readonly clientId: string;
   readonly watches: number;
   readonly acknowledged: number;
-  readonly told: number;
+  readonly delivered: number;
 }

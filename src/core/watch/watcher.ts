@@ -34,9 +34,9 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Monotonic time in ms at which the next heartbeat is due. The first frame is due at once. */
   #due = Number.NEGATIVE_INFINITY;
   /** The revision of the last frame that has a valid resume token. */
-  #told = 0;
+  #delivered = 0;
   /** A batch of which only the first items were delivered. Its revision is not a position to resume from yet. */
-  #cut: { readonly revision: number; readonly told: number } | undefined;
+  #cut: { readonly revision: number; readonly delivered: number } | undefined;
   /** Somebody asked for a frame of at least this revision, without waiting for the next heartbeat. */
   #wanted = 0;
   /** The error that ends the watch, after everything up to this revision was delivered. */
@@ -54,7 +54,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#onClose = onClose;
     if (start.from === "journal") {
       this.#position = start.afterRevision;
-      this.#told = start.afterRevision;
+      this.#delivered = start.afterRevision;
       this.#resumed = true;
       this.#phase = this.#fromJournal();
     } else {
@@ -68,8 +68,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   /** The frames that were read contain everything up to this revision. */
-  get told(): number {
-    return this.#told;
+  get delivered(): number {
+    return this.#delivered;
   }
 
   /** Whether everything that concerns the watcher was read. */
@@ -83,7 +83,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   /** Asks for a frame of at least that revision, without waiting for the next heartbeat. */
-  tellUpTo(revision: number): void {
+  requestFrame(revision: number): void {
     this.#wanted = Math.max(this.#wanted, Math.min(revision, this.#hub.feed.revision));
     this.#news.wake();
   }
@@ -96,7 +96,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     const frame = await this.#next();
     if (frame === undefined) return undefined;
     this.#due = this.options.clock.monotonic() + this.options.heartbeatMs;
-    if (frame.resumeToken !== "") this.#told = frame.revision;
+    if (frame.resumeToken !== "") this.#delivered = frame.revision;
     return frame;
   }
 
@@ -167,7 +167,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
         continue;
       }
       if (this.#ending !== undefined) throw this.#ending.error;
-      if (isDue || this.#wanted > this.#told) return this.#heartbeat();
+      if (isDue || this.#wanted > this.#delivered) return this.#heartbeat();
       await this.#waitForNews();
     }
   }
@@ -225,8 +225,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
         .map((change) => source.decode(change))
         .filter((item) => item !== undefined)
         .filter((item) => this.#wants(item.name));
-      const { revision, told } = this.#cut ?? { revision: -1, told: 0 };
-      if (phase.read[0]?.revision === revision) phase.read.splice(0, told);
+      const { revision, delivered } = this.#cut ?? { revision: -1, delivered: 0 };
+      if (phase.read[0]?.revision === revision) phase.read.splice(0, delivered);
       const isOversize = phase.read.some((item) => source.isOversize?.(item));
       // A change that is too large to be sent is replaced by the current state.
       if (isOversize && this.options.onCompacted === "snapshot") this.#phase = this.#startOver();
@@ -255,8 +255,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       return last.revision;
     }
     // All of the items belong to that batch.
-    const told = this.#cut?.revision === last.revision ? this.#cut.told : 0;
-    this.#cut = { revision: last.revision, told: told + items.length };
+    const delivered = this.#cut?.revision === last.revision ? this.#cut.delivered : 0;
+    this.#cut = { revision: last.revision, delivered: delivered + items.length };
     return this.#position;
   }
 

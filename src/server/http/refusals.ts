@@ -32,9 +32,9 @@ export function explainRefusals(
   newId: () => string,
   report: ReportUnforeseen,
 ): UniversalHandlerFn {
-  const explain: Explain = (told, problem) => {
+  const explain: Explain = (status, problem) => {
     const message = fitText(problem);
-    const code = told === Code.Internal && UNREADABLE.test(message) ? Code.InvalidArgument : told;
+    const code = status === Code.Internal && UNREADABLE.test(message) ? Code.InvalidArgument : status;
     const error = reasonOf(code, message, newId);
     if (error.reason === "INTERNAL") report(error.metadata.error_id ?? "", new Error(problem));
     return { code, message, info: infoOf(error) };
@@ -130,9 +130,9 @@ function inTrailer(response: UniversalServerResponse, trailer: Headers, explain:
 
 /** Explains the error in the trailers. Returns whether there was one. */
 function explainStatus(trailer: Headers, explain: Explain): boolean {
-  const told = Number(trailer.get(GRPC_STATUS) ?? "0");
-  if (told === 0 || trailer.has(GRPC_DETAILS)) return false;
-  const { code, message, info } = explain(told, decodeURIComponent(trailer.get(GRPC_MESSAGE) ?? ""));
+  const given = Number(trailer.get(GRPC_STATUS) ?? "0");
+  if (given === 0 || trailer.has(GRPC_DETAILS)) return false;
+  const { code, message, info } = explain(given, decodeURIComponent(trailer.get(GRPC_MESSAGE) ?? ""));
   const status = create(StatusSchema, { code, message, details: [anyPack(ErrorInfoSchema, info)] });
   trailer.set(GRPC_STATUS, String(code));
   trailer.set(GRPC_MESSAGE, encodeURIComponent(message));

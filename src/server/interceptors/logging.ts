@@ -14,24 +14,27 @@ export function createCallLog(clock: Clock, log: LogCall): Interceptor {
     const start = clock.monotonic();
     const rpc = `${request.service.name}/${request.method.name}`;
     const quiet = request.stream || request.method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
-    const tell = (code: string, thrown?: unknown): void => {
+    const logEnd = (code: string, thrown?: unknown): void => {
       const fields = { rpc, code, durationMs: Math.round((clock.monotonic() - start) * 1000) / 1000 };
       if (thrown === undefined) log(quiet ? "debug" : "info", "call", fields);
       else log(levelOf(code, request.signal), "call failed", { ...fields, error: String(thrown) });
     };
     try {
       const response = await next(request);
-      if (response.stream) return { ...response, message: told(response.message, tell) };
-      tell("ok");
+      if (response.stream) return { ...response, message: loggingEnd(response.message, logEnd) };
+      logEnd("ok");
       return response;
     } catch (thrown) {
-      tell(codeOf(thrown), thrown);
+      logEnd(codeOf(thrown), thrown);
       throw thrown;
     }
   };
 }
 
-async function* told<T>(messages: AsyncIterable<T>, tell: (code: string, thrown?: unknown) => void): AsyncGenerator<T> {
+async function* loggingEnd<T>(
+  messages: AsyncIterable<T>,
+  logEnd: (code: string, thrown?: unknown) => void,
+): AsyncGenerator<T> {
   let code = "canceled";
   let failure: unknown;
   try {
@@ -41,7 +44,7 @@ async function* told<T>(messages: AsyncIterable<T>, tell: (code: string, thrown?
     [code, failure] = [codeOf(thrown), thrown];
     throw thrown;
   } finally {
-    tell(code, code === "canceled" ? undefined : failure);
+    logEnd(code, code === "canceled" ? undefined : failure);
   }
 }
 

@@ -54,17 +54,17 @@ function violationError(violations: Parameters<typeof violationsToProto>[0]): Co
   const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
   const problem = `${first?.message ?? "is invalid"}${more}`;
   const error = fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem }));
-  const [told, desc] = violationsToProto(violations.slice(0, MAX_VIOLATIONS));
+  const [detail, desc] = violationsToProto(violations.slice(0, MAX_VIOLATIONS));
   const sizeOf = (violation: Violation): number => toBinary(ViolationSchema, violation).length + VIOLATION_HEAD;
   let left = MAX_ERROR_VIOLATIONS_BYTES;
   // The key of a map may make a violation as long as the request.
-  const fitting = told.violations.filter((violation) => {
+  const fitting = detail.violations.filter((violation) => {
     const size = sizeOf(violation);
     if (size > left) return false;
     left -= size;
     return true;
   });
-  error.details.push({ desc, value: { ...told, violations: fitting } });
+  error.details.push({ desc, value: { ...detail, violations: fitting } });
   return error;
 }
 

@@ -127,10 +127,10 @@ function write(logger: Logger, level: LogLevel, message: string, fields: Record<
   try {
     const names = Object.keys(fields);
     const isForged = names.some((name) => OWN_FIELDS.has(name));
-    const told = isForged
+    const entry = isForged
       ? Object.fromEntries(names.map((name) => [OWN_FIELDS.has(name) ? `field_${name}` : name, fields[name]]))
       : fields;
-    logger[level](told, message);
+    logger[level](entry, message);
   } catch (error) {
     // For example, a field whose getter throws.
     logger[level]({ problem: messageOf(error) }, String(message));

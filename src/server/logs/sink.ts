@@ -65,7 +65,7 @@ export class Sink {
   #batch: Uint8Array = NOTHING;
   #dropped = 0;
   /** Number of dropped lines that were not reported yet. */
-  #untold = 0;
+  #unreported = 0;
   #problem: string | undefined;
   #writing: Promise<void> | undefined;
   #retry: Timer | undefined;
@@ -96,7 +96,7 @@ export class Sink {
     const bytes = Buffer.byteLength(line);
     if (this.#bytes + this.#batch.length + bytes > this.#maxBytes) {
       this.#dropped += 1;
-      this.#untold += 1;
+      this.#unreported += 1;
       return;
     }
     this.#lines.push(line);
@@ -113,7 +113,7 @@ export class Sink {
         resolve(false);
       };
       const late = clock.setTimer(ms, end, true);
-      const isDone = (): boolean => this.#lines.length === 0 && this.#batch.length === 0 && this.#untold === 0;
+      const isDone = (): boolean => this.#lines.length === 0 && this.#batch.length === 0 && this.#unreported === 0;
       let isLate = false;
       const look = (): void => {
         if (isLate) return;
@@ -193,9 +193,9 @@ export class Sink {
     this.#lines = this.#lines.slice(count);
     const batch = Buffer.from(text);
     this.#bytes -= batch.length;
-    if (this.#lines.length > 0 || this.#untold === 0) return batch;
-    const notice = Buffer.from(this.#options.notice(this.#untold));
-    this.#untold = 0;
+    if (this.#lines.length > 0 || this.#unreported === 0) return batch;
+    const notice = Buffer.from(this.#options.notice(this.#unreported));
+    this.#unreported = 0;
     return Buffer.concat([batch, notice]);
   }
 

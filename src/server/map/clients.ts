@@ -14,12 +14,12 @@ const MOST_NAMED = 1000;
 
 export function toOpenWatches(watches: readonly OpenWatch[]): { watches: OpenWatchMessage[]; watchesTotal: number } {
   const sizeOf = (watch: object): number => wireSize(OpenWatchSchema, watch);
-  const told = mapFitting(watches.slice(0, MOST_NAMED), { toMessage: toOpenWatch, sizeOf });
-  return { watches: told, watchesTotal: watches.length };
+  const fitting = mapFitting(watches.slice(0, MOST_NAMED), { toMessage: toOpenWatch, sizeOf });
+  return { watches: fitting, watchesTotal: watches.length };
 }
 
 function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
-  const { watchId, clientId, peer, rpc, names, since, told, lag, lagMs, waiting } = watch;
+  const { watchId, clientId, peer, rpc, names, since, delivered, lag, lagMs, waiting } = watch;
   return make(OpenWatchSchema, {
     watchId,
     clientId,
@@ -27,7 +27,7 @@ function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
     rpc,
     names,
     since: toTimestamp(since),
-    toldRevision: whole(told),
+    toldRevision: whole(delivered),
     ...(acknowledged === undefined ? {} : { acknowledgedRevision: whole(acknowledged) }),
     lagRevisions: whole(lag),
     lag: toDuration(lagMs),
@@ -41,7 +41,7 @@ export function toPending(pending: readonly ClientPosition[]): { pending: Pendin
   return { pending: messages, pendingTotal: pending.length };
 }
 
-function toPendingClient({ clientId, watches, acknowledged, told }: ClientPosition): PendingClient {
-  const [acknowledgedRevision, toldRevision] = [whole(acknowledged), whole(told)];
+function toPendingClient({ clientId, watches, acknowledged, delivered }: ClientPosition): PendingClient {
+  const [acknowledgedRevision, toldRevision] = [whole(acknowledged), whole(delivered)];
   return make(PendingClientSchema, { clientId, watches, acknowledgedRevision, toldRevision });
 }

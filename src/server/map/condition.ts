@@ -88,8 +88,14 @@ export function encodedSize(program: Program): number {
 }
 
 function toNode({ op, args, index, name, constant }: ProgramNode): MessageInitShape<typeof ConditionNodeSchema> {
-  const told = constant === undefined ? undefined : toConstant(constant);
-  return { op: ConditionOp[op], args: [...args], index, name, ...(told === undefined ? {} : { constant: told }) };
+  const converted = constant === undefined ? undefined : toConstant(constant);
+  return {
+    op: ConditionOp[op],
+    args: [...args],
+    index,
+    name,
+    ...(converted === undefined ? {} : { constant: converted }),
+  };
 }
 
 function toConstant(value: Value): Constant {

@@ -11,15 +11,15 @@ const LOOK_MS = 10;
 const IN_A_THREAD = /^(FSReq|FileHandle\w*Req|GetAddrInfoReq|GetNameInfoReq)/;
 
 /**
- * Ends the process with this code as soon as no request blocks a thread. If one hangs, calls `tell` and then kills the
+ * Ends the process with this code as soon as no request blocks a thread. If one hangs, calls `beforeKill` and then kills the
  * process.
  */
-export function endProcess(code: number, clock: Clock, tell: () => Promise<void>): void {
+export function endProcess(code: number, clock: Clock, beforeKill: () => Promise<void>): void {
   const until = clock.monotonic() + LAST_REQUESTS_MS;
   const look = (): void => {
     // `process.exit` waits for every thread, and no timer runs meanwhile that could end the waiting.
     if (!process.getActiveResourcesInfo().some((kind) => IN_A_THREAD.test(kind))) process.exit(code);
-    else if (clock.monotonic() >= until) void tell().finally(endAtOnce);
+    else if (clock.monotonic() >= until) void beforeKill().finally(endAtOnce);
     else clock.setTimer(LOOK_MS, look, true);
   };
   look();

@@ -30,7 +30,7 @@ export function readMessage(desc: DescMessage, json: JsonValue, path: string, de
   if (depth > MAX_DEPTH) throw invalid(path, `is nested deeper than ${MAX_DEPTH}`);
   if (isWellKnown(desc)) return readWellKnown(desc, json, path);
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw invalid(path, `must be an object, not ${tell(json)}`);
+    throw invalid(path, `must be an object, not ${describe(json)}`);
   }
   const read: JsonObject = {};
   for (const [key, value] of Object.entries(json)) {
@@ -51,11 +51,11 @@ function takesNull({ message, fieldKind }: DescField): boolean {
 function readField(field: DescField, json: JsonValue, path: string, depth: number): JsonValue {
   switch (field.fieldKind) {
     case "list":
-      if (!Array.isArray(json)) throw invalid(path, `must be a list, not ${tell(json)}`);
+      if (!Array.isArray(json)) throw invalid(path, `must be a list, not ${describe(json)}`);
       return json.map((item, index) => readOne(field, item, `${path}[${index}]`, depth));
     case "map": {
       if (typeof json !== "object" || json === null || Array.isArray(json)) {
-        throw invalid(path, `must be an object, not ${tell(json)}`);
+        throw invalid(path, `must be an object, not ${describe(json)}`);
       }
       const entries = Object.entries(json).map(([key, item]) => [
         key,
@@ -77,12 +77,12 @@ function readOne(field: DescField, json: JsonValue, path: string, depth: number)
 function readEnum(desc: DescEnum, json: JsonValue, path: string): JsonValue {
   const found = typeof json === "string" ? wholeName(desc, json) : undefined;
   if (found !== undefined) return found;
-  throw invalid(path, `must be one of ${shortNames(desc).join(", ")}, not ${tell(json)}`);
+  throw invalid(path, `must be one of ${shortNames(desc).join(", ")}, not ${describe(json)}`);
 }
 
 function readScalar(type: ScalarType, json: JsonValue, path: string): JsonValue {
   const [what, fits] = expectation(type);
-  if (!fits(json)) throw invalid(path, `must be ${what}, not ${tell(json)}`);
+  if (!fits(json)) throw invalid(path, `must be ${what}, not ${describe(json)}`);
   const isWhole = type !== ScalarType.DOUBLE && type !== ScalarType.FLOAT;
   if (isWhole && typeof json === "number" && !Number.isSafeInteger(json)) {
     throw invalid(
@@ -121,13 +121,13 @@ function readWellKnown(desc: DescMessage, json: JsonValue, path: string): JsonVa
   if (isFreeJson(desc)) {
     const isObject = typeof json === "object" && json !== null && !Array.isArray(json);
     if (desc.typeName === "google.protobuf.Struct" && !isObject)
-      throw invalid(path, `must be an object, not ${tell(json)}`);
+      throw invalid(path, `must be an object, not ${describe(json)}`);
     return json;
   }
   const form = FORMS[desc.typeName];
   if (form === undefined) return json;
   if (isString(json) && form.fits(json)) return form.write?.(json) ?? json;
-  throw invalid(path, `must be ${form.what}, not ${tell(json)}`);
+  throw invalid(path, `must be ${form.what}, not ${describe(json)}`);
 }
 
 interface Form {
@@ -155,7 +155,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   },
 };
 
-function tell(json: JsonValue): string {
+function describe(json: JsonValue): string {
   const text = JSON.stringify(json) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

@@ -74,12 +74,12 @@ export function createRest({ services, transportFor, maxBodyBytes, clock, newId,
     const { route, messages } = await readCall(request);
     const { rpc } = route;
     const [transport, headers] = [transportFor(request), headersOf(request)];
-    const tell = (answer: Message): JsonValue => toAnswer(rpc.output, answer, registry);
+    const toJson = (answer: Message): JsonValue => toAnswer(rpc.output, answer, registry);
     if (rpc.methodKind === "unary") {
       const answer = await firstThatMatches(messages, (message) =>
         transport.unary(asUnary(rpc), signal, undefined, headers, message),
       );
-      const json = tell(answer.message);
+      const json = toJson(answer.message);
       return writeJson(response, 200, json, etagHeader(route.verb, json));
     }
     const [message] = messages;
@@ -89,7 +89,7 @@ export function createRest({ services, transportFor, maxBodyBytes, clock, newId,
     // The content of a stream is only available to GET.
     if (request.method === "HEAD") return endAsHead(response, form);
     const answer = await transport.stream(asStream(rpc), signal, undefined, headers, once(message));
-    await writeStream(response, form, mapped(answer.message, tell), (error) => failureOf(error, signal), clock);
+    await writeStream(response, form, mapped(answer.message, toJson), (error) => failureOf(error, signal), clock);
   };
 
   const failureOf = (error: unknown, signal: AbortSignal, isConditional = false): Failure => {

@@ -81,14 +81,14 @@ function run(
   return testing.run(name, suite || moduleType, asked, byOf(request));
 }
 
-type Told =
+type Progress =
   | { readonly case: "started" | "run"; readonly run: Run }
   | { readonly case: "testStarted"; readonly name: string; readonly number: number; readonly totalTests: number }
   | { readonly case: "testEnded"; readonly result: TestResult };
 
 /** Streams a run's progress, and its report at the end. */
 async function* runTests(testing: Testing, request: RunTestsRequest, signal: AbortSignal) {
-  const frames = pushed<Told>(async (push) => {
+  const frames = pushed<Progress>(async (push) => {
     const progress: RunProgress = {
       runStarted: (started) => push({ case: "started", run: started }),
       testStarted: (test, number, totalTests) => push({ case: "testStarted", name: test, number, totalTests }),
@@ -99,17 +99,17 @@ async function* runTests(testing: Testing, request: RunTestsRequest, signal: Abo
   for await (const frame of frames) yield { frame: toFrame(frame) };
 }
 
-function toFrame(told: Told) {
-  switch (told.case) {
+function toFrame(progress: Progress) {
+  switch (progress.case) {
     case "started":
-      return { case: "started" as const, value: toRun(told.run) };
+      return { case: "started" as const, value: toRun(progress.run) };
     case "testStarted": {
-      const { name, number, totalTests } = told;
+      const { name, number, totalTests } = progress;
       return { case: "testStarted" as const, value: { name, number, totalTests } };
     }
     case "testEnded":
-      return { case: "testEnded" as const, value: toResult(told.result) };
+      return { case: "testEnded" as const, value: toResult(progress.result) };
     case "run":
-      return { case: "run" as const, value: toRun(told.run) };
+      return { case: "run" as const, value: toRun(progress.run) };
   }
 }

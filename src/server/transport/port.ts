@@ -138,8 +138,8 @@ function refuse(socket: Duplex, clock: Clock, phrase: string, error: HeliosError
     socket.destroy();
     return;
   }
-  const { status, headers, body: told } = toFailure(fromHeliosError(error));
-  const body = `${JSON.stringify(told)}\n`;
+  const { status, headers, body: failure } = toFailure(fromHeliosError(error));
+  const body = `${JSON.stringify(failure)}\n`;
   const all = {
     connection: "close",
     ...headers,

@@ -15,7 +15,7 @@ describe("the listeners of a store", () => {
       (changes) => {
         const revision = revisionOf(changes);
         received.push(`first ${revision}`);
-        if (revision < 3) watchers.tell(batch(revision + 1));
+        if (revision < 3) watchers.deliver(batch(revision + 1));
       },
       () => [],
     );
@@ -24,7 +24,7 @@ describe("the listeners of a store", () => {
       (changes) => received.push(`second ${revisionOf(changes)}`),
       () => [],
     );
-    watchers.tell(batch(1));
+    watchers.deliver(batch(1));
     expect(received).toEqual(["first 1", "second 1", "first 2", "second 2", "first 3", "second 3"]);
   });
 
@@ -41,8 +41,8 @@ describe("the listeners of a store", () => {
       },
       (after) => journal.slice(after, after + 1),
     );
-    watchers.tell(batch(3));
-    watchers.tell(batch(4));
+    watchers.deliver(batch(3));
+    watchers.deliver(batch(4));
     expect(received).toEqual([1, 2, 3, 4]);
   });
 });

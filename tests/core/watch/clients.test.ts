@@ -22,7 +22,7 @@ async function setUp() {
   const things = new Collection<number>(feed, "thing/");
   const logged: string[] = [];
   const timeline = createTimeline(feed, clock);
-  const clients = new Clients({ feed, clock, timeline, told: (...what) => logged.push(what.join(" ")) });
+  const clients = new Clients({ feed, clock, timeline, onPresence: (...what) => logged.push(what.join(" ")) });
   things.hub.observe(clients.observer("WatchThings"));
   await feed.start();
   let opened = 0;

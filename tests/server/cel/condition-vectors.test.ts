@@ -3,7 +3,7 @@ import { fromBinary, fromJson, type JsonValue, toBinary } from "@bufbuild/protob
 import { describe, expect, it } from "vitest";
 import { ConditionProgramSchema } from "../../../gen/helios/v1/condition_pb.ts";
 import { FAILURE_CASES } from "../../../scripts/conditions/failures.ts";
-import { asContext, told } from "../../../scripts/conditions/vectors.ts";
+import { asContext, toOutcome } from "../../../scripts/conditions/vectors.ts";
 import { ConditionError, OPS } from "../../../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../../../src/kernel/flags/condition/interpret.ts";
@@ -35,7 +35,7 @@ describe("testdata/conditions.json", () => {
       const message = fromJson(ConditionProgramSchema, program);
       const evaluate = interpreterOf(fromProgram(message), CONTEXT_VARIABLES);
       for (const { context, ...expected } of cases) {
-        expect([condition, context, told(evaluate(asContext(context)))]).toEqual([condition, context, expected]);
+        expect([condition, context, toOutcome(evaluate(asContext(context)))]).toEqual([condition, context, expected]);
       }
     }
   });

@@ -273,13 +273,13 @@ const watch: OpenWatch = {
   rpc: "WatchFlags",
   names: 1,
   since: 1,
-  told: 1,
+  delivered: 1,
   acknowledged: 1,
   lag: 1,
   lagMs: 1,
   waiting: 1,
 };
-const position: ClientPosition = { clientId: "c", watches: 1, acknowledged: 1, told: 1 };
+const position: ClientPosition = { clientId: "c", watches: 1, acknowledged: 1, delivered: 1 };
 const recent: RecentChange = { domain: "FLAGS", name: "x", revision: 1, time: 1, cause };
 const event: EngineEvent = {
   name: "FLAGS/x",

@@ -1,7 +1,7 @@
 import { MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
 import type { Steps } from "../../async/steps.ts";
 import { show, type Violation } from "../../errors/violation.ts";
-import { TOLD_MISTAKES } from "../../json/file.ts";
+import { LISTED_MISTAKES } from "../../json/file.ts";
 import { pathText } from "../../json/path.ts";
 import { nearest } from "../../text/nearest.ts";
 import { closureProblem, growsBy, orderingFlags } from "../changes/prerequisites.ts";
@@ -25,7 +25,7 @@ export function* refusingMistakes(
   const result = new Map<string, Needed>(planned);
   for (const [name, prerequisites] of file.wrongFlags) result.set(name, { prerequisites });
   const needs = (name: string): readonly string[] => result.get(name)?.prerequisites ?? [];
-  const { order, cycles } = yield* orderingFlags([...result.keys()], needs, TOLD_MISTAKES);
+  const { order, cycles } = yield* orderingFlags([...result.keys()], needs, LISTED_MISTAKES);
   const gone = yield* findingMissing(result, present);
   const pauses = file.flags.map(({ name, definition }) => {
     const found = pauseViolation(settledAt.get(name), definition, nowMs);

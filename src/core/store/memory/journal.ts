@@ -83,14 +83,14 @@ export class MemoryJournal {
     return all
       .filter(({ change }, index) => index >= newest || change.revision > this.#compacted)
       .filter((one) => (isByAge || isWhole(one, all)) && one.change.revision < beforeRevision)
-      .map((one) => told(one, all))
+      .map((one) => toChange(one, all))
       .reverse()
       .slice(0, limit);
   }
 
   oldest(key: string): Change | undefined {
     const all = this.#byKey.get(key) ?? [];
-    return all[0] && told(all[0], all);
+    return all[0] && toChange(all[0], all);
   }
 
   compact(throughRevision: number): void {
@@ -209,7 +209,7 @@ function isWhole(one: Kept, all: readonly Kept[]): boolean {
   return all[0] !== one || one.change.previous === undefined;
 }
 
-function told(one: Kept, all: readonly Kept[]): Change {
+function toChange(one: Kept, all: readonly Kept[]): Change {
   if (isWhole(one, all)) return one.change;
   const { previous: _, ...change } = one.change;
   return { ...change, previousUnknown: true };

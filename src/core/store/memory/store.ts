@@ -165,7 +165,7 @@ class MemoryStore implements Store {
     const entries = writes.map(({ key }) => this.#entries.get(key));
     if (changes.length === 0) return { revision: undefined, entries };
     this.#journal.add(changes);
-    this.#watchers.tell(changes);
+    this.#watchers.deliver(changes);
     return { revision, entries };
   }
 

@@ -55,7 +55,7 @@ export function backUp(directory: string, target: string, now: Date): Manifest {
   checkPath("the directory to back up into", target);
   const file = join(directory, DATABASE);
   if (!isFile(file)) throw new Error(`${file} does not exist, so there is nothing to back up`);
-  return told(`${directory} cannot be backed up into ${target}`, () => {
+  return explaining(`${directory} cannot be backed up into ${target}`, () => {
     const place = placeOf(target);
     if (isWithin(place, realpathSync(directory))) {
       throw new Error(`${target} is in the data directory; choose a directory outside it, preferably on another disk`);
@@ -113,7 +113,7 @@ export function restore(backup: string, directory: string, replace: boolean, new
   const manifest = readManifest(backup);
   for (const wanted of manifest.files) checkFile(backup, wanted);
   checkDatabase(join(backup, DATABASE));
-  return told(`${backup} cannot be restored into ${directory}`, () => {
+  return explaining(`${backup} cannot be restored into ${directory}`, () => {
     if (isWithin(placeOf(directory), realpathSync(backup))) {
       throw new Error(`${directory} is in the backup; a restore must not change the backup`);
     }
@@ -166,7 +166,7 @@ function replaceBy(
 /**
  * Runs an operation on the disk. An error of the disk or the database is wrapped with a text that says what was to be done.
  */
-function told<T>(what: string, run: () => T): T {
+function explaining<T>(what: string, run: () => T): T {
   try {
     return run();
   } catch (error) {

@@ -260,7 +260,7 @@ export class SqliteStore implements Store {
     }
     if (added > 0 || group.some(({ aside }) => aside !== undefined)) this.#transactions.succeeded();
     for (const verdict of verdicts) {
-      if ("changes" in verdict && verdict.changes.length > 0) this.#watchers.tell(verdict.changes);
+      if ("changes" in verdict && verdict.changes.length > 0) this.#watchers.deliver(verdict.changes);
     }
     for (const verdict of verdicts) {
       if ("changes" in verdict) verdict.unit.resolve(verdict.changes);

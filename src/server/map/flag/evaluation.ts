@@ -41,11 +41,11 @@ export function toExplanation(explanation: Explanation): MessageInitShape<typeof
   const { evaluation, steps, revision, nowMs } = explanation;
   return {
     evaluation: toEvaluation(evaluation),
-    explanations: steps.map(({ step, ...told }) => ({
+    explanations: steps.map(({ step, ...rest }) => ({
       step: ExplainedStep[step],
-      ...told,
-      lookedAt: cut(told.lookedAt, MAX_EXPLAINED),
-      outcome: cut(told.outcome, MAX_EXPLAINED),
+      ...rest,
+      lookedAt: cut(rest.lookedAt, MAX_EXPLAINED),
+      outcome: cut(rest.outcome, MAX_EXPLAINED),
     })),
     revision: whole(revision),
     time: toTimestamp(nowMs),

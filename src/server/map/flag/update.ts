@@ -47,16 +47,16 @@ function fieldsNamed(
   stored: () => Flag | undefined,
   nowMs: number,
 ): FlagFields {
-  let told: FlagMessage | undefined;
-  const tell = (): FlagMessage => {
-    if (told !== undefined) return told;
+  let shown: FlagMessage | undefined;
+  const show = (): FlagMessage => {
+    if (shown !== undefined) return shown;
     const flag = stored();
     // A program may be large, and is rarely needed.
     const toMessage = paths.has("condition_program") ? toFlag : toFlagAlone;
-    told = flag === undefined ? make(FlagSchema, {}) : toMessage(flag, nowMs);
-    return told;
+    shown = flag === undefined ? make(FlagSchema, {}) : toMessage(flag, nowMs);
+    return shown;
   };
-  const changed = [...paths].filter((path) => !isAsStored(path, message, tell));
+  const changed = [...paths].filter((path) => !isAsStored(path, message, show));
   return Object.fromEntries(changed.flatMap((path) => Object.entries(fieldOf(path).read(message))));
 }
 
