@@ -1,47 +1,45 @@
 import { create, type DescMessage, type DescService, type Message, toBinary } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator, type Validator, violationsToProto } from "@bufbuild/protovalidate";
+import { createValidator, violationsToProto } from "@bufbuild/protovalidate";
 import { type Violation, ViolationSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { HeliosError } from "../../core/index.ts";
 import { fromHeliosError, MAX_ERROR_VIOLATIONS_BYTES } from "../errors.ts";
 import { checkValues } from "../map/values.ts";
 
+/** All servers of a process share it, because it keeps the compiled rules. */
+const validator = createValidator();
+
 /**
  * Refuses requests whose fields violate a rule of the contract, or whose free-form JSON has numbers that cannot be stored.
  */
 export function createValidation(services: readonly DescService[]): Interceptor {
-  const validator = createValidator();
-  warm(validator, services);
+  warm(services);
   return (next) => async (request) => {
     const { input } = request.method;
     if (!request.stream) {
-      check(validator, input, request.message);
+      check(input, request.message);
       return next(request);
     }
-    return next({ ...request, message: checked(validator, input, request.message) });
+    return next({ ...request, message: checked(input, request.message) });
   };
 }
 
 /**
  * Compiles the rules of all message types. The first validation of a type takes a thousand times as long as a later one.
  */
-function warm(validator: Validator, services: readonly DescService[]): void {
+function warm(services: readonly DescService[]): void {
   for (const { input } of services.flatMap((service) => service.methods)) validator.validate(input, create(input));
 }
 
-async function* checked<M extends Message>(
-  validator: Validator,
-  schema: DescMessage,
-  messages: AsyncIterable<M>,
-): AsyncGenerator<M> {
+async function* checked<M extends Message>(schema: DescMessage, messages: AsyncIterable<M>): AsyncGenerator<M> {
   for await (const message of messages) {
-    check(validator, schema, message);
+    check(schema, message);
     yield message;
   }
 }
 
-function check(validator: Validator, schema: DescMessage, message: Message): void {
+function check(schema: DescMessage, message: Message): void {
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
   if (result.kind === "invalid") throw violationError(result.violations);
