@@ -43,7 +43,7 @@ export function createBodies(clock: Clock): Bodies {
     if (bytes <= MAX_REQUEST_BODIES_BYTES - all) return;
     throw tooLarge(
       MAX_REQUEST_BODIES_BYTES,
-      "of all connections together, minus the part that is reserved for other connections",
+      "in all connections together, minus the part that is reserved for other connections",
     );
   };
 
