@@ -68,8 +68,8 @@ describe("a wait for a revision", () => {
       reached: false,
       acknowledged: 0,
       pending: [
-        { clientId: "behind", watches: 1, acknowledged: 1, told: 2 },
-        { clientId: "silent", watches: 1, acknowledged: 0, told: 1 },
+        { clientId: "behind", watches: 1, acknowledged: 1, delivered: 2 },
+        { clientId: "silent", watches: 1, acknowledged: 0, delivered: 1 },
       ],
       unnamed: 1,
     });
@@ -314,13 +314,13 @@ describe("the list of watches", () => {
         rpc: "WatchThings",
         names: 2,
         since,
-        told: 3,
+        delivered: 3,
         acknowledged: 1,
         lag: 2,
         lagMs: 750,
         waiting: 0,
       },
-      expect.objectContaining({ clientId: "", told: 1, acknowledged: undefined, lag: 2, lagMs: 750, waiting: 2 }),
+      expect.objectContaining({ clientId: "", delivered: 1, acknowledged: undefined, lag: 2, lagMs: 750, waiting: 2 }),
     ]);
     clients.acknowledge("fast", 3);
     await slow.next();
@@ -338,7 +338,7 @@ describe("the list of watches", () => {
     const { clients, open, put } = await setUp();
     await open("one", ["b"]).next();
     await put("a");
-    expect(clients.list()).toMatchObject([{ told: 0, lag: 0, lagMs: 0 }]);
+    expect(clients.list()).toMatchObject([{ delivered: 0, lag: 0, lagMs: 0 }]);
   });
 });
 
