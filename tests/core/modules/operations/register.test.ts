@@ -185,7 +185,7 @@ describe("register", () => {
 
   it.each<[string, unknown, string]>([
     ["module_path", { modulePath: "" }, '"" is not allowed; expected a path below the modules root'],
-    ["module_path", { modulePath: 5 }, "5 is not allowed; expected a text"],
+    ["module_path", { modulePath: 5 }, "5 is not allowed; expected a string"],
     ["version", { version: "x".repeat(65) }, "65 characters; expected at most 64"],
     ["dependencies", { dependencies: "b" }, '"b" is not allowed; expected a list'],
     ["dependencies[0]", { dependencies: ["m"] }, "the module itself; expected another module"],
@@ -213,7 +213,7 @@ describe("register", () => {
     ["health_interval", { healthIntervalMs: "1s" as never }, '"1s" is not allowed; expected 100 ms to 3600 s, or 0'],
     ["max_heap_mb", { maxHeapMb: 15 }, "15 is not allowed; expected a whole number from 16 to 65536"],
     ["concurrency", { concurrency: 1.5 }, "1.5 is not allowed; expected a whole number from 1 to 10000"],
-    ["reload_hooks[0].method", { reloadHooks: [{ input: 1 }] }, "missing; expected a text"],
+    ["reload_hooks[0].method", { reloadHooks: [{ input: 1 }] }, "missing; expected a string"],
     ["breaker.failure_threshold", { breaker: { failureThreshold: 0 } }, "must be a whole number from 1"],
     ["fallback_module", { fallbackModule: "m" }, "the module itself; expected another module"],
   ])("refuses a wrong %s (%j)", async (field, fields, problem) => {
