@@ -142,7 +142,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const testing = createTesting({ feed, clock, newId, log, modules, host, compileExpectation });
   modules.useGate(testing.gate);
-  modules.onForget(testing.forget);
+  modules.onForget(testing.deleteRuns);
   const requests = createRequestLog({ feed, clock });
   const events = createEvents(feed, EVENT_SOURCES);
   const hubs = [flags.hub, breakers.hub, modules.hub, events];

@@ -6,7 +6,7 @@ import { WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
 import { checkBatch } from "./checks.ts";
 import type { Feed } from "./feed.ts";
-import { type BatchWrite, type Cause, type Change, type Entry, RevisionConflict } from "./store.ts";
+import { type BatchWrite, type Cause, type Change, type Entry, MAX_BATCH_WRITES, RevisionConflict } from "./store.ts";
 
 /** In place of an etag: matches any etag, but the resource must exist. */
 const ANY_ETAG = "*";
@@ -221,6 +221,14 @@ export class Collection<T> {
     etag?: string,
   ): Promise<Resource<T> | undefined> {
     return this.#turns.run(name, () => retry(() => this.#delete(name, cause, check, etag), this.#lostRace));
+  }
+
+  /** Deletes resources, in batches. Each batch is atomic, all of them together are not. */
+  async deleteAll(resources: readonly Resource<T>[], cause: Cause): Promise<void> {
+    for (let start = 0; start < resources.length; start += MAX_BATCH_WRITES) {
+      const some = resources.slice(start, start + MAX_BATCH_WRITES);
+      await this.batch(cause, () => some.map(({ name }) => ({ name, record: null })));
+    }
   }
 
   async #delete(

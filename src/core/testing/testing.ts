@@ -159,9 +159,9 @@ export function createTesting(deps: TestingDeps): Testing {
         });
       }),
 
-    async forget(module) {
+    async deleteRuns(module) {
       await executor.cancelAll(module);
-      await runs.forget(module);
+      await runs.deleteOf(module);
     },
 
     close: () => executor.close(),

@@ -51,8 +51,8 @@ export interface Testing {
    * functions. SUITE_NOT_FOUND.
    */
   createTester(module: string, suite?: string, standIns?: TesterStandIns): Tester;
-  /** Cancels the runs of a module that is deleted, and deletes its runs. */
-  forget(module: string): Promise<void>;
+  /** Cancels and deletes all runs of a module. */
+  deleteRuns(module: string): Promise<void>;
   /** Cancels all runs in progress. */
   close(): Promise<void>;
 }

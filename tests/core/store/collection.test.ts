@@ -5,7 +5,7 @@ import { Collection, type Delta } from "../../../src/core/store/collection.ts";
 import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
-import type { Store } from "../../../src/core/store/store.ts";
+import { MAX_BATCH_WRITES, type Store } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { turn } from "../../support/turns.ts";
 import { delayed, soon } from "../watch/things.ts";
@@ -35,6 +35,20 @@ const add = (amount: number) => (current: { readonly record: Counter } | undefin
 });
 
 describe("a collection", () => {
+  it("deletes more resources than a batch of the store takes", async () => {
+    const { counters, feed } = await collectionOver(memoryStore());
+    const names = Array.from({ length: MAX_BATCH_WRITES + 1 }, (_, at) => `c${at}`);
+    for (const part of [names.slice(1), names.slice(0, 1)]) {
+      await counters.batch(cause, () => part.map((name) => ({ name, record: { n: 1 } })));
+    }
+    const revision = feed.revision;
+    await counters.deleteAll(counters.list(), { action: "Forget" });
+    expect(counters.size).toBe(0);
+    expect(feed.revision).toBe(revision + 2);
+    await counters.deleteAll([], cause);
+    expect(feed.revision).toBe(revision + 2);
+  });
+
   it("returns the resource as written, and already holds it then", async () => {
     const { counters, deltas } = await collectionOver(memoryStore());
     const made = await counters.change("a", cause, () => ({ n: 1 }));

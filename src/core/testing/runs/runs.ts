@@ -22,8 +22,6 @@ export function countsOf(tests: readonly TestResult[]): RunCounts {
  * @limit runs
  */
 export const KEPT_RUNS = 100;
-/** Most runs that one write deletes. */
-const FORGOTTEN_AT_ONCE = 1000;
 
 /** The stored runs: the last ones of each module. */
 export interface Runs {
@@ -33,7 +31,7 @@ export interface Runs {
    */
   start(isThere: (module: string) => boolean): Promise<void>;
   /** Deletes all runs of a module. */
-  forget(module: string): Promise<void>;
+  deleteOf(module: string): Promise<void>;
   find(id: string): Run | undefined;
   /** RUN_NOT_FOUND. */
   get(id: string): Run;
@@ -64,21 +62,15 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
     });
     return written ?? get(id);
   };
-  const forgetWhere = async (isMeant: (module: string) => boolean): Promise<void> => {
-    const meant = collection.list().filter(({ record }) => isMeant(record.module));
-    for (let start = 0; start < meant.length; start += FORGOTTEN_AT_ONCE) {
-      const some = meant.slice(start, start + FORGOTTEN_AT_ONCE);
-      await collection.batch({ action: "ForgetRun" }, () => some.map(({ name }) => ({ name, record: null })));
-    }
-  };
 
   return {
     list,
     get,
     find: (id) => collection.get(id),
-    forget: (module) => forgetWhere((one) => one === module),
+    deleteOf: (module) => collection.deleteAll(list(module), FORGET),
     async start(isThere) {
-      await forgetWhere((module) => !isThere(module));
+      const left = collection.list().filter(({ record }) => !isThere(record.module));
+      await collection.deleteAll(left, FORGET);
       for (const { name, record } of collection.list()) {
         if (record.state !== "RUNNING") continue;
         const failure = "the service ended before";
@@ -90,8 +82,8 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
       const written = await collection.change(id, record.cause, () => record);
       for (const { name } of list(record.module).slice(KEPT_RUNS)) {
         // This does not concern the new run, and the next run tries again.
-        await collection.delete(name, { action: "ForgetRun" }).catch((error: unknown) => {
-          log("testing", "warn", "a test run was not forgotten", { id: name, error: messageOf(error) });
+        await collection.delete(name, FORGET).catch((error: unknown) => {
+          log("testing", "warn", "a test run was not deleted", { id: name, error: messageOf(error) });
         });
       }
       return written ?? get(id);
@@ -99,6 +91,9 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
     end: (id, record) => end(id, record.cause, () => record),
   };
 }
+
+/** The cause of the deletion of runs. */
+const FORGET: Cause = { action: "ForgetRun" };
 
 /** The revision at which the run was accepted. */
 const accepted = ({ record, revision }: Run): number => record.createRevision ?? revision;

@@ -2,6 +2,7 @@ import { messageOf } from "../../../errors/error.ts";
 import type { Log } from "../../../log.ts";
 import { Collection, type Resource } from "../../../store/collection.ts";
 import type { Feed } from "../../../store/feed.ts";
+import type { Cause } from "../../../store/store.ts";
 import type { Served } from "../../record/record.ts";
 import type { StepName, SwapReport } from "../../record/report.ts";
 
@@ -48,8 +49,8 @@ const KEPT_SWAPS = 20;
  * @limit swaps
  */
 const KEPT_GROUP_SWAPS = 1000;
-/** Records of swaps that are deleted in one write. */
-const FORGOTTEN_AT_ONCE = 1000;
+/** The cause of the deletion of swaps. */
+const FORGET: Cause = { action: "ForgetSwap" };
 
 /** The swaps under way and the outcomes of the last ones. They survive restarts. */
 export interface Journal {
@@ -81,14 +82,11 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
     flip(resource.record);
   });
 
-  const remove = async (swaps: readonly Resource<SwapRecord>[]): Promise<void> => {
-    for (let start = 0; start < swaps.length; start += FORGOTTEN_AT_ONCE) {
-      const some = swaps.slice(start, start + FORGOTTEN_AT_ONCE);
-      await collection.batch({ action: "ForgetSwap" }, () => some.map(({ name }) => ({ name, record: null })));
-    }
-  };
   const forgetWhere = (isMeant: (record: SwapRecord) => boolean): Promise<void> =>
-    remove(collection.list().filter(({ record }) => isMeant(record)));
+    collection.deleteAll(
+      collection.list().filter(({ record }) => isMeant(record)),
+      FORGET,
+    );
 
   const prune = async (modules: readonly string[]): Promise<void> => {
     const ended = collection
@@ -97,7 +95,8 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
       .sort((a: Resource<SwapRecord>, b: Resource<SwapRecord>) => b.revision - a.revision);
     const ofThese = ended.filter(({ name }) => name.startsWith(keyOf(modules, "")));
     const ofSeveral = ended.filter(({ record }) => record.modules.length > 1);
-    await remove([...new Set([...ofThese.slice(KEPT_SWAPS), ...ofSeveral.slice(KEPT_GROUP_SWAPS)])]);
+    const old = new Set([...ofThese.slice(KEPT_SWAPS), ...ofSeveral.slice(KEPT_GROUP_SWAPS)]);
+    await collection.deleteAll([...old], FORGET);
   };
 
   const write = async (
@@ -128,7 +127,7 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
     forgetModule: (name) => forgetWhere(({ modules }) => modules.includes(name)),
     sweep: (isThere) => forgetWhere(({ modules }) => !modules.every(isThere)),
     async forget(modules, swapId) {
-      await collection.delete(keyOf(modules, swapId), { action: "ForgetSwap" });
+      await collection.delete(keyOf(modules, swapId), FORGET);
     },
     note: (modules, swapId, more) =>
       write(keyOf(modules, swapId), "NoteSwap", (record) => record && { ...record, ...more }),
