@@ -97,6 +97,22 @@ describe("timers", () => {
   });
 });
 
+describe("waits", () => {
+  const BY_HAND = /Promise\.(?:race|any)\(|addEventListener\("abort"|AbortSignal\.any\(/g;
+
+  /** The second asks whether a promise is settled by now. */
+  const MAY = ["src/kernel/async/signal.ts", "src/core/modules/calls/keyed/keyed-calls.ts"];
+
+  it("end at a deadline or with a signal by src/kernel/async alone, which leaves no timer and no listener behind", () => {
+    const found = sources
+      .filter(({ path }) => /^(src|clients)\//.test(path) && !MAY.includes(path))
+      .flatMap(({ path }) =>
+        [...readFileSync(join(ROOT, path), "utf8").matchAll(BY_HAND)].map(([use]) => `${path} uses ${use}`),
+      );
+    expect(found).toEqual([]);
+  });
+});
+
 describe("the reader of imports", () => {
   it("finds every form of import, and ignores comments and strings", () => {
     const text = `

@@ -1,3 +1,4 @@
+import { joined } from "../../../../kernel/async/signal.ts";
 import { unlessAborted, within } from "../../../async/deadline.ts";
 import { isReason } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
@@ -70,11 +71,11 @@ async function transfer(
 ): Promise<void> {
   const { cancelled, plan } = context;
   const pause = beginPause(context, Math.min(...members.map((member) => pauseLimit(member, plan.terms.maxPauseMs))));
-  const overflow = new AbortController();
-  const signal = AbortSignal.any([cancelled, overflow.signal]);
+  // Never released: what still runs after a failure ends with the swap's own signal, which lives no longer than the swap.
+  const { signal, abort } = joined([cancelled]);
   let isOver = false;
   hold(context, members, () => {
-    overflow.abort(new Error("as many calls as may wait did"));
+    abort(new Error("as many calls as may wait did"));
     // At once: the old versions answer the calls that wait.
     if (!isOver) release(context, members);
   });

@@ -1,3 +1,4 @@
+import { joined } from "../../../../kernel/async/signal.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
 import { onEnd } from "../../host/types/ended.ts";
 import type { StepName } from "../../record/report.ts";
@@ -65,8 +66,8 @@ async function passGate(
   if (suite === "" && run === "") return steps.skip("gate", "no test suite");
   if (gate === undefined) return steps.skip("gate", "tests cannot be run here");
   const { cancelled, plan: swap } = context;
-  const over = new AbortController();
-  const signal = AbortSignal.any([cancelled, over.signal]);
+  const over = joined([cancelled]);
+  const { signal } = over;
   const format = (detail: string): string => (run === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: cancelled, detail: (text: string) => text };
   const subject = subjectOf(context, members, member, signal);
