@@ -4,18 +4,21 @@ import { onAbort, type Signal } from "./signal.ts";
 /** A condition that ends a wait. It calls `end` with an error, now or later. The returned function disarms it. */
 export type Limit = (end: (error: unknown) => void) => () => void;
 
-/** Ends a wait after `ms`, with the error that `late` creates. Infinity: never. `isAwaited`: see `Clock.setTimer`. */
+/**
+ * Ends a wait after `ms`, with the error that `late` creates. Infinity: never. `isAwaited`: see `Clock.setTimer`; it also
+ * holds for a wait that never ends.
+ */
 export function timeLimit(clock: Clock, ms: number, late: () => unknown, isAwaited?: boolean): Limit {
-  if (ms === Number.POSITIVE_INFINITY) return () => () => {};
+  if (ms === Number.POSITIVE_INFINITY && isAwaited !== true) return () => () => {};
   return (end) => {
     const timer = clock.setTimer(ms, () => end(late()), isAwaited);
     return () => timer.cancel();
   };
 }
 
-/** Ends a wait with the signal's reason when the signal is aborted. Undefined: never. */
-export function signalLimit(signal: Signal | undefined): Limit {
-  return (end) => onAbort(signal, () => end(signal?.reason));
+/** Ends a wait when the signal is aborted, with its reason, or with `error`. No signal: never. */
+export function signalLimit(signal: Signal | undefined, error?: unknown): Limit {
+  return (end) => onAbort(signal, () => end(error ?? signal?.reason));
 }
 
 /**

@@ -24,13 +24,10 @@ export function run<T>(fn: BreakerCall<T>, limits: Limits, gate: Gate): T | Prom
   return isFree ? fn(idleSignalFor(fn)) : runWithin(fn, limits, gate);
 }
 
-function runWithin<T>(
-  fn: BreakerCall<T>,
-  { signal, timeoutMs = Number.POSITIVE_INFINITY }: Limits,
-  { clock, keepsAlive }: Gate,
-): Promise<T> {
+function runWithin<T>(fn: BreakerCall<T>, { signal, timeoutMs }: Limits, { clock, keepsAlive }: Gate): Promise<T> {
   const inner = createController();
-  const limits = [signalLimit(signal), timeLimit(clock, timeoutMs, () => overtime(timeoutMs), keepsAlive)];
+  const limits = [signalLimit(signal)];
+  if (timeoutMs !== undefined) limits.push(timeLimit(clock, timeoutMs, () => overtime(timeoutMs), keepsAlive));
   return startWithin(
     () => fn(inner.signal),
     limits,

@@ -187,6 +187,17 @@ describe("a call that takes too long", () => {
     expect(await call_).toBe(1);
     expect(ended).toEqual(["SUCCESS"]);
   });
+
+  it.each([
+    ["a timeout", { timeoutMs: 5 }, [true]],
+    ["an infinite timeout", { timeoutMs: Number.POSITIVE_INFINITY }, [true]],
+    ["a signal alone", { signal: new AbortController().signal }, []],
+  ])("with %s keeps the process alive only by a timer that is awaited", async (_, options, awaited) => {
+    const { gate, clock } = rig();
+    const setTimer = vi.spyOn(clock, "setTimer");
+    await call(gate, async () => 1, options);
+    expect(setTimer.mock.calls.map(([, , isAwaited]) => isAwaited)).toEqual(awaited);
+  });
 });
 
 describe("a caller that cancels", () => {
