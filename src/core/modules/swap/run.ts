@@ -81,7 +81,8 @@ export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
     get members() {
       return state.members;
     },
-    join(listener) {
+    // A listener that throws rejects its own wait, and no other.
+    async join(listener) {
       return listener === undefined ? outcome : outcome.finally(events.listen(listener));
     },
     cancel: (why) => cancelled.abort(new Error(why)),

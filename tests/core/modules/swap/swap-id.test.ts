@@ -68,6 +68,16 @@ describe("the id of a swap", () => {
     ]);
   });
 
+  it("is not shown as under way for ever after its listener has thrown", async () => {
+    const { modules, swap } = await start();
+    const broken = new Error("the listener is broken");
+    const listener = (): void => {
+      throw broken;
+    };
+    await expect(swap("b", listener)).rejects.toBe(broken);
+    expect(modules.swapUnderWay("a")).toBeUndefined();
+  });
+
   it("is free if the swap was refused, for whatever reason", async () => {
     const { modules, flags, swap, register } = await start();
     const swapWith = (by: { etag?: string }, more = {}) =>
