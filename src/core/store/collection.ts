@@ -335,7 +335,7 @@ export function checkEtag(
 ): void {
   if (etag === undefined || etag === "" || etag === current?.etag) return;
   if (etag === ANY_ETAG && current !== undefined) return;
-  throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(no etag: it does not exist)", given: etag });
+  throw HeliosError.of("ETAG_MISMATCH", { name, etag: current?.etag ?? "(none: it does not exist)", given: etag });
 }
 
 /** Awaits a write. It fails with a lost race, with STORE_UNAVAILABLE, or with another error of the error tables. */

@@ -106,9 +106,10 @@ export function createTesting(deps: TestingDeps): Testing {
         const trial = trialOf(module, source, { asked: layerOf(options) });
         return runFresh({ source, trial, signal, progress }, record, { modulePath, assets });
       }
+      const live = liveSource(suite, source);
       return executor.execute({
         record: { ...record, target, ...codeOf(modules.activeInstance(module)) },
-        source: liveSource(suite, source),
+        source: live,
         start: async () => modules.activeInstance(module),
         owned: false,
         urgent: false,

@@ -39,11 +39,21 @@ function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undef
   }
 }
 
-/** What an update asks for. ARGUMENT_INVALID where it changes nothing, or cannot be meant so. */
-export function readUpdate(request: UpdateFlagRequest, flags: Flags, nowMs: number): { update: FlagUpdate; by: By } {
+/**
+ * Returns what an update asks for. Throws ARGUMENT_INVALID if it changes nothing or is ambiguous.
+ *
+ * @param check refuses further requests, after those that have two etags.
+ */
+export function readUpdate(
+  request: UpdateFlagRequest,
+  flags: Flags,
+  nowMs: number,
+  check: () => void = () => {},
+): { update: FlagUpdate; by: By } {
   const { flag, updateMask, allowPast, rebucket, allowMissing } = request;
   if (flag === undefined) throw missing("flag");
   const by = byOfUpdate(request, "flag", flag);
+  check();
   const { name } = flag;
   const fields = fromUpdate(flag, updateMask, () => presentOf(flags, name), nowMs);
   const update = { name, fields, allowPast, rebucket, allowMissing, etag: by.etag };
@@ -52,15 +62,16 @@ export function readUpdate(request: UpdateFlagRequest, flags: Flags, nowMs: numb
   return { update, by };
 }
 
-/** The same of one request of several; its errors say which. */
+/** Like `readUpdate`, for one request of a batch. Its errors name the request. */
 export function readBatched(request: UpdateFlagRequest, index: number, flags: Flags, nowMs: number): FlagUpdate {
   return placed(index, `requests[${index}]`, () => {
-    if (request.flag === undefined) throw missing("flag");
-    for (const field of ["requestId", "actor", "reason"] as const) {
-      if (request[field] === "") continue;
-      const problem = "must be empty; set it once for the whole batch, beside requests";
-      throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
-    }
-    return readUpdate(request, flags, nowMs).update;
+    const refuseShared = (): void => {
+      for (const field of ["requestId", "actor", "reason"] as const) {
+        if (request[field] === "") continue;
+        const problem = "must be empty; set it once for the whole batch, beside requests";
+        throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
+      }
+    };
+    return readUpdate(request, flags, nowMs, refuseShared).update;
   });
 }
