@@ -1,7 +1,7 @@
 import { describe, it, type TestOptions } from "vitest";
 import type { Isolation } from "../../src/core/modules/host/types/host.ts";
 
-/** The other one is run by the soak alone. */
+/** Only `npm run test:soak` runs the tests in a THREAD. */
 const OPTIONS = { PROCESS: {}, THREAD: { tags: ["soak"] } };
 const ISOLATIONS: readonly Isolation[] = ["PROCESS", "THREAD"];
 

@@ -124,7 +124,7 @@ export const MODULE_ERRORS = table({
     code: "FAILED_PRECONDITION",
     message: "generation {generation} of module {name} does not serve: {problem}",
     retryable: false,
-    help: "Only the version that serves may call other modules. Start timers in ctx.onServe, and stop them in ctx.onRetire. Before it serves, a new version may call methods without effects (pure_methods of the dependency, or static pureMethods of its class), and dependencies in test_allow_dependencies.",
+    help: "Only the version that serves may act of its own accord. Start timers in ctx.onServe, and stop them in ctx.onRetire. Before it serves, a new version may call methods without effects (pure_methods of the dependency, or static pureMethods of its class), and dependencies in test_allow_dependencies.",
   },
   DEPENDENCY_NOT_STUBBED: {
     code: "FAILED_PRECONDITION",
