@@ -121,7 +121,7 @@ describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
     expect((await rest).status).toBe(503);
     await openBody;
     await Promise.allSettled(calls);
-    await until(() => !family.some((pid) => kill(pid, 0)));
+    await expect.poll(() => family.filter((pid) => kill(pid, 0)), { timeout: 4000 }).toEqual([]);
     expect(output()).toContain('"stopped"');
     client.close();
     web.close();
