@@ -4,6 +4,7 @@ import type { Breakers } from "./breakers/types.ts";
 import { HeliosError } from "./errors/error.ts";
 import type { ConditionCompiler } from "./flags/condition.ts";
 import { flagHistory } from "./flags/evaluation/past.ts";
+import type { ReloadMode } from "./flags/file/reload.ts";
 import { createFlags } from "./flags/flags.ts";
 import type { Flags } from "./flags/types.ts";
 import type { SourceFile } from "./json/source-file.ts";
@@ -50,7 +51,7 @@ export interface EngineOptions {
    * Reloads the flags file whenever it changes. `MERGE` keeps flags that the file does not contain, `REPLACE` deletes them.
    * An invalid file changes nothing and is logged. Absent: the file is only reloaded on request.
    */
-  readonly watchFlagsFile?: "MERGE" | "REPLACE";
+  readonly watchFlagsFile?: ReloadMode;
   /** The modules to register and load at the first start. Absent: none. */
   readonly modulesFile?: SourceFile;
   /**

@@ -99,7 +99,7 @@ export type { Evaluations, FlagEvaluator } from "./flags/evaluation/evaluator.ts
 export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
 export type { AsOf } from "./flags/evaluation/snapshot.ts";
 export type { FileEntry } from "./flags/file/print.ts";
-export type { FlagDifference, ReloadOptions, ReloadResult } from "./flags/file/reload.ts";
+export type { FlagDifference, ReloadMode, ReloadOptions, ReloadResult } from "./flags/file/reload.ts";
 export { createFlags, type FlagsDeps } from "./flags/flags.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
 export type { Flags } from "./flags/types.ts";

@@ -8,8 +8,8 @@ export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: (
   return race(promise, [timeLimit(clock, ms, late)]);
 }
 
-/** Settles as `promise` does, or rejects with the signal's reason as soon as the signal is aborted. */
-export function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+/** Settles as `promise` does, or rejects with the signal's reason as soon as the signal, if there is one, is aborted. */
+export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   return race(promise, [signalLimit(signal)]);
 }
 

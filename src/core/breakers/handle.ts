@@ -4,6 +4,7 @@ import { type Admission, type Gate, Rejection } from "../../kernel/call/gate.ts"
 import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError, isReason } from "../errors/error.ts";
 import type { BreakerHandle, Breakers, HandleOptions, HandlePermit } from "./types.ts";
+import { invalid } from "./validate.ts";
 
 export function createHandle(
   breakers: Breakers,
@@ -22,8 +23,6 @@ export function createHandle(
 
   const admit = (permit: Permit): Admission =>
     permit.allowed ? new TimedPermit(breakers, clock, name, permit) : new Rejection(openError(name, permit));
-  const invalid = (field: string, problem: string): HeliosError =>
-    HeliosError.of("ARGUMENT_INVALID", { field, problem });
   const gate: Gate = {
     clock,
     keepsAlive: false,

@@ -145,6 +145,7 @@ export function checkOutcome(outcome: Outcome, field = "outcome"): void {
   throw invalid(field, `must be SUCCESS, FAILURE or IGNORED, not ${String(outcome)}`);
 }
 
-function invalid(field: string, problem: string): HeliosError {
+/** The error for a wrong field of a request, or a wrong option of a call. */
+export function invalid(field: string, problem: string): HeliosError {
   return HeliosError.of("ARGUMENT_INVALID", { field, problem });
 }

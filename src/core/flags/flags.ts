@@ -21,6 +21,7 @@ import { createFlagPast } from "./evaluation/past.ts";
 import { inSlices, pauseForOthers } from "./evaluation/slices.ts";
 import type { Follower } from "./file/follow.ts";
 import { flagsFileShape } from "./file/print.ts";
+import type { ReloadMode } from "./file/reload.ts";
 import { createFlagSource } from "./file/source.ts";
 import { type Flag, type FlagDefinition, flagDelta, flagNotFound, killedOff, withFields } from "./record.ts";
 import { additionViolation, removalViolation } from "./rules/whitelist.ts";
@@ -37,7 +38,7 @@ export interface FlagsDeps {
   /** The flags file. */
   readonly file: SourceFile;
   /** Follows the file: reloads it in this mode whenever it changes, until `close`. Absent: only `reload` reads it. */
-  readonly followFile?: "MERGE" | "REPLACE" | undefined;
+  readonly followFile?: ReloadMode | undefined;
   /** Compiles conditions. Absent: flags with a condition are refused, and stored flags with a condition are off. */
   readonly compileCondition?: ConditionCompiler | undefined;
   /** Lets other work run while many flags are evaluated. Default: whatever waits for the event loop. */

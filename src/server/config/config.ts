@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ReloadMode } from "../../core/index.ts";
 import { DEFAULT_LOG_MAX_BYTES } from "../logs/limits.ts";
 import { listOf, logBytes, unbracketed } from "./checks.ts";
 import { fromEnvironment, fromFlags, type Given, helpText, isServiceLink } from "./given.ts";
@@ -24,7 +25,7 @@ export interface Config {
    */
   readonly namedFiles?: readonly (typeof FILE_SETTINGS)[number][];
   /** Undefined: the file is only reloaded on request. */
-  readonly watchFlagsFile: "MERGE" | "REPLACE" | undefined;
+  readonly watchFlagsFile: ReloadMode | undefined;
   readonly watchModules: boolean;
   /** Origins whose web pages a browser lets in. `*` means all. */
   readonly allowedOrigins: readonly string[];

@@ -21,13 +21,13 @@ export interface Page<T> {
 
 /** How the items of a list are converted for a page. */
 export interface Paged<T, Message> extends Sized<T, Message> {
-  /** Of the last item of a page, for the token of the next page. */
+  /** Returns the key of an item. The token of the next page holds the key of the last item. */
   readonly keyOf: (item: T) => string;
 }
 
-/** The same for a list that is there as a whole. */
-export interface ListPaged<T, Message> extends Paged<T, Message> {
-  /** Where the items begin that come after the one of this key. Default: where the keys, which ascend, are above it. */
+/** How the items of a list in memory are converted for a page. */
+interface ListPaged<T, Message> extends Paged<T, Message> {
+  /** Returns the index of the first item after the one with this key. Default: the keys ascend; the first key above it. */
   readonly startAfter?: (items: readonly T[], key: string) => number;
 }
 
@@ -38,8 +38,8 @@ function pageLimit(pageSize: number): number {
 
 /**
  * A page of items, cut at `PAGE_BYTES` too: it may hold fewer than were asked for, but one at least. The token holds the
- * key of its last item, so that an insert or a delete between two pages neither repeats nor leaves out anything else. The
- * cost grows with the page, not with the list.
+ * key of its last item, so that an insert or a delete between two pages neither repeats nor leaves out anything else. Unless
+ * `startAfter` searches the list, the cost grows with the page alone.
  */
 export function pageOf<T, Message>(
   items: readonly T[],
@@ -52,10 +52,10 @@ export function pageOf<T, Message>(
   const page = mapFitting(items.slice(start, start + pageLimit(request.pageSize)), paged);
   const last = items[start + page.length - 1];
   const more = last !== undefined && start + page.length < items.length;
-  return { items: page, nextPageToken: more ? writePageToken(paged.keyOf(last)) : "" };
+  return { items: page, nextPageToken: more ? writePageToken(keyOf(last)) : "" };
 }
 
-/** The same of items that are read from where they are kept: so many that come after the one of a key, or the first ones. */
+/** Like `pageOf`, for items in the store: `read` returns the first `count` items after the one with the key `after`. */
 export async function readPage<T, Message>(
   read: (count: number, after: string | undefined) => Promise<readonly T[]>,
   request: PageRequest,

@@ -38,11 +38,11 @@ export function socketOf({ socket, stream }: Request): Socket | undefined {
  * Returns the object that all requests of a connection share. In HTTP/2, each request has a socket of its own, which is
  * only a proxy.
  */
-export function connectionOf({ socket, stream }: Request & object): object {
+function connectionOf({ socket, stream }: Request & object): object {
   return stream?.session ?? stream ?? socket ?? {};
 }
 
-/** Returns a function that gives each connection a value of its own, made at its first request and kept as long as it. */
+/** Returns a function that gives each connection a value of its own, created at its first request. */
 export function perConnection<T>(make: () => T): (request: Request & object) => T {
   const values = new WeakMap<object, T>();
   return (request) => {

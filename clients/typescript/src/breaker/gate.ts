@@ -26,6 +26,5 @@ function unlessAborted(
   asked: Promise<BreakerPermit | null>,
   signal: AbortSignal | undefined,
 ): Promise<BreakerPermit | null> {
-  if (signal === undefined) return asked;
   return race(asked, [signalLimit(signal)], () => void asked.then((permit) => permit?.release()));
 }

@@ -1,5 +1,5 @@
 import type { Steps } from "../../async/steps.ts";
-import { rebucketing, refuseRebucketing } from "../changes/rebucket.ts";
+import { type Rebucketing, rebucketing, refuseRebucketing } from "../changes/rebucket.ts";
 import { settled, withPauseOf } from "../changes/schedule.ts";
 import { type Flag, type FlagDefinition, sameDefinition, type Tombstone } from "../record.ts";
 import { refusingMistakes } from "./mistakes.ts";
@@ -53,7 +53,7 @@ export function* planningReload(
   if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
   const order = yield* refusingMistakes(result, present, settledAt, file, nowMs);
   if (!rebucket) {
-    const moved: NonNullable<ReturnType<typeof rebucketing>>[] = [];
+    const moved: Rebucketing[] = [];
     for (const { name, after } of found) {
       yield;
       const one = after && rebucketing(name, settledAt.get(name), after, nowMs);

@@ -111,7 +111,7 @@ export function createGenerations({
     if (closed) throw HeliosError.of("SERVER_DRAINING", {});
     const { registration, module, version } = request;
     const { isolation, config, env, grants, maxHeapMb, startTimeoutMs, blockTimeoutMs } = registration;
-    const signals = joined(request.signal === undefined ? [closing.signal] : [request.signal, closing.signal]);
+    const signals = joined([request.signal, closing.signal]);
     const starting = host.start(
       {
         name,

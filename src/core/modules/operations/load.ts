@@ -136,8 +136,7 @@ async function startChecked(
   const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
   const generation = await context.generations.start(name, record.starts, request);
   try {
-    const healthy = generation.health.check(registration.startTimeoutMs);
-    await (signal === undefined ? healthy : unlessAborted(signal, healthy));
+    await unlessAborted(signal, generation.health.check(registration.startTimeoutMs));
     // Only the supervisor's decision is taken back: a human closes what a human has opened.
     await closeSupervised(context, name);
     return generation;

@@ -8,7 +8,7 @@ import type { OperationContext } from "./context.ts";
 import { persistently } from "./persist.ts";
 
 /** The actor that opens a breaker when its module has used up its restarts. */
-export const SUPERVISOR = "helios:supervisor";
+const SUPERVISOR = "helios:supervisor";
 
 /** The breaker of a module; undefined before the first load has created it. */
 export function findBreaker({ breakers }: OperationContext, name: string): Breaker | undefined {

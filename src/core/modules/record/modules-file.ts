@@ -101,10 +101,10 @@ function readModule(name: string, entry: unknown, report: Report): FileModule | 
   if (read !== undefined) {
     const { load = false, ...rest } = read;
     if (typeof load !== "boolean") found(violation([name, "load"], load, "true or false"));
-    const isTold = wrong.some(({ path }) => path[1] === "module_path");
+    const isReported = wrong.some(({ path }) => path[1] === "module_path");
     const hasPath = "modulePath" in rest;
     // A misspelled key is reported as such.
-    const isMissing = !hasPath && !isTold && !wrong.some(({ expected }) => expected === '"module_path"');
+    const isMissing = !hasPath && !isReported && !wrong.some(({ expected }) => expected === '"module_path"');
     if (isMissing) found(violation([name, "module_path"], undefined, 'the key "module_path"'));
     // The validation checks the types, and names the fields as the file does.
     const registration = withDefaults({ modulePath: "none", ...rest } as unknown as RegistrationFields);

@@ -65,9 +65,9 @@ export function planSwap(context: OperationContext, request: SwapRequest, swapId
   const { cause, digest, targets, terms } = request;
   const sorted = targets.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const changes = sorted.map((target) => planModule(context, request, target));
+  const modules = changes.map(({ name }) => name);
   // There is no trial where no old version could serve again.
   const canReturn = changes.every((change) => change.serving.old !== undefined);
-  const modules = modulesOf(request);
   return { swapId, digest, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
 }
 

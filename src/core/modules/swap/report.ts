@@ -47,10 +47,8 @@ export async function conclude(
   const reports = new Map<string, SwapReport>();
   for (const one of planned) {
     const member = changed.get(one.name);
-    const report =
-      member === undefined
-        ? reportOf(context, one, "UNCHANGED", ended)
-        : reportOf(context, member, ended.outcome, ended);
+    const outcome = member === undefined ? "UNCHANGED" : ended.outcome;
+    const report = reportOf(context, member ?? one, outcome, ended);
     reports.set(one.name, report);
     if (member !== undefined) await store(context, member, report, ended);
   }

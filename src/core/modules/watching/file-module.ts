@@ -59,11 +59,11 @@ export class FileModule {
   #logged: string | undefined;
   #timer: Timer | undefined;
 
-  constructor(name: string, context: OperationContext, actions: FileActions, again: () => void) {
+  constructor(name: string, context: OperationContext, actions: FileActions, requestAct: () => void) {
     this.#name = name;
     this.#context = context;
     this.#actions = actions;
-    this.#requestAct = again;
+    this.#requestAct = requestAct;
   }
 
   /** The code in the files. Undefined until it was read. */

@@ -1,5 +1,4 @@
-import { type Limit, race } from "../../../kernel/async/race.ts";
-import { onAbort } from "../../../kernel/async/signal.ts";
+import { race, signalLimit } from "../../../kernel/async/race.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Candidate } from "../../modules/swap/steps/gate.ts";
 import type { TestTrial } from "../stand-ins/trial.ts";
@@ -10,7 +9,7 @@ import { notRun, notStarted, runTests, type TestResult } from "./runner.ts";
 import type { Leave } from "./turns.ts";
 
 /** The results of a run that had its turn. */
-export interface Attempt {
+interface Attempt {
   readonly tests: readonly TestResult[];
   /** Whether an instance started. */
   readonly started: boolean;
@@ -76,9 +75,8 @@ function unlessCancelled<T>(
   late: Promise<unknown>[],
   end: (started: T) => unknown,
 ): Promise<T | undefined> {
-  const cancelled: Limit = (giveUp) => onAbort(signal, () => giveUp(CANCELLED));
   const endLate = (): unknown => late.push(starting.then(end).catch(() => {}));
-  return race<T | undefined>(starting, [cancelled], endLate).catch((error) => {
+  return race<T | undefined>(starting, [signalLimit(signal, CANCELLED)], endLate).catch((error) => {
     if (error !== CANCELLED) throw error;
     return undefined;
   });

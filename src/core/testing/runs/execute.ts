@@ -1,4 +1,4 @@
-import { joined } from "../../../kernel/async/signal.ts";
+import { type Joined, joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
@@ -39,10 +39,7 @@ export function createExecutor({
   newId,
   log,
 }: ExecutorDeps): Executor {
-  const underWay = new Map<
-    string,
-    { readonly module: string; readonly abort: AbortController; readonly ended: Promise<Run> }
-  >();
+  const underWay = new Map<string, { readonly module: string; readonly over: Joined; readonly ended: Promise<Run> }>();
   let closed = false;
 
   const work = async (id: string, open: RunRecord, job: Job, turn: Promise<Leave>, signal: AbortSignal) => {
@@ -75,9 +72,8 @@ export function createExecutor({
     async execute(job) {
       if (closed) throw HeliosError.of("SERVER_DRAINING", {});
       const id = newId();
-      const abort = new AbortController();
-      const { signal, release } = joined(job.signal === undefined ? [abort.signal] : [abort.signal, job.signal]);
-      const turn = (job.urgent ? gates : turns).take(signal, job.urgent);
+      const over = joined([job.signal]);
+      const turn = (job.urgent ? gates : turns).take(over.signal, job.urgent);
       turn.catch(() => {});
       const open: RunRecord = {
         ...job.record,
@@ -88,28 +84,27 @@ export function createExecutor({
         durationMs: 0,
         startTime: clock.now(),
       };
-      const ended = work(id, open, job, turn, signal).finally(() => {
+      const ended = work(id, open, job, turn, over.signal).finally(() => {
         underWay.delete(id);
         // A run that ended before its turn leaves the queue.
-        abort.abort();
-        release();
+        over.abort();
       });
-      underWay.set(id, { module: open.module, abort, ended });
+      underWay.set(id, { module: open.module, over, ended });
       return ended;
     },
     cancel(id) {
       const run = underWay.get(id);
-      run?.abort.abort();
+      run?.over.abort();
       return run?.ended;
     },
     async cancelAll(module) {
       const those = [...underWay.values()].filter((run) => run.module === module);
-      for (const { abort } of those) abort.abort();
+      for (const { over } of those) over.abort();
       await Promise.allSettled(those.map(({ ended }) => ended));
     },
     async close() {
       closed = true;
-      for (const { abort } of underWay.values()) abort.abort();
+      for (const { over } of underWay.values()) over.abort();
       await Promise.allSettled([...underWay.values()].map(({ ended }) => ended));
     },
   };

@@ -1,5 +1,5 @@
-import { race, timeLimit } from "../../../kernel/async/race.ts";
-import { type Joined, joined, onAbort } from "../../../kernel/async/signal.ts";
+import { race, signalLimit, timeLimit } from "../../../kernel/async/race.ts";
+import { type Joined, joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { isReason, messageOf } from "../../errors/error.ts";
 import { trialCall } from "../../modules/calls/chain.ts";
@@ -134,7 +134,7 @@ async function runUntil(over: Joined, { tested, trial, clock, signal }: Surround
   try {
     const output = await race(
       test.run(under, over.signal),
-      [timeLimit(clock, test.timeoutMs, () => TIMED_OUT), (end) => onAbort(signal, () => end(CANCELLED))],
+      [timeLimit(clock, test.timeoutMs, () => TIMED_OUT), signalLimit(signal, CANCELLED)],
       () => over.abort(),
     );
     return { ...ended("PASSED"), ...keptOutput(output) };

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../kernel/clock.ts";
-import { seconds, within } from "../../async/deadline.ts";
+import { within } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
+import { deadlineError } from "../../modules/calls/call.ts";
 import { notStubbed, type StandIn, type Trial } from "../../modules/calls/generation/trial.ts";
 import type { Instance, Payload } from "../../modules/host/types/host.ts";
 import { toJson } from "../../modules/host/values/json.ts";
@@ -121,10 +122,7 @@ function byMethod(standIns: readonly (readonly [string, StandIn])[]): ReadonlyMa
 export function standInIn(clock: Clock, dependency: string, answer: unknown): StandIn {
   if (typeof answer !== "function") return async () => ({ json: toJson(answer, "output") ?? null });
   return async (input, { method, timeoutMs = STAND_IN_TIMEOUT_MS }) => {
-    const late = (): Error => {
-      const timeout = seconds(timeoutMs);
-      return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name: dependency, method, timeout });
-    };
+    const late = (): Error => deadlineError(dependency, method, timeoutMs);
     const work = Promise.try(answer as (input: unknown) => unknown, "binary" in input ? input.binary : input.json).then(
       toPayload,
     );

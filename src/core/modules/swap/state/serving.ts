@@ -1,5 +1,5 @@
 import type { Generation } from "../../calls/generation/generation.ts";
-import { getModule, type OperationContext } from "../../operations/context.ts";
+import { getModule, type OperationContext, runningGeneration } from "../../operations/context.ts";
 import { isRunning } from "../../record/lifecycle.ts";
 import type { Module, Served } from "../../record/record.ts";
 
@@ -11,11 +11,11 @@ export interface Serving {
 
 /** What serves a module now; undefined where the module does not run. */
 export function serving(context: OperationContext, name: string): Serving | undefined {
-  const { registration, code, configVersion, lifecycle } = getModule(context, name).record;
+  const module = getModule(context, name);
+  const { registration, code, configVersion, lifecycle } = module.record;
   if (!isRunning(lifecycle)) return undefined;
   const { running } = lifecycle;
-  const old = context.generations.find(name, running.generation);
-  return { from: { registration, code, configVersion, running }, old };
+  return { from: { registration, code, configVersion, running }, old: runningGeneration(context, module) };
 }
 
 /** What served a FAILED module last; undefined where it has not failed. */

@@ -87,7 +87,7 @@ export class Steps {
         deadlineMs === undefined || keepsDeadline
           ? working
           : within(this.#clock, deadlineMs, working, () => new Error(`it took longer than ${seconds(deadlineMs)}`));
-      const result = await (signal === undefined ? timed : unlessAborted(signal, timed));
+      const result = await unlessAborted(signal, timed);
       note("done", detail(result));
       return result;
     } catch (error) {

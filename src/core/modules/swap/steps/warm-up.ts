@@ -1,6 +1,6 @@
 import type { Clock } from "../../../../kernel/clock.ts";
-import { seconds, within } from "../../../async/deadline.ts";
-import { HeliosError } from "../../../errors/error.ts";
+import { within } from "../../../async/deadline.ts";
+import { deadlineError } from "../../calls/call.ts";
 import { trialCall } from "../../calls/chain.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
 import type { Payload } from "../../host/types/host.ts";
@@ -52,10 +52,7 @@ export function createWarmUp(): WarmUp {
         await candidate.instance.invoke(method, { json: input }, { timeoutMs, origin });
       }
       const handle = handleOf(name, candidate, timeoutMs, clock);
-      const late = (): Error => {
-        const method = "a reload hook";
-        return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(timeoutMs) });
-      };
+      const late = (): Error => deadlineError(name, "a reload hook", timeoutMs);
       for (const { hook } of hooks.get(name) ?? []) {
         await within(clock, timeoutMs, Promise.try(hook, handle), late);
       }
