@@ -15,10 +15,10 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundles } from "./bundles.ts";
 import { errorsPage } from "./errors-doc.ts";
 import { limitsPage } from "./limits-doc.ts";
 import { readComments } from "./openapi/comments.ts";
-import { strippedCode } from "./stripped.ts";
 import { suitesPage } from "./suites-doc.ts";
 import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
@@ -36,7 +36,7 @@ const PAGES = {
 async function generate(into: string): Promise<void> {
   execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
   const pages = Object.entries(PAGES).map(([file, page]) => [file, page()] as const);
-  for (const [file, text] of [...pages, ...Object.entries(strippedCode())]) {
+  for (const [file, text] of [...pages, ...Object.entries(await bundles())]) {
     mkdirSync(join(into, dirname(file)), { recursive: true });
     writeFileSync(join(into, file), text);
   }
