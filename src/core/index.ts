@@ -1,6 +1,6 @@
 // The engine's public interface, for the server and for programs that use Helios as a library.
 
-export { type Limit, race, signalLimit, timeLimit } from "../kernel/async/race.ts";
+export { type Limit, race, raceOr, signalLimit, timeLimit } from "../kernel/async/race.ts";
 export { joined, onAbort } from "../kernel/async/signal.ts";
 export type { BreakerConfig, BreakerConfigFields } from "../kernel/breakers/config.ts";
 export type { BreakerState, Outcome, Permit } from "../kernel/breakers/machine.ts";

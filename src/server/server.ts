@@ -6,7 +6,7 @@ import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
-import { type Clock, checkSpan, type Engine, HeliosError, race, signalLimit, systemClock } from "../core/index.ts";
+import { type Clock, checkSpan, type Engine, HeliosError, raceOr, signalLimit, systemClock } from "../core/index.ts";
 import { SERVICES } from "./contract.ts";
 import { fromHeliosError } from "./errors.ts";
 import { createHandler } from "./http/handler.ts";
@@ -160,7 +160,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     await closed;
     // A call with an idempotency key goes on without its caller, who looks for the outcome when the service is back.
-    await race(engine.modules.keyedCallsIdle(), [signalLimit(shutdown.signal)]).catch(() => {});
+    await raceOr(engine.modules.keyedCallsIdle(), [signalLimit(shutdown.signal)], () => {});
     cut.cancel();
     refusals.close();
   };

@@ -32,6 +32,26 @@ export function race<T>(work: Promise<T>, limits: readonly Limit[], ended?: (err
 }
 
 /**
+ * Like `race`, but treats a limit as an ordinary end: if one ends the wait first, resolves to what `instead` returns for the
+ * limit's error. Rejects only if `work` or `instead` fails.
+ */
+export async function raceOr<T, U>(
+  work: Promise<T>,
+  limits: readonly Limit[],
+  instead: (error: unknown) => U | Promise<U>,
+): Promise<T | U> {
+  let isOver = false;
+  try {
+    return await race(work, limits, () => {
+      isOver = true;
+    });
+  } catch (error) {
+    if (!isOver) throw error;
+    return instead(error);
+  }
+}
+
+/**
  * Like `race`, but starts the work after the limits. The work starts even if a limit has ended the wait already. If `start`
  * throws, the returned promise rejects.
  */

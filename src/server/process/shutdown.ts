@@ -1,4 +1,4 @@
-import { type Clock, type LogLevel, race, timeLimit } from "../../core/index.ts";
+import { type Clock, type LogLevel, raceOr, timeLimit } from "../../core/index.ts";
 
 /**
  * Time within which a second SIGINT or SIGTERM counts as the first one, because npm forwards what the terminal has
@@ -38,8 +38,6 @@ export interface Shutdown {
   signal(name: string): void;
 }
 
-const LATE = Symbol("late");
-
 /**
  * Shuts the service down once, in order and in limited time. A signal during the start takes effect as soon as everything
  * runs, or after `CLOSE_TIMEOUT_MS` if it does not.
@@ -56,12 +54,9 @@ export function createShutdown({ clock, log, flush, exit, kill }: ShutdownParts)
   const close = async (): Promise<void> => {
     if (running === undefined) return;
     await running.drain();
-    try {
-      await race(running.close(), [timeLimit(clock, CLOSE_TIMEOUT_MS, () => LATE, true)]);
-    } catch (error) {
-      if (error !== LATE) throw error;
-      log("warn", "the process ends, although some parts have not stopped in time", { afterMs: CLOSE_TIMEOUT_MS });
-    }
+    await raceOr(running.close(), [timeLimit(clock, CLOSE_TIMEOUT_MS, () => undefined, true)], () =>
+      log("warn", "the process ends, although some parts have not stopped in time", { afterMs: CLOSE_TIMEOUT_MS }),
+    );
   };
   const stop = async (): Promise<void> => {
     try {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { pause } from "../../../src/kernel/async/pause.ts";
-import { type Limit, race, signalLimit, timeLimit } from "../../../src/kernel/async/race.ts";
+import { type Limit, race, raceOr, signalLimit, timeLimit } from "../../../src/kernel/async/race.ts";
 import { watchedClock, watchedSignal } from "./watched.ts";
 
 const LATE = new Error("late");
@@ -64,6 +64,18 @@ describe("a race of work with limits", () => {
     work.reject(new Error("nobody hears this"));
     await expect(raced).rejects.toBe("left");
     expect([ended, left()]).toEqual([["left"], 0]);
+  });
+
+  it("can end with a value instead of the limit's error, but not instead of an error of the work", async () => {
+    const { clock, left } = world();
+    const limits = [timeLimit(clock, 100, () => LATE)];
+    const instead = (error: unknown): unknown => [error];
+    const raced = raceOr(Promise.withResolvers<number>().promise, limits, instead);
+    clock.advance(100);
+    expect(await raced).toEqual([LATE]);
+    expect(await raceOr(Promise.resolve(1), limits, instead)).toBe(1);
+    await expect(raceOr(Promise.reject(LATE), limits, instead)).rejects.toBe(LATE);
+    expect(left()).toBe(0);
   });
 
   it("ends at once if its signal is already aborted, and starts no timer", async () => {

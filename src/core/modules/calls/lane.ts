@@ -1,4 +1,4 @@
-import { race, timeLimit } from "../../../kernel/async/race.ts";
+import { raceOr, timeLimit } from "../../../kernel/async/race.ts";
 import { onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
@@ -178,13 +178,9 @@ export class Lane {
    */
   linger(generation: Generation, ended: Promise<unknown>, mostMs: number, overdue: () => void): void {
     const free = generation.linger();
-    const over = (): void => {
+    void raceOr(ended, [timeLimit(this.#clock, mostMs, () => undefined)], overdue).finally(() => {
       free();
       this.#admit();
-    };
-    race(ended, [timeLimit(this.#clock, mostMs, () => undefined)]).then(over, () => {
-      overdue();
-      over();
     });
   }
 

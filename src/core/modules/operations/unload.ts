@@ -1,4 +1,4 @@
-import { within } from "../../async/deadline.ts";
+import { raceOr, timeLimit } from "../../../kernel/async/race.ts";
 import { type By, causeOf } from "../../change.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { Cause } from "../../store/store.ts";
@@ -79,9 +79,10 @@ export async function drained(
   generation: Generation,
   callTimeoutMs: number,
 ): Promise<boolean> {
-  const late = (): Error => new Error("it is under way");
-  return within(context.clock, callTimeoutMs + DRAIN_GRACE_MS, generation.settled(), late).then(
-    () => true,
+  const limit = timeLimit(context.clock, callTimeoutMs + DRAIN_GRACE_MS, () => undefined);
+  return raceOr(
+    generation.settled().then(() => true),
+    [limit],
     () => false,
   );
 }

@@ -1,4 +1,4 @@
-import { race, signalLimit } from "../../../kernel/async/race.ts";
+import { raceOr, signalLimit } from "../../../kernel/async/race.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { Candidate } from "../../modules/swap/steps/gate.ts";
 import type { TestTrial } from "../stand-ins/trial.ts";
@@ -66,18 +66,18 @@ export async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave
   }
 }
 
-const CANCELLED = Symbol("cancelled");
-
-/** Waits for something that starts. Undefined if the run is cancelled first; `end` then ends it as soon as it has started. */
+/**
+ * Waits for something that starts. Resolves to undefined if the run is cancelled first, and then calls `end` as soon as it has
+ * started.
+ */
 function unlessCancelled<T>(
   starting: Promise<T>,
   signal: AbortSignal,
   late: Promise<unknown>[],
   end: (started: T) => unknown,
 ): Promise<T | undefined> {
-  const endLate = (): unknown => late.push(starting.then(end).catch(() => {}));
-  return race<T | undefined>(starting, [signalLimit(signal, CANCELLED)], endLate).catch((error) => {
-    if (error !== CANCELLED) throw error;
+  return raceOr(starting, [signalLimit(signal)], () => {
+    late.push(starting.then(end).catch(() => {}));
     return undefined;
   });
 }
