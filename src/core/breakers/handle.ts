@@ -3,8 +3,8 @@ import { call } from "../../kernel/call/call.ts";
 import { type Admission, type Gate, Rejection } from "../../kernel/call/gate.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { HeliosError, isReason } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import type { BreakerHandle, Breakers, HandleOptions, HandlePermit } from "./types.ts";
-import { invalid } from "./validate.ts";
 
 export function createHandle(
   breakers: Breakers,

@@ -3,7 +3,7 @@ import type { Outcome } from "../../kernel/breakers/machine.ts";
 import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
 import type { Hold, OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { checkSpan } from "../errors/check-span.ts";
-import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import type { OutcomeReport } from "./clients/reports.ts";
 import { RECORDED_MS } from "./simulation/recording.ts";
 
@@ -108,7 +108,7 @@ export function checkHoldId(holdId = ""): string {
 }
 
 export function checkOverride({ kind, holdId, ttlMs }: OverrideRequest): Pick<Hold, "id" | "kind" | "ttlMs"> {
-  if (!KINDS.includes(kind)) throw invalid("override", `must be one of ${KINDS.join(", ")}, but is ${String(kind)}`);
+  if (!KINDS.includes(kind)) throw invalid("override", `must be one of ${KINDS.join(", ")}, not ${String(kind)}`);
   const hold = { id: checkHoldId(holdId), kind };
   if (ttlMs === undefined) return hold;
   checkSpan("ttl", ttlMs, { least: 1, most: MAX_TTL_MS });
@@ -143,9 +143,4 @@ export function checkReports(clientId: string, seq: number | bigint, reports: re
 export function checkOutcome(outcome: Outcome, field = "outcome"): void {
   if (outcome === "SUCCESS" || outcome === "FAILURE" || outcome === "IGNORED") return;
   throw invalid(field, `must be SUCCESS, FAILURE or IGNORED, not ${String(outcome)}`);
-}
-
-/** The error for a wrong field of a request, or a wrong option of a call. */
-export function invalid(field: string, problem: string): HeliosError {
-  return HeliosError.of("ARGUMENT_INVALID", { field, problem });
 }

@@ -5,6 +5,8 @@ import { withHold, withoutHold } from "../../kernel/breakers/policy/holds.ts";
 import type { Clock } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
+import type { Cause } from "../store/store.ts";
 import type { Breaker } from "./live/describe.ts";
 import type { LiveBreaker } from "./live/live.ts";
 import { type BothTimes, type BreakerRecord, type BreakerResource, toRecord } from "./record.ts";
@@ -49,11 +51,10 @@ export function createBreakerWriter(view: BreakerView, clock: Clock): BreakerWri
   /** Stores the state after an event. `eventOf` runs when all transitions so far are stored. */
   const store = async (
     breaker: LiveBreaker,
-    action: string,
-    by: By | undefined,
+    cause: Cause,
+    etag: string | undefined,
     eventOf: (machine: Machine, now: BothTimes) => Extract<Event, { type: "hold" | "reset" }>,
   ): Promise<Breaker> => {
-    const cause = causeOf(action, by);
     const decide = (): BreakerRecord | undefined => {
       const now = breaker.times();
       const event = eventOf(breaker.machine, now);
@@ -61,7 +62,7 @@ export function createBreakerWriter(view: BreakerView, clock: Clock): BreakerWri
       const { machine } = step(breaker.machine, event, breaker.config, breaker.moment());
       return toRecord(machine, breaker.config, { ...cause, time: now.wall }, now);
     };
-    await breaker.change(cause, decide, by?.etag);
+    await breaker.change(cause, decide, etag);
     return breaker.now();
   };
 
@@ -98,13 +99,13 @@ export function createBreakerWriter(view: BreakerView, clock: Clock): BreakerWri
     async hold(name, { action, ...request }, by) {
       const breaker = view.inService(name);
       const { ttlMs, ...hold } = checkOverride(request);
-      const who = causeOf(action, by);
-      return store(breaker, action, by, (machine, { monotonic, wall }) => {
+      const cause = causeOf(action, by);
+      return store(breaker, cause, by?.etag, (machine, { monotonic, wall }) => {
         const expiry = ttlMs === undefined ? {} : { ttlMs, until: monotonic + ttlMs };
-        const holds = withHold(machine.holds, { ...hold, ...who, time: wall, ...expiry });
+        const holds = withHold(machine.holds, { ...hold, ...cause, time: wall, ...expiry });
         if (holds.length <= MAX_HOLDS) return { type: "hold", holds };
         const problem = `${hold.id} would be one more than the ${MAX_HOLDS} holds that a breaker may have`;
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "hold_id", problem });
+        throw invalid("hold_id", problem);
       });
     },
 
@@ -112,11 +113,11 @@ export function createBreakerWriter(view: BreakerView, clock: Clock): BreakerWri
       const breaker = view.inService(name);
       const id = checkHoldId(holdId);
       const without = ({ holds }: Machine) => ({ type: "hold", holds: withoutHold(holds, id) }) as const;
-      return store(breaker, "ReleaseBreakerHold", by, without);
+      return store(breaker, causeOf("ReleaseBreakerHold", by), by?.etag, without);
     },
 
     async reset(name, { action }, by) {
-      return store(view.inService(name), action, by, () => ({ type: "reset" }));
+      return store(view.inService(name), causeOf(action, by), by?.etag, () => ({ type: "reset" }));
     },
 
     async delete(name, by) {

@@ -1,6 +1,6 @@
 import { type JsonPath, pathText } from "../json/path.ts";
 import { HALF_A_CHARACTER } from "../text/surrogates.ts";
-import { HeliosError } from "./error.ts";
+import { invalid } from "./invalid.ts";
 
 /** A rule that a value violates. The path uses the field names of the contract. */
 export interface Violation {
@@ -36,7 +36,7 @@ export function textViolation(path: JsonPath, value: unknown, limit: number): Vi
 export function refuse(found: Violation | undefined): void {
   if (found === undefined) return;
   const { path, problem, expected } = found;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem: `${problem}; expected ${expected}` });
+  throw invalid(pathText(path), `${problem}; expected ${expected}`);
 }
 
 /** Length of a wrong value as an error shows it; the rest is cut. @limit characters */

@@ -1,5 +1,6 @@
 import type { By } from "../change.ts";
 import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import { checkEtag, type Decision } from "../store/collection.ts";
 import type { PlannedFlags } from "./changes/decide.ts";
 import type { UpdateOptions } from "./changes/options.ts";
@@ -71,17 +72,14 @@ export async function updateTogether(
 function checkBatch(updates: readonly FlagUpdate[]): void {
   if (updates.length === 0 || updates.length > BATCH_UPDATES_LIMIT) {
     const problem = `has ${updates.length || "no"} requests; expected 1 to ${BATCH_UPDATES_LIMIT}`;
-    throw HeliosError.of("ARGUMENT_INVALID", { field: "requests", problem });
+    throw invalid("requests", problem);
   }
   const seen = new Map<string, number>();
   for (const [index, { name }] of updates.entries()) {
     const first = seen.get(name);
     if (first !== undefined) {
       const field = `requests[${index}].flag.name`;
-      throw HeliosError.of("ARGUMENT_INVALID", {
-        field,
-        problem: `${name} comes twice, first in requests[${first}]; expected each flag once`,
-      });
+      throw invalid(field, `${name} comes twice, first in requests[${first}]; expected each flag once`);
     }
     seen.set(name, index);
   }

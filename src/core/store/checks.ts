@@ -1,20 +1,22 @@
 import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import { type BatchWrite, type Change, MAX_BATCH_BYTES, MAX_BATCH_WRITES, RevisionCompacted } from "./store.ts";
 
 export function checkKey(key: string): void {
-  if (key === "" || !key.isWellFormed()) invalid("key", "must be well-formed text and not empty");
+  if (key === "" || !key.isWellFormed()) throw invalid("key", "must be well-formed text and not empty");
 }
 
 export function checkValue(value: string): void {
-  if (!value.isWellFormed()) invalid("value", "must be well-formed text");
+  if (!value.isWellFormed()) throw invalid("value", "must be well-formed text");
 }
 
 export function checkLimit(limit: number): void {
-  if (!Number.isSafeInteger(limit) || limit < 1) invalid("limit", `must be a whole number above 0, but is ${limit}`);
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw invalid("limit", `must be a whole number above 0, but is ${limit}`);
 }
 
 export function checkRevision(revision: number): void {
-  if (!Number.isSafeInteger(revision)) invalid("revision", `must be a whole number, but is ${revision}`);
+  if (!Number.isSafeInteger(revision)) throw invalid("revision", `must be a whole number, but is ${revision}`);
 }
 
 /**
@@ -27,10 +29,6 @@ export function checkKept(revision: number, compacted: number, head: number): vo
 
 export function storeClosed(): HeliosError {
   return HeliosError.of("STORE_UNAVAILABLE", { problem: "the store is closed" });
-}
-
-function invalid(field: string, problem: string): never {
-  throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
 }
 
 /** Refuses a batch that is too large, or that writes a key twice. */
@@ -46,7 +44,7 @@ export function checkBatch(writes: readonly BatchWrite[]): void {
   for (const { key, value = "" } of writes) {
     checkKey(key);
     checkValue(value);
-    if (keys.has(key)) invalid("key", `${key} is written twice in one batch`);
+    if (keys.has(key)) throw invalid("key", `${key} is written twice in one batch`);
     keys.add(key);
     bytes += byteLength(key) + byteLength(value);
   }

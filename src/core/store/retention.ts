@@ -1,16 +1,16 @@
-import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import { MAX_KNOWN_REQUESTS } from "./answers.ts";
 
 /**
  * Changes that are kept for watchers that resume. Beyond them the oldest are forgotten: a watcher with an older token
  * is refused with `REVISION_COMPACTED`, or starts with a snapshot. @limit changes, HELIOS_JOURNAL_MAX_CHANGES
  */
-export const KEPT_CHANGES = 100_000;
+const KEPT_CHANGES = 100_000;
 /**
  * Age up to which changes are kept for watchers that resume; older ones are forgotten.
  * @limit ms, HELIOS_JOURNAL_MAX_AGE
  */
-export const KEPT_MS = 30 * 86_400_000;
+const KEPT_MS = 30 * 86_400_000;
 /**
  * Size of the changes that are kept for watchers that resume; beyond it the oldest are forgotten.
  * @limit bytes, HELIOS_JOURNAL_MAX_BYTES
@@ -30,7 +30,7 @@ export const KEPT_BYTES_PER_KEY = 4 * 1024 * 1024;
  * Size of all histories together. Beyond it the oldest changes are forgotten, except the newest of each module, flag,
  * breaker or suite. @limit bytes
  */
-export const KEPT_HISTORY_BYTES = 256 * 1024 * 1024;
+const KEPT_HISTORY_BYTES = 256 * 1024 * 1024;
 /** Bytes that a change takes in addition to its texts. */
 export const CHANGE_OVERHEAD = 64;
 /**
@@ -117,5 +117,5 @@ export function changeSize(key: string, cause: string, value: string | undefined
 
 function checkAbove(field: string, value: number): void {
   if (Number.isSafeInteger(value) && value >= 1) return;
-  throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be a whole number above 0, but is ${value}` });
+  throw invalid(field, `must be a whole number above 0, but is ${value}`);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { causeOf } from "../change.ts";
-import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import type { Log } from "../log.ts";
 import { BARE_TEST } from "../modules/calls/generation/trial.ts";
 import type { ModuleHost } from "../modules/host/types/host.ts";
@@ -95,7 +95,7 @@ export function createTesting(deps: TestingDeps): Testing {
       const suite = named || modules.get(module).record.registration.testSuite;
       if (suite === "") {
         const problem = `must name a suite, since module ${module} has no test_suite`;
-        throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem });
+        throw invalid("suite", problem);
       }
       checkRunOptions(options);
       trials.check(module, options);

@@ -1,4 +1,5 @@
 import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 import { refuse } from "../errors/violation.ts";
 import { pathText } from "../json/path.ts";
 import { jsonViolation } from "../json/value.ts";
@@ -12,7 +13,7 @@ import { DEFAULT_TIMEOUT_MS, formatValue, MAX_TEST_TIMEOUT_MS, type Setting, typ
 export function checkSuiteName(name: string): void {
   checkName("suite.name", name);
   if (!isSuiteFile(name)) return;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "suite.name", problem: `${name} would be taken for a file` });
+  throw invalid("suite.name", `${name} would be taken for a file`);
 }
 
 /** ARGUMENT_INVALID unless the stand-ins of a suite are valid. */
@@ -59,8 +60,7 @@ const MAX_SETTING = 100_000;
  */
 export function checkConfig(suite: string, settings: Settings, config: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(config)) {
-    const wrong = (problem: string): HeliosError =>
-      HeliosError.of("ARGUMENT_INVALID", { field: `config.${key}`, problem });
+    const wrong = (problem: string): HeliosError => invalid(`config.${key}`, problem);
     const setting: Setting | undefined = Object.hasOwn(settings, key) ? settings[key] : undefined;
     if (setting === undefined) {
       const known = Object.keys(settings).join(", ");

@@ -1,4 +1,4 @@
-import { HeliosError } from "../errors/error.ts";
+import { invalid } from "../errors/invalid.ts";
 
 /**
  * Length of the name of a flag, a breaker or a suite; a longer one is refused with `ARGUMENT_INVALID`.
@@ -17,7 +17,7 @@ export function isName(name: unknown): name is string {
 export function checkName(field: string, name: unknown): void {
   if (isName(name)) return;
   const problem = `must have 1 to ${NAME_LIMIT} letters, digits and _ . : - and begin with a letter or digit`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field, problem });
+  throw invalid(field, problem);
 }
 
 /** Whether the name of a suite is the path of a file: it contains a slash, or ends like a module's file. */

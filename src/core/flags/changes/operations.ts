@@ -1,6 +1,7 @@
 import type { Strategy } from "../../../kernel/flags/rule.ts";
 import { shareAt } from "../../../kernel/flags/share.ts";
 import { HeliosError } from "../../errors/error.ts";
+import { invalid } from "../../errors/invalid.ts";
 import { refuse } from "../../errors/violation.ts";
 import { type FlagDefinition, type FlagFields, withFields, withoutKill } from "../record.ts";
 import { percentageViolation } from "../validate.ts";
@@ -43,7 +44,7 @@ export function withGradual(
   refuse(percentageViolation(["target_percentage"], targetPercentage));
   if (!(endTime > startTime)) {
     const problem = "must be after start_time, which is now if it is not given";
-    throw HeliosError.of("ARGUMENT_INVALID", { field: "end_time", problem });
+    throw invalid("end_time", problem);
   }
   const gradual = { initialPercentage, targetPercentage, startTime, endTime };
   const after = withFields(name, flag, { enabled: true, strategy: "GRADUAL", gradual });

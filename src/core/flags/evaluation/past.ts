@@ -1,4 +1,5 @@
 import { HeliosError } from "../../errors/error.ts";
+import { invalid } from "../../errors/invalid.ts";
 import type { Delta } from "../../store/collection.ts";
 import type { Feed } from "../../store/feed.ts";
 import type { LongHistory } from "../../store/retention.ts";
@@ -33,12 +34,12 @@ export interface FlagPast {
  * Age up to which changes of flags are kept. Older ones are forgotten, except the newest of each flag. A request for a
  * flag as it was before is refused with `FLAG_REVISION_UNAVAILABLE`. @limit ms, HELIOS_FLAG_HISTORY_MAX_AGE
  */
-export const FLAG_HISTORY_MS = 400 * 86_400_000;
+const FLAG_HISTORY_MS = 400 * 86_400_000;
 /**
  * Size of the kept changes of all flags. Beyond it, the oldest are forgotten early, except the newest of each flag.
  * @limit bytes
  */
-export const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
+const FLAG_HISTORY_BYTES = 512 * 1024 * 1024;
 const PREFIX = "flag/";
 
 /** How long the store keeps the changes of flags. */
@@ -101,7 +102,7 @@ export function createFlagPast(feed: Feed, { collection }: FlagView): FlagPast {
 
     check(field, revision) {
       if (!Number.isSafeInteger(revision) || revision < 1) {
-        throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be a revision above 0, is ${revision}` });
+        throw invalid(field, `must be a revision above 0, but is ${revision}`);
       }
       const head = feed.revision;
       if (revision <= head) return;

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { atOnce, type Steps } from "../../async/steps.ts";
 import { type By, causeOf, REASON_LIMIT } from "../../change.ts";
-import { HeliosError } from "../../errors/error.ts";
+import { invalid } from "../../errors/invalid.ts";
 import { encodedSize } from "../../json/size.ts";
 import { readSourceFile, type SourceFile } from "../../json/source-file.ts";
 import type { Log } from "../../log.ts";
@@ -75,7 +75,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
     by: By | undefined,
   ): Promise<ReloadResult> => {
     if (mode !== "MERGE" && mode !== "REPLACE") {
-      throw HeliosError.of("ARGUMENT_INVALID", { field: "mode", problem: `${mode} is neither MERGE nor REPLACE` });
+      throw invalid("mode", `${mode} is neither MERGE nor REPLACE`);
     }
     const file = await read(from);
     if (file === undefined) throw fileInvalid(fileName, 0, "(file)", "does not exist", "a flags file");

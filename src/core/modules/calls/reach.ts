@@ -1,5 +1,6 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
+import { invalid } from "../../errors/invalid.ts";
 import type { CallSource, Payload } from "../host/types/host.ts";
 import { type CallChain, peerOf } from "./chain.ts";
 import type { Fence } from "./generation/fence.ts";
@@ -96,5 +97,5 @@ function endedPeer(name: string, error: string): HeliosError {
 function checkDeclared({ name, dependencies }: Caller, dependency: string): void {
   if (dependencies.includes(dependency)) return;
   const problem = `module ${name} does not declare ${dependency}; it declares ${dependencies.join(", ") || "no dependencies"}`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "dependency", problem });
+  throw invalid("dependency", problem);
 }

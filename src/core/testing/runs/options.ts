@@ -1,4 +1,4 @@
-import { HeliosError } from "../../errors/error.ts";
+import { invalid } from "../../errors/invalid.ts";
 import type { StandIns } from "../../modules/record/stand-ins.ts";
 import type { RunProgress } from "./job.ts";
 import type { TestTarget } from "./record.ts";
@@ -26,7 +26,7 @@ export interface RunOptions extends StandIns {
 export function checkRunOptions({ target, modulePath, assets, stubs = {}, allowDependencies = [] }: RunOptions): void {
   if (target !== "ACTIVE") return;
   const refuse = (field: string, problem: string): never => {
-    throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `cannot be given with the target ACTIVE, ${problem}` });
+    throw invalid(field, `cannot be given with the target ACTIVE, ${problem}`);
   };
   const ownCode = "which tests the code that serves";
   if (modulePath) refuse("module_path", ownCode);
