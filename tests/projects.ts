@@ -22,7 +22,7 @@ const STARTS_ENGINE = /\bcreateEngine\(/;
  * The project of each test file. `soak`: files below tests/soak. `process`: files that import code, directly or indirectly,
  * that starts processes and threads or opens sockets. `unit`: all other files.
  */
-export function projectsOf(files: readonly SourceFile[], textOf: (path: string) => string): Map<string, Project> {
+function projectsOf(files: readonly SourceFile[], textOf: (path: string) => string): Map<string, Project> {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const known = new Map<string, boolean>();
   const starts = (path: string): boolean => {

@@ -2,7 +2,7 @@ import type { HeliosClient } from "../../clients/typescript/src/index.ts";
 import type { Errors } from "./errors.ts";
 import { every, type Repeated } from "./every.ts";
 
-export const SWAP_EVERY_MS = 2000;
+const SWAP_EVERY_MS = 2000;
 /** One of this many new versions is faulty, and must not serve. */
 const SICK_EVERY = 10;
 /** Time between two orders of a feed. */

@@ -5,7 +5,7 @@ import { cut, type ErrorCode, HeliosError } from "../core/index.ts";
 import { toDuration } from "./map/common.ts";
 
 /** The domain in the ErrorInfo of every error of Helios. */
-export const ERROR_DOMAIN = "helios";
+const ERROR_DOMAIN = "helios";
 
 const CODES: Readonly<Record<ErrorCode, Code>> = {
   NOT_FOUND: Code.NotFound,
@@ -29,9 +29,9 @@ const MAX_TEXT_CHARS = 1024;
  * Size of an error's text, as gRPC writes it in a trailer; the rest is cut. With the details it stays below the 8 KiB
  * of trailers that cautious clients read; beyond that they see a broken connection. @limit bytes
  */
-export const MAX_ERROR_TEXT_BYTES = 1536;
+const MAX_ERROR_TEXT_BYTES = 1536;
 /** Size of an error's `ErrorInfo`; beyond it the values of its metadata are cut. @limit bytes */
-export const MAX_ERROR_INFO_BYTES = 2560;
+const MAX_ERROR_INFO_BYTES = 2560;
 /** Size of the field violations in an error's details; violations that do not fit are omitted. @limit bytes */
 export const MAX_ERROR_VIOLATIONS_BYTES = 1024;
 

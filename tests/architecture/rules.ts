@@ -35,7 +35,7 @@ const SOCKETS: readonly string[] = ["node:http", "node:https", "node:http2", "no
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
 const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
 
-export const LAYER_RULES: readonly LayerRule[] = [
+const LAYER_RULES: readonly LayerRule[] = [
   {
     name: "src/core imports nothing but src/core and src/kernel; Node's own modules only in store/sqlite/open.ts, store/sqlite/backup.ts, store/make-directory.ts and modules/host, and there es-module-lexer and import-meta-resolve only in artifact",
     of: inCore,

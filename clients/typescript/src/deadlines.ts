@@ -7,7 +7,7 @@ import { checkOptionalSpan } from "./spans.ts";
  * Longest deadline that is sent to the service, because gRPC's header has 8 digits. A longer one applies only in the
  * client. @limit ms
  */
-export const LONGEST_SENT_DEADLINE_MS = 99_999_999;
+const LONGEST_SENT_DEADLINE_MS = 99_999_999;
 
 /**
  * Calls through `transport` with deadlines of any length, in whole ms; 0 and Infinity mean no deadline. A deadline that is too

@@ -6,7 +6,7 @@ import type { BreakerRecord } from "./record.ts";
  * Deleted breakers whose last epoch is remembered by name. Beyond them, new breakers start above the highest forgotten
  * epoch. @limit breakers
  */
-export const MAX_ENDED_LIVES = 10_000;
+const MAX_ENDED_EPOCHS = 10_000;
 
 /**
  * Chooses the first epoch of each new breaker. It is 1, or above all epochs of a deleted breaker of the same name, so that a
@@ -29,7 +29,7 @@ export class Epochs {
   ended(name: string, epoch: number): void {
     this.#ended.delete(name);
     this.#ended.set(name, epoch);
-    if (this.#ended.size <= MAX_ENDED_LIVES) return;
+    if (this.#ended.size <= MAX_ENDED_EPOCHS) return;
     for (const [oldest, last] of this.#ended) {
       this.#ended.delete(oldest);
       this.#highestForgotten = Math.max(this.#highestForgotten, last);

@@ -20,11 +20,11 @@ export const BUCKET_BYS = ["SESSION_ID", "USER_ID", "SYMBOL", "SYSTEM"] as const
 /** Length of a flag's description; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const DESCRIPTION_LIMIT = 1024;
 /** Length of a flag's owner; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
-export const OWNER_LIMIT = 256;
+const OWNER_LIMIT = 256;
 /** Tags of a flag; more are refused with `ARGUMENT_INVALID`. @limit tags */
-export const TAGS_LIMIT = 50;
+const TAGS_LIMIT = 50;
 /** Length of a tag of a flag; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
-export const TAG_LIMIT = 128;
+const TAG_LIMIT = 128;
 /** Length of a flag's condition; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const CONDITION_LIMIT = 2048;
 

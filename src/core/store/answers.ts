@@ -11,7 +11,7 @@ export const MAX_ANSWER_BYTES_ON_DISK = 128 * 1024 * 1024;
 /**
  * Size of the answers that a store in memory keeps for retries. Beyond it the oldest are dropped early. @limit bytes
  */
-export const MAX_ANSWER_BYTES_IN_MEMORY = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES_IN_MEMORY = 64 * 1024 * 1024;
 /**
  * Size of one answer that is kept for retries. Of a larger one, only the fact is remembered: a repeated request is
  * refused with `ANSWER_NOT_KEPT`. @limit bytes
@@ -32,7 +32,7 @@ export const MAX_KNOWN_CALLS_ON_DISK = 600_000;
  * Calls whose `idempotency_key` a store in memory remembers; beyond them, a call with a new key is refused with
  * `IDEMPOTENCY_KEYS_EXHAUSTED`. @limit calls
  */
-export const MAX_KNOWN_CALLS_IN_MEMORY = 200_000;
+const MAX_KNOWN_CALLS_IN_MEMORY = 200_000;
 
 /** What is stored about a request, or about a call with an idempotency key. */
 export interface StoredAnswer {

@@ -29,7 +29,7 @@ const PURPOSE: Purpose = {
  * Size of the program that a condition is compiled to; a condition with a larger one is refused with
  * `FLAG_CONDITION_INVALID`. @limit bytes
  */
-export const MAX_PROGRAM_BYTES = 65_536;
+const MAX_PROGRAM_BYTES = 65_536;
 
 /**
  * Compiled conditions that are kept, so that the same text is not compiled again. Beyond them the oldest are forgotten.

@@ -17,9 +17,9 @@ import { CelError, type PlaceOf } from "./tree.ts";
 import { zoneOf } from "./zones.ts";
 
 /** Different patterns in a condition; more are refused with `FLAG_CONDITION_INVALID`. @limit patterns */
-export const MAX_PATTERNS = 16;
+const MAX_PATTERNS = 16;
 /** Different time zones in a condition; more are refused with `FLAG_CONDITION_INVALID`. @limit time zones */
-export const MAX_ZONES = 4;
+const MAX_ZONES = 4;
 
 /** Longest text, in characters, that is computed beforehand and stored in the program. */
 const KEPT_TEXT = 1024;

@@ -3,7 +3,7 @@ import { formsOf } from "./signatures.ts";
 import { type Call, CelError, type CelNode, type Macro, type PlaceOf } from "./tree.ts";
 
 /** The types that `type(x)` can be compared with. */
-export const TYPES: ReadonlySet<string> = new Set(TYPE_NAMES.filter((name) => !name.includes(".")));
+const TYPES: ReadonlySet<string> = new Set(TYPE_NAMES.filter((name) => !name.includes(".")));
 
 /** The names that an expression may use. */
 export interface Names {

@@ -32,7 +32,7 @@ const from = (result: string, ...types: readonly string[]): readonly Form[] =>
   forms(...types.map((type) => `(${type}) ${result}`));
 
 /** The functions and operators of CEL's portable core, by the names that the parser uses. */
-export const FUNCTIONS: Readonly<Record<string, readonly Form[]>> = {
+const FUNCTIONS: Readonly<Record<string, readonly Form[]>> = {
   "!_": forms("(bool) bool"),
   "-_": forms("(int) int", "(double) double"),
   "_+_": [

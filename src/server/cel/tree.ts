@@ -4,7 +4,7 @@ import { parse } from "@bufbuild/cel";
  * Nesting of brackets in a condition, because the parser's time and stack grow with it; deeper ones are refused with
  * `FLAG_CONDITION_INVALID`. @limit levels
  */
-export const MAX_BRACKETS = 64;
+const MAX_BRACKETS = 64;
 
 /** A node of the parser's tree. */
 export interface CelNode {

@@ -1,7 +1,7 @@
 const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const UNITS_BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 /** Longest age in a setting; the server does not start with a longer one. @limit ms */
-export const LONGEST_AGE_MS = 36_500 * UNITS_MS.d;
+const LONGEST_AGE_MS = 36_500 * UNITS_MS.d;
 /** Largest size in a setting; the server does not start with a larger one. @limit bytes */
 export const MOST_BYTES = 1024 * UNITS_BYTES.GiB;
 

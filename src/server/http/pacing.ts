@@ -6,7 +6,7 @@ import { PEER } from "../transport/peer.ts";
  * Answers and stream messages that are encoded in one turn of the event loop. Further ones wait for the next turn, so
  * that encoded messages are sent, or found to be too much, before more are encoded. @limit messages
  */
-export const MESSAGES_PER_TURN = 16;
+const MESSAGES_PER_TURN = 16;
 /** Time until a stream on a connection that is behind checks again whether it may write. @limit ms */
 const ROOM_CHECK_MS = 20;
 

@@ -4,7 +4,7 @@ import { type Clock, messageOf, type Timer } from "../../core/index.ts";
  * Size of the lines that wait for a slow destination (a file, the standard output). Further lines are dropped and
  * counted. @limit bytes
  */
-export const MAX_BUFFERED_LOG_BYTES = 8 * 1024 * 1024;
+const MAX_BUFFERED_LOG_BYTES = 8 * 1024 * 1024;
 
 /** Size of one write to a log; the rest is written next. @limit bytes */
 const MAX_WRITE_BYTES = 64 * 1024;

@@ -19,7 +19,7 @@ export function abridged(module: ModuleMessage): ModuleMessage {
 }
 
 /** Length of each text next to an abridged module; the rest is cut. @limit characters */
-export const MAX_ABRIDGED = 100;
+const MAX_ABRIDGED = 100;
 
 /** Returns the message to show: abridged if it is too large for a frame. */
 export function shown(module: ModuleMessage, { record }: Module): ModuleMessage {

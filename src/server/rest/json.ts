@@ -22,7 +22,7 @@ export function parseJson(text: string, field: string, problem: (why: string) =>
 }
 
 /** Nesting of a request's JSON; a deeper one is refused with `ARGUMENT_INVALID`. @limit levels */
-export const MAX_JSON_DEPTH = 100;
+const MAX_JSON_DEPTH = 100;
 
 export interface Found {
   readonly kind: "deep" | "twice" | "half" | "digits";

@@ -4,7 +4,7 @@ import { HeliosError } from "../../core/index.ts";
 import { type HttpRequest, header } from "./http.ts";
 
 /** Etags that one `If-Match` header may name; more are refused with `HTTP_HEADER_INVALID`. @limit etags */
-export const MAX_IF_MATCH_ETAGS = 10;
+const MAX_IF_MATCH_ETAGS = 10;
 
 /** RFC 9110, 8.8.3; also an etag without quotes, as people write it. */
 const TAGS = /^\s*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"|([A-Za-z0-9._~+/=*-]+))\s*(?:,|$)/;

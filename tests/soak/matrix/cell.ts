@@ -244,7 +244,7 @@ function livingGenerations({ modules }: Rig): readonly string[] {
 }
 
 /** The processes of modules that are children of this process. */
-export function moduleProcesses(): readonly string[] {
+function moduleProcesses(): readonly string[] {
   return readdirSync("/proc").filter((entry) => {
     if (!/^\d+$/.test(entry)) return false;
     try {
@@ -265,7 +265,7 @@ process.on("worker", (worker: Worker) => {
 });
 
 /** The number of running threads of modules. */
-export function moduleThreads(): number {
+function moduleThreads(): number {
   return [...workers].filter(({ resourceLimits }) => resourceLimits?.maxOldGenerationSizeMb === heapCeilingMb(HEAP_MB))
     .length;
 }

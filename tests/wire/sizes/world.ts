@@ -99,7 +99,7 @@ export const LEGACY = {
 };
 
 /** Runs of a module in the form in which an earlier version stored them. */
-export function largeRun(module: string): RunRecord {
+function largeRun(module: string): RunRecord {
   const output = { numbers: numbers(2000) };
   const test = { name: "t", outcome: "PASSED", required: true, durationMs: 1, message: CONTROL.repeat(1000) } as const;
   return {

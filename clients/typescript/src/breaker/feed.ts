@@ -23,7 +23,7 @@ const MAX_HEARTBEAT_MS = 15_000;
  */
 const AFTER_FINAL_ERROR_MS = 10_000;
 /** Shortest time between two reopenings of the watch of breakers for new names. @limit ms */
-export const REOPEN_MS = 100;
+const REOPEN_MS = 100;
 /** How often a change of one breaker counts as a sign of life for all others, at most. */
 const HEARD_MS = 100;
 

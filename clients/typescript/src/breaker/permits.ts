@@ -1,17 +1,13 @@
 import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
 import { leavesAsIs, type Outcome } from "../../../../src/kernel/breakers/machine.ts";
-import type { Circuit } from "./circuit.ts";
+import type { Circuit, CircuitDeps } from "./circuit.ts";
 import { NO_EPOCH } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
 import { toNotice } from "./service-breaker.ts";
 
-export interface PermitsDeps {
-  /** Asks the service for a permit; rejects where no answer comes in time. */
+export interface PermitsDeps extends Pick<CircuitDeps, "report" | "judge"> {
+  /** Asks the service for a permit. Rejects if no answer arrives in time. */
   readonly ask: (name: string) => Promise<AcquirePermitResponse>;
-  /** Outcomes wait to be reported: at once, or together with others. */
-  readonly report: (urgent: boolean) => void;
-  /** Asks what the service says, once it knows all that the client saw. */
-  readonly judge: (circuit: Circuit) => void;
 }
 
 /** Of permits in which the client's own machine has no say. */

@@ -19,7 +19,7 @@ export const MAX_REPORTERS = 4096;
  * How far reports of one reporter may overtake each other. A report that arrives later than that is treated as a
  * repetition. @limit reports
  */
-export const REPORT_WINDOW = 256;
+const REPORT_WINDOW = 256;
 
 /** The reports that have arrived: all up to `through`, and those in `beyond`. `beyond` is empty if they come in order. */
 interface Seen {

@@ -4,7 +4,7 @@ import { refuseTooLarge } from "../../size.ts";
 import { type FlagDefinition, type FlagRecord, isTombstone } from "../record.ts";
 
 /** Size of a flag, in the larger of its encodings; a larger one is refused with `RESOURCE_TOO_LARGE`. @limit bytes */
-export const MAX_FLAG_BYTES = 1024 * 1024;
+const MAX_FLAG_BYTES = 1024 * 1024;
 
 /**
  * RESOURCE_TOO_LARGE for a flag above `MAX_FLAG_BYTES`. One that an earlier version wrote larger can be switched, and

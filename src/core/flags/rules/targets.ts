@@ -111,7 +111,7 @@ function textOf(value: unknown): string | undefined {
 const DEEPEST = 32;
 
 /** Length of a flag's metadata, as JSON; longer ones are refused with `ARGUMENT_INVALID`. @limit characters */
-export const METADATA_LIMIT = 16_384;
+const METADATA_LIMIT = 16_384;
 
 /** What is wrong with metadata. Members of `known` are accepted: they may be older than the rule they break. */
 export function metadataViolation(metadata: unknown, known: FlagMetadata = {}): Violation | undefined {

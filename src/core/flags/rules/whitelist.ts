@@ -3,9 +3,9 @@ import { lengthViolation, show, textViolation, type Violation, violation } from 
 import type { JsonPath } from "../../json/path.ts";
 
 /** Entries of a flag's whitelist; more are refused with `ARGUMENT_INVALID`. @limit entries */
-export const WHITELIST_LIMIT = 10_000;
+const WHITELIST_LIMIT = 10_000;
 /** Length of an entry of a whitelist; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
-export const ENTRY_LIMIT = 256;
+const ENTRY_LIMIT = 256;
 
 /** Everything that is wrong with a whitelist. Entries of `known` are accepted: they may be older than the rule they break. */
 export function whitelistViolations(entries: unknown, known: readonly string[]): readonly Violation[] {

@@ -38,7 +38,7 @@ import { SqliteStore } from "./store.ts";
  * Size up to which a whole database is checked at each start; of a larger one, only the present state is checked.
  * @limit bytes
  */
-export const WHOLLY_CHECKED_BYTES = 32 * 1024 * 1024;
+const WHOLLY_CHECKED_BYTES = 32 * 1024 * 1024;
 
 export interface SqliteStoreOptions extends RetentionOptions {
   /** Created if it is missing. No other store may use it at the same time. */

@@ -36,7 +36,7 @@ export interface Pattern {
 }
 
 /** The number of visits, each of one instruction at one place, that count as one step. */
-export const INSTRUCTIONS_PER_STEP = 4;
+const INSTRUCTIONS_PER_STEP = 4;
 
 /** Whether it matches anywhere in a text. At each place it visits each instruction at most once; 4 visits are one step. */
 export type Matcher = (text: string, run: Run) => boolean;

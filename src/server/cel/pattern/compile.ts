@@ -8,7 +8,7 @@ export { PatternError } from "./tree.ts";
  * Instructions of a pattern in a condition, its counted repetitions written out; a pattern with more is refused with
  * `FLAG_CONDITION_INVALID`. @limit instructions
  */
-export const MAX_INSTRUCTIONS = 1000;
+const MAX_INSTRUCTIONS = 1000;
 
 /** Patterns that use the same class share its packed form. */
 const packedOf = new WeakMap<readonly number[], Uint32Array>();

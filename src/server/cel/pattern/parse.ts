@@ -6,14 +6,14 @@ import { type Assertion, PatternError, type PatternNode } from "./tree.ts";
  * Largest count of a repetition in a pattern, as in RE2; a larger one is refused with `FLAG_CONDITION_INVALID`.
  * @limit times
  */
-export const MAX_REPETITIONS = 1000;
+const MAX_REPETITIONS = 1000;
 /** Nesting of groups in a pattern; deeper ones are refused with `FLAG_CONDITION_INVALID`. @limit levels */
-export const MAX_GROUPS = 50;
+const MAX_GROUPS = 50;
 /**
  * Different Unicode classes in all patterns of a condition, because each costs a search; more are refused with
  * `FLAG_CONDITION_INVALID`. @limit classes
  */
-export const MAX_UNICODE_CLASSES = 16;
+const MAX_UNICODE_CLASSES = 16;
 
 /**
  * Bounds of ranges in all [ ] of a pattern, including those of Unicode classes; a pattern with more is refused with
