@@ -1,6 +1,7 @@
 // Generates gen/ from proto/ and from the sources that run in module processes, docs/errors.md from the error tables,
 // docs/limits.md from the constants and the contract, docs/suites.md from the ready suites, and testdata/ with the
-// kernel. With --check it generates into a temporary directory, and fails if the committed files differ.
+// kernel. All files are generated in a temporary directory first. Then only those that differ are replaced, each at once, so
+// that a program that runs meanwhile never misses one. With --check, fails if the committed files differ.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -9,6 +10,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -22,6 +24,9 @@ import { readComments } from "./openapi/comments.ts";
 import { suitesPage } from "./suites-doc.ts";
 import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
+/** The content of files, by path. */
+type Files = ReadonlyMap<string, string>;
+
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OPENAPI = "docs/openapi.json";
 const PAGES = {
@@ -33,54 +38,70 @@ const PAGES = {
   "testdata/evaluation.json": evaluationVectors,
 };
 
-async function generate(into: string): Promise<void> {
-  execFileSync("buf", ["generate"], { cwd: into, stdio: "inherit" });
+/** Everything but the description of the REST API. */
+async function generateCode(scratch: string): Promise<Files> {
+  execFileSync("buf", ["generate"], { cwd: scratch, stdio: "inherit" });
   const pages = Object.entries(PAGES).map(([file, page]) => [file, page()] as const);
-  for (const [file, text] of [...pages, ...Object.entries(await bundles())]) {
-    mkdirSync(join(into, dirname(file)), { recursive: true });
-    writeFileSync(join(into, file), text);
-  }
-  // This module imports gen/, which must exist by then.
+  return new Map([...filesIn(scratch, "gen"), ...pages, ...Object.entries(await bundles())]);
+}
+
+/** Must run after gen/ is up to date, because it imports gen/. */
+async function generateOpenapi(scratch: string): Promise<Files> {
   const { openapiDocument } = await import("./openapi/document.ts");
   const image = execFileSync("buf", ["build", "--as-file-descriptor-set", "-o", "-#format=binpb"], {
-    cwd: into,
+    cwd: scratch,
     maxBuffer: 1e8,
   });
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-  writeFileSync(join(into, OPENAPI), `${JSON.stringify(openapiDocument(readComments(image), version), null, 2)}\n`);
+  return new Map([[OPENAPI, `${JSON.stringify(openapiDocument(readComments(image), version), null, 2)}\n`]]);
 }
 
-/** All generated files below `root`, by path. */
-function generated(root: string): Map<string, string> {
-  const files = readdirSync(join(root, "gen"), { recursive: true, withFileTypes: true })
+/** The files below one directory of `root`. */
+function filesIn(root: string, directory: string): Files {
+  const files = readdirSync(join(root, directory), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-  const there = [...files, OPENAPI, ...Object.keys(PAGES)].filter((file) => existsSync(join(root, file)));
-  return new Map(there.map((file) => [file, readFileSync(join(root, file), "utf8")]));
+  return new Map(files.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 }
 
-async function differences(): Promise<string[]> {
-  // Inside the checkout, so that the generator finds its packages by name.
-  const scratch = mkdtempSync(join(ROOT, "node_modules", ".generate-"));
-  try {
-    for (const input of ["proto", "buf.yaml", "buf.gen.yaml"]) {
-      cpSync(join(ROOT, input), join(scratch, input), { recursive: true });
-    }
-    symlinkSync(join(ROOT, "node_modules"), join(scratch, "node_modules"));
-    await generate(scratch);
-    const [fresh, committed] = [generated(scratch), generated(ROOT)];
-    return [...new Set([...fresh.keys(), ...committed.keys()])]
-      .filter((file) => fresh.get(file) !== committed.get(file))
-      .sort();
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
+/** The generated files that differ in the checkout, or are missing there. */
+function changed(fresh: Files): readonly string[] {
+  const present = (file: string): string | undefined =>
+    existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined;
+  return [...fresh].filter(([file, text]) => present(file) !== text).map(([file]) => file);
+}
+
+function replaceChanged(fresh: Files): void {
+  for (const file of changed(fresh)) {
+    const path = join(ROOT, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.new`, fresh.get(file) ?? "");
+    renameSync(`${path}.new`, path);
   }
 }
 
-if (process.argv.includes("--check")) {
-  const stale = await differences();
-  for (const file of stale) process.stderr.write(`${file} is out of date; run npm run generate\n`);
-  process.exitCode = stale.length === 0 ? 0 : 1;
-} else {
-  await generate(ROOT);
+/** The files in gen/ that are no longer generated. */
+function leftOver(fresh: Files): readonly string[] {
+  return existsSync(join(ROOT, "gen")) ? [...filesIn(ROOT, "gen").keys()].filter((file) => !fresh.has(file)) : [];
+}
+
+// Inside the checkout, so that the generator finds its packages by name.
+const scratch = mkdtempSync(join(ROOT, "node_modules", ".generate-"));
+try {
+  for (const input of ["proto", "buf.yaml", "buf.gen.yaml"]) {
+    cpSync(join(ROOT, input), join(scratch, input), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(scratch, "node_modules"));
+  const code = await generateCode(scratch);
+  if (process.argv.includes("--check")) {
+    const stale = [...changed(code), ...leftOver(code), ...changed(await generateOpenapi(scratch))].sort();
+    for (const file of stale) process.stderr.write(`${file} is out of date; run npm run generate\n`);
+    process.exitCode = stale.length === 0 ? 0 : 1;
+  } else {
+    replaceChanged(code);
+    replaceChanged(await generateOpenapi(scratch));
+    for (const file of leftOver(code)) rmSync(join(ROOT, file));
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
 }
