@@ -29,11 +29,15 @@ const one = (title: string, fields: object, context: EvaluationCase["context"] =
 const SESSIONS = ["abc123", "session-1", "session-2", "сессия-7", "会话", "🚀", "a🚀b"];
 
 const fixed = [
-  one("not enabled", { enabled: false }, { session_id: "abc123" }),
-  one("not enabled, whatever the strategy", { enabled: false, strategy: "percentage", percentage: 100 }),
-  one("all on", {}),
-  one("all off", { strategy: "all_off" }, { session_id: "abc123" }),
-  one("killed", { enabled: false, killed: true, strategy: "percentage", percentage: 100 }, { session_id: "abc123" }),
+  one("the flag is not enabled", { enabled: false }, { session_id: "abc123" }),
+  one("the flag is not enabled, but has a strategy", { enabled: false, strategy: "percentage", percentage: 100 }),
+  one("the flag is on for all", {}),
+  one("the flag is off for all", { strategy: "all_off" }, { session_id: "abc123" }),
+  one(
+    "the flag was killed",
+    { enabled: false, killed: true, strategy: "percentage", percentage: 100 },
+    { session_id: "abc123" },
+  ),
 ];
 
 const percentages = [0, 0.001, 1, 25, 33.069, 33.07, 50, 99.999, 100].flatMap((percentage) => [
@@ -57,21 +61,25 @@ const keys = [
       },
     ),
   ]),
-  one("the user id where there is no session id", { strategy: "percentage", percentage: 50 }, { user_id: "ana" }),
-  one("a salt of its own", { strategy: "percentage", percentage: 50, salt: "пепе́р 🌶" }, { session_id: "abc123" }),
+  one("the user id decides if there is no session id", { strategy: "percentage", percentage: 50 }, { user_id: "ana" }),
+  one(
+    "the flag has its own salt",
+    { strategy: "percentage", percentage: 50, salt: "пепе́р 🌶" },
+    { session_id: "abc123" },
+  ),
 ];
 
 const START = "2026-01-01T10:00:00Z";
 const schedule = { initial_percentage: 10, target_percentage: 60, start_time: START, end_time: "2026-01-01T20:00:00Z" };
 const TIMES = {
-  "long before its start": "2025-01-01T00:00:00Z",
-  "at its start": START,
-  "a millisecond after its start": "2026-01-01T10:00:00.001Z",
-  "in its middle": "2026-01-01T15:00:00Z",
+  "long before the start": "2025-01-01T00:00:00Z",
+  "at the start": START,
+  "a millisecond after the start": "2026-01-01T10:00:00.001Z",
+  "in the middle": "2026-01-01T15:00:00Z",
   "two thirds through": "2026-01-01T16:40:00Z",
-  "a millisecond before its end": "2026-01-01T19:59:59.999Z",
-  "at its end": "2026-01-01T20:00:00Z",
-  "long after its end": "2027-01-01T00:00:00Z",
+  "a millisecond before the end": "2026-01-01T19:59:59.999Z",
+  "at the end": "2026-01-01T20:00:00Z",
+  "long after the end": "2027-01-01T00:00:00Z",
 };
 const gradual = [
   ...Object.entries(TIMES).flatMap(([when, now]) =>
@@ -84,7 +92,7 @@ const gradual = [
         now,
       ),
       one(
-        `paused in its middle, ${when}, ${session_id}`,
+        `a schedule that was paused in the middle, ${when}, ${session_id}`,
         { strategy: "gradual", gradual: { ...schedule, paused_at: "2026-01-01T15:00:00Z" } },
         { session_id },
         now,
@@ -92,7 +100,7 @@ const gradual = [
     ]),
   ),
   one(
-    "paused before its start",
+    "a schedule that was paused before the start",
     { strategy: "gradual", gradual: { ...schedule, paused_at: "2026-01-01T09:00:00Z" } },
     { session_id: "abc123" },
     "2026-01-02T00:00:00Z",
@@ -103,7 +111,7 @@ const gradual = [
     { session_id: "abc123" },
   ),
   one(
-    "at 100 % at its end, without a key",
+    "a schedule that has ended at 100 %, without a key",
     {
       strategy: "gradual",
       gradual: { ...schedule, target_percentage: 100, end_time: "2026-01-01T10:00:00.001Z" },
@@ -128,7 +136,7 @@ const whitelists = [
     ),
   ),
   one(
-    "an entry that names a field is no plain one",
+    "an entry with the name of a field does not match as plain text",
     { strategy: "whitelist", whitelist: ["user_id:ana"] },
     { session_id: "user_id:ana" },
   ),
@@ -138,12 +146,12 @@ const whitelists = [
     { user_id: "desk:7" },
   ),
   one(
-    "an entry whose prefix is no field is a plain one",
+    "an entry whose prefix is not a field matches as plain text",
     { strategy: "whitelist", whitelist: ["desk:7"] },
     { user_id: "desk:7" },
   ),
   one(
-    "a field's name in upper case is no field",
+    "the name of a field in upper case does not name the field",
     { strategy: "whitelist", whitelist: ["USER_ID:ana"] },
     { user_id: "ana" },
   ),
@@ -161,7 +169,7 @@ const whitelistsFirst = [
       { session_id: "abc123", ...who },
     ),
     one(
-      `listed first, of a schedule: ${JSON.stringify(who)}`,
+      `listed first, with a schedule at 0 %: ${JSON.stringify(who)}`,
       { strategy: "gradual", gradual: ramp, ...first },
       { session_id: "abc123", ...who },
     ),
@@ -175,15 +183,15 @@ const whitelistsFirst = [
       { enabled: false, strategy: "percentage", percentage: 100, ...first },
       who,
     ),
-    one(`listed first plays no part where all are off: ${JSON.stringify(who)}`, { strategy: "all_off", ...first }, who),
+    one(`listed first, but the flag is off for all: ${JSON.stringify(who)}`, { strategy: "all_off", ...first }, who),
   ]),
   one(
-    "listed, and not first",
+    "listed, but the whitelist does not come first",
     { strategy: "percentage", percentage: 0, whitelist: ["ana"] },
     { session_id: "abc123", user_id: "ana" },
   ),
   one(
-    "nobody is listed first",
+    "the whitelist comes first, but is empty",
     { strategy: "percentage", percentage: 0, whitelist: [], whitelist_first: true },
     { session_id: "abc123" },
   ),
@@ -206,7 +214,7 @@ const conditions = [
     strategy: "percentage",
     percentage: 50,
   }),
-  one("a condition that holds, and all off", { condition: "true", strategy: "all_off" }),
+  one("a condition that holds, and the flag is off for all", { condition: "true", strategy: "all_off" }),
   one("a condition of a flag that is not enabled", { condition: "false", enabled: false }),
 ];
 
@@ -236,14 +244,14 @@ const variants = [
   ]),
   one("variants without a key", { variants: VARIANTS }, { symbol: "BTCZAR" }),
   one("one variant, without a key", { variants: [{ name: "only", weight: 7, value: 1.5 }] }),
-  one("one variant with a weight, without a key", {
+  one("only one variant has a weight, without a key", {
     variants: [
       { name: "x", weight: 0, value: "x" },
       { name: "y", weight: 1, value: "y" },
     ],
   }),
   one(
-    "variants of a whitelist",
+    "variants for a user in a whitelist",
     { variants: VARIANTS, strategy: "whitelist", whitelist: ["ana"] },
     {
       session_id: "abc123",
@@ -251,12 +259,12 @@ const variants = [
     },
   ),
   one(
-    "variants of who is listed first",
+    "variants for a user who is listed first",
     { variants: VARIANTS, strategy: "percentage", percentage: 0, ...first },
     { session_id: "abc123", user_id: "ana" },
   ),
   one(
-    "variants of who is listed first, without a key",
+    "variants for a user who is listed first, without a key",
     { variants: VARIANTS, strategy: "percentage", percentage: 0, ...first },
     { symbol: "BTCZAR" },
   ),
@@ -282,14 +290,14 @@ const prerequisites = [
   }),
   needs("a prerequisite that cannot be evaluated", { p: flag({ strategy: "percentage", percentage: 50 }) }),
   needs(
-    "a prerequisite for those who are listed",
+    "a prerequisite that is on for a user in its whitelist",
     { p: flag({ strategy: "whitelist", whitelist: ["ana"] }) },
     {
       user_id: "ana",
     },
   ),
   {
-    title: "not enabled comes before a prerequisite that is missing",
+    title: "that the flag is not enabled comes before a prerequisite that is missing",
     flags: { f: flag({ enabled: false, prerequisites: ["p"] }) },
     name: "f",
   },

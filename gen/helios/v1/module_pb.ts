@@ -934,7 +934,7 @@ export type Module = Message<"helios.v1.Module"> & {
   restarts: number;
 
   /**
-   * The report of the last swap or forced reload. Absent if there was none.
+   * The report of the last swap or forced reload. Absent before the first one.
    *
    * @generated from field: helios.v1.SwapReport last_swap = 36;
    */

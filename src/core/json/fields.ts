@@ -2,13 +2,16 @@ import { type Violation, violation } from "../errors/violation.ts";
 import { nearest } from "../text/nearest.ts";
 import type { JsonPath } from "./path.ts";
 
-/** Is called with each mistake of a file. */
+/** Collects the mistakes of a file. */
 export type Report = (found: Violation) => void;
 
-/** Unknown keys of one object for which the nearest known key is looked for: it takes long, and nobody misspells more. */
+/**
+ * Unknown keys of one object for which the error proposes a known key. The search takes long, and an object with more unknown
+ * keys is not a spelling mistake.
+ */
 const GUESSED_KEYS = 50;
 
-/** The object at that place of a file; undefined where it is something else, which is reported. */
+/** Returns the object at that place of a file. If the value is not an object, reports that and returns undefined. */
 export function objectAt(
   value: unknown,
   path: JsonPath,
@@ -22,7 +25,10 @@ export function objectAt(
   return undefined;
 }
 
-/** One of `words`, which a file has in lower case; undefined where it is absent, or something else, which is reported. */
+/**
+ * Returns the one of `words` that the file has at that place, in lower case. Returns undefined if the value is absent. If it
+ * is another value, reports that and returns undefined.
+ */
 export function wordAt<Word extends string>(
   value: unknown,
   path: JsonPath,
@@ -35,7 +41,7 @@ export function wordAt<Word extends string>(
   return found;
 }
 
-/** Reports the keys that are not known. Returns which keys they are probably meant to be. */
+/** Reports the keys that are not known. Returns the known keys that were probably meant. */
 export function reportUnknown(
   keys: readonly string[],
   path: JsonPath,

@@ -9,7 +9,7 @@ export interface SourceFile {
   read(): Promise<string | undefined>;
 }
 
-/** The text of the file; undefined where there is no such file. Rejects with what `invalid` makes where it cannot be read. */
+/** Returns the text of the file, or undefined if the file does not exist. If it cannot be read, rejects with the error of `invalid`. */
 export async function readSourceFile(file: SourceFile, invalid: FileInvalid): Promise<string | undefined> {
   try {
     return await file.read();

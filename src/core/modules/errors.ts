@@ -18,7 +18,7 @@ export const MODULE_ERRORS = table({
   },
   MODULE_DEPENDENCY_NOT_LOADED: {
     code: "FAILED_PRECONDITION",
-    message: "module {name} depends on {dependencies}, not loaded",
+    message: "module {name} depends on modules that are not loaded: {dependencies}",
     retryable: false,
     help: "Load the dependencies first, or set load_dependencies.",
   },

@@ -50,9 +50,9 @@ export class LiveQueue<I extends Item> {
   }
 
   /**
-   * Keeps only the latest change of each name. Returns whether the queue is good for more: false where it is still more
-   * than half full, since it would be coalesced again at every push, and where it holds a batch. A batch must not lose an
-   * item that a later change replaces, because half a batch is a state that never existed.
+   * Keeps only the latest change of each name. Returns whether the queue has room for more changes afterwards. It has none if
+   * it is still more than half full, because it would be coalesced again at every push. It also has none if it contains a
+   * batch. A batch must not lose an item that a later change replaces, because half a batch is a state that never existed.
    */
   coalesce(): boolean {
     if (this.#items.some(({ revision }, index) => revision === this.#items[index + 1]?.revision)) return false;

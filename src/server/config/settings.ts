@@ -21,7 +21,7 @@ interface Setting {
  */
 export const SETTINGS = [
   { name: "HELIOS_HOST", fallback: "127.0.0.1", meaning: "Address to listen on.", check: host },
-  { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on; 0: a free one.", check: port },
+  { name: "HELIOS_PORT", fallback: "8000", meaning: "Port to listen on. 0 selects a free port.", check: port },
   {
     name: "HELIOS_DATA_DIR",
     fallback: "data",
@@ -38,56 +38,58 @@ export const SETTINGS = [
     name: "HELIOS_MODULES_FILE",
     fallback: "config/modules.json",
     meaning:
-      "What is registered and loaded at the first start. With a HELIOS_MODULES_ROOT: modules.json there, if it is.",
+      "File of the modules that are registered and loaded at the first start. If HELIOS_MODULES_ROOT is set: modules.json in that directory, if it exists.",
     check: notEmpty,
   },
   {
     name: "HELIOS_FLAGS_FILE",
     fallback: "config/feature_flags.json",
-    meaning: "The flags at the first start, and what ReloadFlags reads.",
+    meaning: "File of the flags for the first start and for ReloadFlags.",
     check: notEmpty,
   },
   {
     name: "HELIOS_WATCH_FLAGS_FILE",
     fallback: "off",
-    meaning: "Reload the flags file when it changes: off, merge (keeps flags that it does not name) or replace.",
+    meaning:
+      "Whether to reload the flags file when it changes: off, merge (keeps flags that are not in the file) or replace.",
     check: watchMode,
   },
   {
     name: "HELIOS_WATCH_MODULES",
     fallback: "off",
-    meaning: "Swap a module that runs when a file of it changes, as one works on it: on or off.",
+    meaning: "Whether to swap a running module when one of its files changes, for development: on or off.",
     check: (value) => (value === "on" || value === "off" ? undefined : "must be on or off"),
   },
   {
     name: "HELIOS_ALLOWED_ORIGINS",
     fallback: "none",
     meaning:
-      "Pages of which other origins a browser lets in: https://ops.example.com,https://*.example.com,…; * for all.",
+      "Other origins whose web pages may use the service: https://ops.example.com,https://*.example.com,…; * allows all.",
     check: origins,
   },
   {
     name: "HELIOS_ALLOWED_HOSTS",
     fallback: "none",
-    meaning: "By which names, besides localhost and the host, a browser may come: ops.example.com,*.lan,…; * for all.",
+    meaning:
+      "Host names, besides localhost and HELIOS_HOST, by which browsers may reach the service: ops.example.com,*.lan,…; * allows all.",
     check: hosts,
   },
   {
     name: "HELIOS_JOURNAL_MAX_CHANGES",
     fallback: "100000",
-    meaning: "Changes that are kept for watchers that come back.",
+    meaning: "Number of changes that are kept for watchers that resume.",
     check: (value) => (readCount(value) === undefined ? "must be a whole number from 1000 to 999999999" : undefined),
   },
   {
     name: "HELIOS_JOURNAL_MAX_AGE",
     fallback: "30d",
-    meaning: "Age up to which changes are kept for watchers that come back.",
+    meaning: "Age up to which changes are kept for watchers that resume.",
     check: age,
   },
   {
     name: "HELIOS_JOURNAL_MAX_BYTES",
     fallback: "256MiB",
-    meaning: "Size of the changes that are kept for watchers that come back.",
+    meaning: "Size of the changes that are kept for watchers that resume.",
     check: (value) => (readBytes(value) === undefined ? "must be from 1MiB to 1024GiB" : undefined),
   },
   {
@@ -99,23 +101,28 @@ export const SETTINGS = [
   {
     name: "HELIOS_GRACE_MS",
     fallback: "10000",
-    meaning: "How many ms calls may go on after SIGTERM.",
+    meaning: "Time for which calls may continue after SIGTERM, in ms.",
     check: (value) => whole(value, 0, 86_400_000),
   },
   { name: "HELIOS_LOG_DIR", fallback: "logs", meaning: "Directory of the log files.", check: notEmpty },
   {
     name: "HELIOS_LOG_MAX_BYTES",
     fallback: String(DEFAULT_LOG_MAX_BYTES),
-    meaning: "Size at which a log file is put aside and a new one is begun.",
+    meaning: "Size at which a log file is rotated.",
     check: (value) => (logBytes(value) === undefined ? "must be from 1024 (or 1MiB) to 1024GiB" : undefined),
   },
   {
     name: "HELIOS_LOG_KEEP",
     fallback: String(DEFAULT_LOG_KEEP),
-    meaning: "How many older files are kept of each log.",
+    meaning: "Number of rotated files that are kept of each log.",
     check: (value) => whole(value, 0, 1000),
   },
-  { name: "HELIOS_LOG_LEVEL", fallback: "info", meaning: `One of ${LOG_LEVELS.join(", ")}.`, check: logLevel },
+  {
+    name: "HELIOS_LOG_LEVEL",
+    fallback: "info",
+    meaning: `Lowest level of log entries that are written: ${LOG_LEVELS.join(", ")}.`,
+    check: logLevel,
+  },
 ] as const satisfies readonly Setting[];
 
 export const FILE_SETTINGS = ["HELIOS_FLAGS_FILE", "HELIOS_MODULES_FILE"] as const;

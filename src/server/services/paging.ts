@@ -5,7 +5,7 @@ import { mapFitting, type Sized } from "../map/size.ts";
 const DEFAULT_PAGE_SIZE = 100;
 /** Items of a page, however many `page_size` asks for; further ones come with the next page. @limit items */
 export const MAX_PAGE_SIZE = 1000;
-/** Items that are read at once, at most, where each may have megabytes. */
+/** The most items that are read from the store at once. Each may have megabytes. */
 const READ_STEP = 8;
 const PREFIX = "after:";
 
@@ -37,9 +37,9 @@ function pageLimit(pageSize: number): number {
 }
 
 /**
- * A page of items, cut at `PAGE_BYTES` too: it may hold fewer than were asked for, but one at least. The token holds the
- * key of its last item, so that an insert or a delete between two pages neither repeats nor leaves out anything else. Unless
- * `startAfter` searches the list, the cost grows with the page alone.
+ * Returns a page of items. It also ends at `PAGE_BYTES`, so that it may contain fewer items than were asked for, but at least
+ * one. The token holds the key of its last item. So an insert or a delete between two pages neither repeats nor omits other
+ * items. The cost grows with the page, not with the list, unless `startAfter` searches the list.
  */
 export function pageOf<T, Message>(
   items: readonly T[],
@@ -66,7 +66,7 @@ export async function readPage<T, Message>(
   let after = readPageToken(request.pageToken);
   let left = PAGE_BYTES;
   for (let step = 1; ; step = Math.min(2 * step, READ_STEP)) {
-    // Few at first, more where they are small. One more than the page holds shows whether there is a next page.
+    // Reads few items at first, and more if they are small. One item more than fits shows whether there is a next page.
     const wanted = Math.min(limit - items.length, step);
     const found = await read(wanted + 1, after);
     for (const item of found.slice(0, wanted)) {

@@ -7,7 +7,7 @@ export const PEER = createContextKey("", { description: "peer" });
 /** Whether the call came over REST. The size of its answer is then that of REST's JSON. */
 export const IS_REST = createContextKey(false, { description: "rest" });
 
-/** Formats the address and port; an IPv6 address in brackets. */
+/** Formats the address and port. An IPv6 address stands in brackets. */
 export function peerOf({
   remoteAddress = "",
   remotePort,
@@ -16,7 +16,7 @@ export function peerOf({
   return `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`;
 }
 
-/** Sockets of connections whose sockets Node hides, by the object that represents them. */
+/** Sockets of connections whose sockets Node hides, by the object that represents the connection. */
 const socketsOf = new WeakMap<object, Socket>();
 
 export function rememberSocket(connection: object, socket: Socket): void {

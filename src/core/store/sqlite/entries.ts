@@ -18,7 +18,7 @@ interface EntryRow {
   readonly value: string;
 }
 
-/** The present state in the database. Whatever writes must be called within a transaction. */
+/** The current entries in the database. Methods that write must be called within a transaction. */
 export class SqliteEntries {
   readonly #sql: Prepared<typeof STATEMENTS>;
 
@@ -31,25 +31,25 @@ export class SqliteEntries {
     return row === undefined ? undefined : toEntry(row);
   }
 
-  /** Of the last change of the entry; 0 where there is no such entry. */
+  /** The revision of the last change of the entry. 0 if the entry does not exist. */
   revisionOf(key: string): number {
     return (this.#sql.revisionOf.get(key) as { readonly revision: number } | undefined)?.revision ?? 0;
   }
 
-  /** In code-unit order, which SQLite's own order by code point is not: the language and the other stores have it. */
+  /** The entries with that prefix, sorted by code units as in the other stores. SQLite itself sorts by code points. */
   list(prefix: string): readonly Entry[] {
     const entries = (this.#sql.list.all(prefix) as EntryRow[]).map(toEntry);
     return entries.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** Makes the entry what it is after the change. */
+  /** Writes the state of the entry after the change. */
   apply({ key, revision, createTime, time, value }: Omit<Change, "cause">): void {
     if (value === undefined) this.#sql.delete.run(key);
     else this.#sql.put.run(key, revision, createTime, time, value);
   }
 }
 
-/** What the change made of the entry; undefined: it was deleted. */
+/** Returns the entry after the change. Undefined if the change deleted it. */
 export function entryAfter({ key, value, revision, createTime, time }: Change): Entry | undefined {
   return value === undefined ? undefined : { key, value, revision, createTime, updateTime: time };
 }

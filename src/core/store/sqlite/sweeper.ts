@@ -7,7 +7,7 @@ import type { Transactions } from "./transactions.ts";
 
 /** Time from the start to the first sweep, in ms. */
 const FIRST_SWEEP_MS = 2_000;
-/** Free pages above which pages are given back to the disk, and the number that is given back at a time. */
+/** Free pages above which pages are returned to the disk, and the number that is returned at a time. */
 const FREE_PAGES = 2_048;
 const VACUUM_PAGES = 128;
 
@@ -18,11 +18,11 @@ export interface SweeperDeps {
   readonly journal: SqliteJournal;
   readonly answers: SqliteAnswers;
   readonly transactions: Transactions;
-  /** Lets others have their turn. */
+  /** Lets other work run. */
   readonly pause: () => Promise<void>;
 }
 
-/** Forgets what is too old or too much, and gives free pages back, from time to time and a little at a time. */
+/** Periodically deletes old data and data beyond the limits, and returns free pages to the disk, in small steps. */
 export class Sweeper {
   readonly #deps: SweeperDeps;
   readonly #freePages: SqlStatement;
@@ -43,7 +43,7 @@ export class Sweeper {
   #sweepIn(delayMs: number): void {
     this.#timer = this.#deps.clock.setTimer(delayMs, () => {
       this.#sweep()
-        // What was not deleted now is deleted by the next sweep. It was already noted that the disk accepts no writes.
+        // The next sweep deletes what this one did not. The failed transaction has already noted that writes fail.
         .catch(() => {})
         .then(() => {
           if (!this.#isClosed) this.#sweepIn(SWEEP_MS);

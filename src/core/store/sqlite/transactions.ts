@@ -25,7 +25,7 @@ export interface TransactionsDeps {
   readonly answers: SqliteAnswers;
 }
 
-/** Runs transactions, each as a whole or not at all, and finds out when the disk takes writes again. */
+/** Runs transactions. Each is carried out completely or not at all. After a failure, tests when writes succeed again. */
 export class Transactions {
   readonly writable = new Writability();
   readonly #deps: TransactionsDeps;
@@ -40,7 +40,7 @@ export class Transactions {
     this.#dataVersion = this.#readDataVersion();
   }
 
-  /** STORE_UNAVAILABLE where it fails; then nothing of it was written, and the store is tried again a while later. */
+  /** Runs `work` in a transaction. If it fails, nothing was written, the error is STORE_UNAVAILABLE, and a write is tested later. */
   run<T>(work: () => T): T {
     const { database, clock, journal } = this.#deps;
     const before = journal.save();
@@ -59,7 +59,7 @@ export class Transactions {
     }
   }
 
-  /** A transaction that wrote something went through. One that wrote nothing proves nothing. */
+  /** Must be called after a transaction that wrote something. A transaction that wrote nothing does not show that writes succeed. */
   succeeded(): void {
     this.#probe?.cancel();
     this.writable.succeeded();

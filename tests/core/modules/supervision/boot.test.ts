@@ -115,7 +115,9 @@ describe("a restart of the service", () => {
     expect(second.modules.get("a").record.lifecycle).toMatchObject({ failure: { step: "start", message: "no disk" } });
     expect(second.modules.get("needs_a").record).toMatchObject({
       desired: "ACTIVE",
-      lifecycle: { failure: { step: "dependencies", message: "module needs_a depends on a, not loaded" } },
+      lifecycle: {
+        failure: { step: "dependencies", message: "module needs_a depends on modules that are not loaded: a" },
+      },
     });
     // No caller gets a retry time for a module that is not started.
     for (const name of ["a", "needs_a"]) {
