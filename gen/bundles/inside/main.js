@@ -554,6 +554,11 @@ const LOOKED_AT = 1e3;
 function isDense(list) {
 	return list.length <= LOOKED_AT || 0 in list && list.length - 1 in list;
 }
+// src/core/modules/host/values/version.ts
+/** Returns the version that is asked for, else the one that the class declares, else the other one. */
+function chosenVersion({ asked, otherwise }, ofClass) {
+	return asked || (ofClass ?? otherwise);
+}
 // src/core/modules/host/values/readable.ts
 /** Longest BigInt, in bits, whose digits are shown. */
 const SHOWN_BITS = 4096;
@@ -2558,8 +2563,11 @@ async function start(message) {
 		const exported = message.kind === "suite" ? suiteModule(imported, namespace) : imported;
 		checkExported(exported);
 		step("construct");
-		const ofClass = exported.version;
-		const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
+		const { version: ofClass } = exported;
+		const version = chosenVersion({
+			asked: message.version,
+			otherwise: message.defaultVersion
+		}, typeof ofClass === "string" ? ofClass : void 0);
 		room = roomForAnswer(message.name, version);
 		context = createContext({
 			...message,

@@ -13,6 +13,7 @@ import { createKeyedCalls } from "./calls/keyed/keyed-calls.ts";
 import { createRouter, notLoaded } from "./calls/router.ts";
 import { createUpcoming } from "./calls/upcoming.ts";
 import type { ModuleHost, ResolvedModule } from "./host/types/host.ts";
+import { DEFAULT_VERSION } from "./host/values/version.ts";
 import { getModule, type OperationContext, runningGeneration, verified } from "./operations/context.ts";
 import { Operations } from "./operations/exclusive.ts";
 import { createHotReload } from "./operations/freeze.ts";
@@ -188,8 +189,8 @@ export function createModules(deps: ModulesDeps): Modules {
       const { registration } = getModule(context, name).record;
       const module = await freshCode(context, name, options);
       // The registered version applies only to the registered file.
-      const registered = module.modulePath === registration.modulePath ? registration.version : "";
-      const version = (ofClass: string | undefined): string => registered || (ofClass ?? "0.0.0");
+      const asked = module.modulePath === registration.modulePath ? registration.version : "";
+      const version = { asked, otherwise: DEFAULT_VERSION };
       return candidateOf(
         name,
         await generations.startApart(name, { registration, module, version, acts: false, trial }),
@@ -197,7 +198,7 @@ export function createModules(deps: ModulesDeps): Modules {
     },
     async startStandIn(name, modulePath) {
       const module = await verified(context, { modulePath, sha256: "" });
-      const version = (ofClass: string | undefined): string => ofClass ?? "0.0.0";
+      const version = { asked: "", otherwise: DEFAULT_VERSION };
       const request = { registration: withDefaults({ modulePath }), module, version, acts: false, trial: BARE_TEST };
       return (await generations.startApart(name, request)).instance;
     },

@@ -70,7 +70,8 @@ export interface Modules {
    * Replaces the version that serves, without a failed call. If a step before the switch or the bake fails, the result says
    * why, and the old version serves. Rejects with MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE, HOT_RELOAD_DISABLED,
    * MODULE_GENERATION_MISMATCH, SWAP_ID_REUSED, and the errors of the path. The swap continues when the caller stops waiting.
-   * `listener` is called at the start and the end of each step.
+   * `listener` is called at the start and the end of each step. It is not one of the options: these are the request, by which
+   * a repetition with the same `swapId` is recognized.
    */
   swap(name: string, options?: SwapOptions, by?: By, listener?: SwapListener): Promise<SwapResult>;
   /** Swaps several modules together. All new versions begin to serve at the same moment, or no version is replaced. */

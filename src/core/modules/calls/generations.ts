@@ -4,6 +4,7 @@ import type { EvaluationContext } from "../../../kernel/flags/evaluation.ts";
 import { HeliosError } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import type { Instance, InstanceServices, ModuleHost, ResolvedModule } from "../host/types/host.ts";
+import { chosenVersion, type VersionChoice } from "../host/values/version.ts";
 import type { Registration } from "../record/record.ts";
 import { healthIntervalOf } from "../record/registration.ts";
 import { Fence } from "./generation/fence.ts";
@@ -36,8 +37,7 @@ export interface GenerationsDeps {
 export interface StartRequest {
   readonly registration: Registration;
   readonly module: ResolvedModule;
-  /** Computes the version from the version that the class declares, if it declares one. */
-  readonly version: (ofClass: string | undefined) => string;
+  readonly version: VersionChoice;
   /** The generations that it calls instead of those that serve. Default: none. */
   readonly peers?: Peers;
   /** Whether it is started to serve, and may therefore act of its own accord from its start. */
@@ -115,9 +115,8 @@ export function createGenerations({
     const starting = host.start(
       {
         name,
-        // An empty version of the class gives the version that the registration or the request sets.
-        version: version(""),
-        defaultVersion: version(undefined),
+        version: version.asked,
+        defaultVersion: version.otherwise,
         generation: identity.number,
         module,
         isolation,
@@ -158,7 +157,7 @@ export function createGenerations({
       intervalMs: healthIntervalOf(registration),
       onChange: (now) => onHealth(name, number, now),
     });
-    const ofInstance = { ...running, version: version(instance.shape.version) };
+    const ofInstance = { ...running, version: chosenVersion(version, instance.shape.version) };
     return new Generation(name, ofInstance, module, instance, { health, peers, acts, trial, fence });
   };
 

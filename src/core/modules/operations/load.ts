@@ -6,6 +6,7 @@ import { breakerOf } from "../calls/call.ts";
 import type { Generation } from "../calls/generation/generation.ts";
 import { swapTrial } from "../calls/generation/trial.ts";
 import type { ResolvedModule } from "../host/types/host.ts";
+import { DEFAULT_VERSION } from "../host/values/version.ts";
 import { loadOrder } from "../record/dependencies.ts";
 import { remember } from "../record/history.ts";
 import { type Failure, isRunning } from "../record/lifecycle.ts";
@@ -131,7 +132,7 @@ async function startChecked(
 ): Promise<Generation> {
   const { registration } = record;
   await context.breakers.getOrCreate(breakerOf(name), registration.breaker);
-  const version = (ofClass: string | undefined): string => registration.version || (ofClass ?? "0.0.0");
+  const version = { asked: registration.version, otherwise: DEFAULT_VERSION };
   const trial = swapTrial(registration);
   const request = { registration, module, version, acts, trial, ...(signal && { signal }) };
   const generation = await context.generations.start(name, record.starts, request);

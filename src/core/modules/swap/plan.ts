@@ -10,43 +10,43 @@ import type { ModulePlan, SwapPlan } from "./state/plan.ts";
 import { servedLast, serving } from "./state/serving.ts";
 import type { ModuleSwapOptions, Terms } from "./state/swap-options.ts";
 
-/** What one module is to become. */
+/** The new version of one module. */
 export type Target = { readonly name: string } & (
   | { readonly type: "FILES"; readonly options: ModuleSwapOptions }
-  /** The same as is registered, started anew. */
+  /** The registered files, started again. */
   | { readonly type: "RELOAD"; readonly activate: boolean }
-  /** An earlier generation; 0: the last one that served with other code or configuration. */
+  /** An earlier generation. 0: the last one that served with other code or configuration. */
   | { readonly type: "GENERATION"; readonly generation: number; readonly options: GenerationOptions }
 );
 
 type GenerationOptions = Pick<ModuleSwapOptions, "expectedGeneration" | "discardState" | "testSuite">;
 
-/** What is asked for. */
+/** A request for a swap. */
 export interface SwapRequest {
-  /** Its action is the RPC. */
+  /** The cause of the changes. Its action is the name of the RPC. */
   readonly cause: Cause;
-  /** Empty: one is made. */
+  /** The caller's id for the swap. Empty: one is generated. */
   readonly swapId: string;
-  /** Of what is asked for: the same id with another digest is another swap. */
+  /** The digest of the content. A request with the same id and another digest is refused. */
   readonly digest: string;
-  /** Each of another module. */
+  /** One target for each module. */
   readonly targets: readonly Target[];
   readonly terms: Terms;
   /** The etag that each module must have. Undefined: any. */
   readonly etag: string | undefined;
-  /** Whether the caller runs alone on the modules already. */
+  /** Whether the caller already makes sure that no other operation runs on the modules. */
   readonly isAlone: boolean;
 }
 
-/** The modules of a swap, sorted. */
+/** Returns the names of the modules of a swap, sorted. */
 export function modulesOf({ targets }: Pick<SwapRequest, "targets">): readonly string[] {
   return targets.map(({ name }) => name).sort();
 }
 
-/** Rejects where the swap must not begin: ETAG_MISMATCH, HOT_RELOAD_DISABLED, MODULE_DEPENDENCY_NOT_LOADED. */
+/** Rejects if the swap must not begin, with ETAG_MISMATCH, HOT_RELOAD_DISABLED or MODULE_DEPENDENCY_NOT_LOADED. */
 export async function checkSwap(context: OperationContext, { targets, etag }: SwapRequest): Promise<void> {
   for (const { name } of targets) await checkEtag(context, name, etag);
-  // A freeze must not forbid to go back; a generation that has never served is a new version.
+  // A freeze must not forbid a rollback. A generation that has never served counts as a new version, though.
   const isNew = (target: Target): boolean =>
     target.type !== "GENERATION" ||
     earlierGeneration(getModule(context, target.name).record, target.generation)?.served === false;
@@ -58,20 +58,20 @@ export async function checkSwap(context: OperationContext, { targets, etag }: Sw
 }
 
 /**
- * The plan of a swap: every option is resolved here, against the modules as they are. MODULE_STATE_CONFLICT,
- * MODULE_NOT_HOT_RELOADABLE, MODULE_GENERATION_MISMATCH, GENERATION_NOT_FOUND, ARGUMENT_INVALID.
+ * Makes the plan of a swap. All options are resolved here, against the current records of the modules. Throws
+ * MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE, MODULE_GENERATION_MISMATCH, GENERATION_NOT_FOUND or ARGUMENT_INVALID.
  */
 export function planSwap(context: OperationContext, request: SwapRequest, swapId: string): SwapPlan {
   const { cause, digest, targets, terms } = request;
   const sorted = targets.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const changes = sorted.map((target) => planModule(context, request, target));
   const modules = changes.map(({ name }) => name);
-  // There is no trial where no old version could serve again.
+  // A bake needs an old version of each module that could serve again.
   const canReturn = changes.every((change) => change.serving.old !== undefined);
   return { swapId, digest, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
 }
 
-/** MODULE_GENERATION_MISMATCH where another generation serves than is expected. */
+/** Throws MODULE_GENERATION_MISMATCH if another generation serves than the expected one. */
 export function checkGeneration({ name, record }: Module, expected: number = record.generation): void {
   const actual = record.generation;
   if (expected !== actual) throw HeliosError.of("MODULE_GENERATION_MISMATCH", { name, expected, actual });
@@ -84,7 +84,7 @@ function planModule(context: OperationContext, request: SwapRequest, target: Tar
   const before = getModule(context, name);
   const change = changeOf(context, request, before, target);
   const { lifecycle, registration } = before.record;
-  // A FAILED module has nothing running that would be reloaded.
+  // If the module is FAILED, nothing runs that would be reloaded.
   const isReloaded = lifecycle.state !== "FAILED";
   if (isReloaded && !registration.hotReloadable) throw HeliosError.of("MODULE_NOT_HOT_RELOADABLE", { name });
   const present = serving(context, name) ?? servedLast(before);
@@ -120,7 +120,7 @@ function toFiles(
   checkGeneration(before, options.expectedGeneration);
   const modulePath = newVersionPath || registration.modulePath;
   const pin = sha256 || (modulePath === registration.modulePath ? registration.sha256 : "");
-  // Sorted, as in a registration.
+  // A registration stores them sorted.
   const assets = options.assets?.length ? { assets: [...new Set(options.assets)].sort() } : {};
   const files = { ...registration, modulePath, sha256: pin, ...assets };
   const changed = config !== undefined && JSON.stringify(config) !== JSON.stringify(registration.config);
@@ -132,7 +132,7 @@ function toFiles(
     suite: testSuite || registration.testSuite,
     testRun,
     activate: true,
-    // A request that names tests wants them run.
+    // A request that names tests expects them to run, even if nothing would change.
     force: terms.force || testSuite !== "" || testRun !== "",
     discardState: options.discardState ?? false,
   };
@@ -178,7 +178,7 @@ function toGeneration(
   }
   const { code, config, configVersion, version } = earlier;
   const { modulePath, assets = [], sha256, artifact } = code;
-  // A pinned digest of another version does not fit.
+  // A digest that is registered for another version does not match this one.
   const pin = [sha256, artifact].includes(registration.sha256) ? registration.sha256 : "";
   return {
     source: { type: "KEPT", code },
@@ -187,7 +187,7 @@ function toGeneration(
     version: { asked: version, otherwise: version, isRegistered: false },
     suite: testSuite,
     testRun: "",
-    // A module that took no traffic takes no traffic afterwards.
+    // A module that was only LOADED takes no traffic afterwards either.
     activate: lifecycle.state === "ACTIVE" || desired !== "LOADED",
     force: true,
     discardState,

@@ -3,7 +3,7 @@ import { remember } from "../record/history.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
 import { asReturn } from "./returns.ts";
-import type { Journal, SwapRecord } from "./state/journal.ts";
+import type { Journal, SwapKey, SwapRecord } from "./state/journal.ts";
 import { serve } from "./state/records.ts";
 
 const CAUSE = { action: "RecoverSwap", reason: "the service ended in the middle of a swap" };
@@ -26,7 +26,7 @@ export async function recoverSwaps(context: OperationContext, journal: Journal):
         return { ...settled(swap, name, record), starts, lastSwap };
       });
     }
-    await journal.end(swap.modules, swap.swapId, reports);
+    await journal.end(swap, reports);
   }
   for (const rollback of unended) {
     if (rollback.returns !== undefined) await endReturn(context, journal, rollback, rollback.returns);
@@ -38,17 +38,17 @@ async function endReturn(
   context: OperationContext,
   journal: Journal,
   rollback: SwapRecord,
-  returned: Pick<SwapRecord, "modules" | "swapId">,
+  returned: SwapKey,
 ): Promise<void> {
   const { modules, swapId } = rollback;
-  const trial = journal.find(returned.modules, returned.swapId)?.reports ?? {};
+  const trial = journal.find(returned)?.reports ?? {};
   const reports = modules.map((name) => {
     const ended = trial[name];
     const record = context.collection.get(name)?.record;
     if (ended?.swapped === false) return [name, asReturn(ended, swapId)];
     return [name, record && reportOf(context, rollback, name, record)];
   });
-  await journal.end(modules, swapId, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));
+  await journal.end(rollback, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));
 }
 
 /** Whether a generation serves that is newer than the swap. */

@@ -1,30 +1,30 @@
 import { type HeliosError, messageOf } from "../../errors/error.ts";
+import { chosenVersion } from "../host/values/version.ts";
 import { getModule, type OperationContext } from "../operations/context.ts";
 import { remember, rememberEnd } from "../record/history.ts";
 import { type Module, moduleNotFound } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
 import type { SwapContext } from "./state/context.ts";
-import { versionOf } from "./state/plan.ts";
 import { type Ended, type PlannedMember, servedBy, type UncommittedMember } from "./state/state.ts";
 
-/** What came of a swap. */
+/** The outcome of a swap. */
 export interface SwapOutcome {
   readonly swapId: string;
   readonly swapped: boolean;
-  /** By module. */
+  /** The reports by module. */
   readonly reports: ReadonlyMap<string, SwapReport>;
-  /** The fault of the store or the machine that ended it, if one did: the same swap can be requested again. */
+  /** The error of the store or the machine that ended the swap. Absent: no such error. The same swap can be requested again. */
   readonly fault?: HeliosError | undefined;
-  /** Why a new version serves on although its trial failed. */
+  /** Why a new version continues to serve although its bake failed. */
   readonly stayed?: string | undefined;
 }
 
-/** How the swap of one module went. Where it is not `swapped`, the old version serves on. */
+/** The result of the swap of one module. If it is not `swapped`, the old version serves. */
 export interface SwapResult extends SwapReport {
   readonly module: Module;
 }
 
-/** MODULE_NOT_FOUND where the module is deleted by now. */
+/** Throws MODULE_NOT_FOUND if the module has been deleted meanwhile. */
 export function resultOf(context: OperationContext, { reports }: SwapOutcome, name: string): SwapResult {
   const module = getModule(context, name);
   const report = reports.get(name);
@@ -32,12 +32,12 @@ export function resultOf(context: OperationContext, { reports }: SwapOutcome, na
   return { ...report, module };
 }
 
-/** The outcome of a swap with these reports. */
+/** Returns the outcome of a swap with these reports. */
 export function outcomeOf(swapId: string, reports: ReadonlyMap<string, SwapReport>): SwapOutcome {
   return { swapId, swapped: [...reports.values()].every(({ swapped }) => swapped), reports };
 }
 
-/** Makes the report of each module, and stores it with those that the swap would have changed. */
+/** Returns the report of each module. Stores it in the records of the modules that the swap changed, or tried to change. */
 export async function conclude(
   context: SwapContext,
   planned: readonly PlannedMember[],
@@ -70,7 +70,7 @@ function reportOf(
     unchanged: outcome === "UNCHANGED",
     stateLost: ("stateLost" in member && member.stateLost) || (outcome === "GIVEN_UP" && endedWithState(member)),
     fromVersion: from.running.version,
-    toVersion: "candidate" in member ? member.candidate.running.version : versionOf(plan),
+    toVersion: "candidate" in member ? member.candidate.running.version : chosenVersion(plan.version),
     ...(swapped || failed === undefined ? {} : { failedStep: failed.name, failure: failed.detail }),
     steps: steps.list,
     ...steps.findings,

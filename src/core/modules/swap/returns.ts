@@ -5,13 +5,13 @@ import type { SwapOutcome } from "./report.ts";
 import { type Journal, keyOf } from "./state/journal.ts";
 import { type AskedFor, checkSame, type Swaps } from "./swaps.ts";
 
-/** Rollbacks that end the trial of a swap. One with an id is found again by it, as a swap is. */
+/** Rollbacks that end the bake of a swap. A repetition with the same id gets the outcome of the first request. */
 export interface Returns {
-  /** The outcome of the rollback or the swap with that id; undefined where that id was not used. SWAP_ID_REUSED. */
+  /** Returns the outcome of the rollback or swap with that id. Undefined if the id was not used. Rejects with SWAP_ID_REUSED. */
   recall(asked: AskedFor): Promise<SwapOutcome | undefined>;
   /**
-   * Ends the trial of a module's new version: the old one serves again. Undefined where no trial is under way, or the
-   * trial was over in that moment.
+   * Ends the bake of a module's swap, so that the old version serves again. Undefined if the module is not in a bake, or the
+   * bake ended in that moment.
    */
   endTrial(name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined>;
 }
@@ -20,22 +20,22 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
   const underWay = new Map<string, { readonly digest: string; readonly outcome: Promise<SwapOutcome | undefined> }>();
 
   const end = async (name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined> => {
-    const { modules, swapId } = asked;
+    const { swapId } = asked;
     const trial = swaps.onTrial(name);
     if (trial === undefined) return undefined;
-    // Stored before anything goes back: a repetition must not go back a second time.
+    // Must be stored before the old version serves, so that a repetition after a crash does not roll back a second time.
     if (swapId !== "") await journal.begin({ ...asked, returns: { modules: trial.modules, swapId: trial.swapId } });
     const outcome = await swaps.goBack(name, why);
     const ended = outcome?.reports.get(name);
     if (outcome === undefined || ended === undefined || (outcome.swapped && outcome.stayed === undefined)) {
-      if (swapId !== "") await journal.forget(modules, swapId).catch(() => {});
-      // The trial was over in that moment, but its swap may still hold the module.
+      if (swapId !== "") await journal.forget(asked).catch(() => {});
+      // The bake ended in that moment, but its swap may still be running on the module.
       await context.operations.idle(name);
       return undefined;
     }
     const report = asReturn(ended, swapId, outcome.stayed);
     if (swapId !== "") {
-      const store = (): Promise<void> => journal.end(modules, swapId, { [name]: report });
+      const store = (): Promise<void> => journal.end(asked, { [name]: report });
       await persistently(context, "how a rollback ended", store).catch(() => {});
     }
     return { ...outcome, swapped: report.swapped, reports: new Map([[name, report]]) };
@@ -44,7 +44,7 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
   return {
     async recall(asked) {
       if (asked.swapId === "") return undefined;
-      const returning = underWay.get(keyOf(asked.modules, asked.swapId));
+      const returning = underWay.get(keyOf(asked));
       if (returning === undefined) return swaps.recall(asked);
       checkSame(returning, asked);
       return returning.outcome;
@@ -53,7 +53,7 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
     async endTrial(name, why, asked) {
       const outcome = end(name, why, asked);
       if (asked.swapId === "") return outcome;
-      const key = keyOf(asked.modules, asked.swapId);
+      const key = keyOf(asked);
       underWay.set(key, { digest: asked.digest, outcome });
       return outcome.finally(() => underWay.delete(key));
     },
@@ -61,7 +61,7 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
 }
 
 /**
- * The report of a swap whose trial a rollback ended, as that of the rollback. `stayed`: why the new version serves on.
+ * Turns the report of a swap into that of the rollback which ended its bake. `stayed`: why the new version continues to serve.
  */
 export function asReturn(ended: SwapReport, swapId: string, stayed?: string): SwapReport {
   const { failedStep: _, failure: __, fromVersion, toVersion, ...report } = ended;

@@ -11,21 +11,21 @@ export interface RollbackOptions
   extends Pick<ModuleSwapOptions, "expectedGeneration" | "discardState" | "testSuite">,
     Pick<SwapTermsOptions, "swapId" | "bakeMs" | "maxPauseMs"> {
   /**
-   * The generation to go back to. Absent or 0: the one that served last before the present one, with other code or
+   * The generation to return to. Absent or 0: the last one before the present one that served with other code or
    * configuration.
    */
   readonly generation?: number | undefined;
 }
 
 /**
- * Goes back to an earlier generation: starts its code with its configuration, as a swap does. Runs a suite only where
- * one is named.
+ * Returns to an earlier generation: starts its code with its configuration, as a swap does. Runs a suite only if the request
+ * names one.
  *
- * While the present generation serves on trial, the one before stands by, and serves again at once. If that one has
- * ended meanwhile, it is started anew first; where that fails, the present one serves on.
+ * During a bake, the version before stands by, and serves again at once. If it has ended meanwhile, it is restarted first. If
+ * that fails, the present version continues to serve.
  *
- * A FAILED module goes back to the last generation that served with other code or configuration. It has no trial: there
- * is no version that could serve again.
+ * A FAILED module returns to the last generation that served with other code or configuration. There is no bake, because no
+ * version could serve again.
  */
 export async function rollBack(
   context: OperationContext,
@@ -57,7 +57,7 @@ export async function rollBack(
     etag: by?.etag,
     isAlone: false,
   });
-  // The version that opened it does not serve any more.
+  // The version whose failures opened the breaker does not serve any more.
   if (outcome.swapped) await closeBreaker(context, name, `module ${name} was rolled back`);
   return resultOf(context, outcome, name);
 }

@@ -16,19 +16,19 @@ import { handOver } from "./steps/hand-over.ts";
 import { rehearse, type SwapTools } from "./steps/rehearse.ts";
 import { start, verify } from "./steps/start.ts";
 
-/** A swap under way, as others see it. */
+/** A swap in progress, as other parts see it. */
 export interface UnderWay {
   readonly plan: SwapPlan;
-  /** Whether the new versions serve, or will in a moment: the swap cannot be cancelled any more. */
+  /** Whether the commit has begun. From then on, the swap cannot be cancelled. */
   readonly isDecided: boolean;
-  /** Those that change, as far as they have come. */
+  /** The modules that change, with the data of their current state. */
   readonly members: readonly PlannedMember[];
-  /** Resolves to what comes of it. `listener` is called with all events, those of the past first. */
+  /** Resolves to the outcome. `listener` is called with all events, the past ones first. */
   join(listener?: SwapListener): Promise<SwapOutcome>;
   cancel(why: string): void;
-  /** Has versions that serve on trial go back. */
+  /** Ends the bake, so that the old versions serve again. */
   goBack(why: string): void;
-  /** Resolves when the outcome is in the journal, or nothing of the swap is. */
+  /** Resolves when the outcome is in the journal, or the swap has been removed from the journal. */
   readonly recorded: Promise<void>;
 }
 
@@ -36,17 +36,17 @@ export interface RunDeps {
   readonly context: OperationContext;
   readonly journal: Journal;
   readonly tools: SwapTools;
-  /** Takes a swap out of the journal that left nothing behind. */
+  /** Removes a swap that had no effect from the journal. */
   forget(plan: SwapPlan): void;
 }
 
-/** Begins a swap. Whoever calls it has the modules to itself. */
+/** Begins a swap. The caller must make sure that no other operation runs on the modules meanwhile. */
 export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
   const { context, journal } = deps;
   const { swapId, digest, modules, changes } = plan;
   const events = createEvents();
   const pins = createPins(context.host);
-  // An old version may have to be started anew.
+  // An old version may have to be started again.
   for (const { before } of changes) pins.hold(before.record.code);
   const cancelled = joined([context.closing]);
   const { promise: returning, resolve: goBack } = Promise.withResolvers<string>();
@@ -81,7 +81,7 @@ export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
     get members() {
       return state.members;
     },
-    // A listener that throws rejects its own wait, and no other.
+    // If a listener throws, only the wait of its own caller rejects.
     async join(listener) {
       return listener === undefined ? outcome : outcome.finally(events.listen(listener));
     },
@@ -98,7 +98,7 @@ function membersOf({ plan, clock, host }: SwapContext, { publish }: SwapEvents):
   });
 }
 
-/** Takes a swap from one state to the next until it has ended. Each state is published before its step begins. */
+/** Takes a swap from one state to the next until it has ended. Publishes each state before the next step begins. */
 async function walk(
   context: SwapContext,
   tools: SwapTools,
@@ -140,7 +140,7 @@ function takeStep(
   }
 }
 
-/** Stores what came of a swap. `onRecorded` is called when the journal has it, or has nothing of the swap. */
+/** Stores the outcome of a swap. Calls `onRecorded` when the journal has the outcome, or no entry of the swap any more. */
 async function settle(
   { forget, journal }: RunDeps,
   context: SwapContext,
@@ -148,19 +148,17 @@ async function settle(
   ended: Ended,
   onRecorded: () => void,
 ): Promise<SwapOutcome> {
-  const { swapId, modules } = context.plan;
+  const { swapId } = context.plan;
   const reports = await conclude(context, members, ended);
   if (ended.outcome === "GIVEN_UP" && ended.fault !== undefined) {
     forget(context.plan);
     onRecorded();
     return { swapId, swapped: false, reports, fault: ended.fault };
   }
-  const stored = persistently(context, "how a swap ended", () =>
-    journal.end(modules, swapId, Object.fromEntries(reports)),
-  )
+  const stored = persistently(context, "how a swap ended", () => journal.end(context.plan, Object.fromEntries(reports)))
     .catch(() => {})
     .finally(onRecorded);
-  // Without it, the next start would do what the unended record says.
+  // Until it is stored, a restart of the service would follow the entry of a swap that has not ended.
   if (isDecided(ended)) await stored;
   const stayed = ended.outcome === "KEPT" ? ended.stayed : undefined;
   return { ...outcomeOf(swapId, reports), stayed };

@@ -15,7 +15,7 @@ import {
 } from "./state/swap-options.ts";
 import type { Swaps } from "./swaps.ts";
 
-/** How a swap of several modules went: all of them, or none. */
+/** The result of a swap of several modules. All of them were swapped, or none. */
 export interface GroupSwapResult {
   readonly swapId: string;
   readonly swapped: boolean;
@@ -23,7 +23,7 @@ export interface GroupSwapResult {
   readonly results: readonly SwapResult[];
 }
 
-/** Replaces the version that serves; the new path, version and configuration are registered by that. */
+/** Replaces the version that serves. Also registers the new path, version and configuration. */
 export async function swapModule(
   context: OperationContext,
   swaps: Swaps,
@@ -37,7 +37,7 @@ export async function swapModule(
   return resultOf(context, outcome, name);
 }
 
-/** Replaces several modules at once: each new version passes, and all serve from the same moment on, or none does. */
+/** Replaces several modules together. If each new version passes its tests, all begin to serve at the same moment. Otherwise none does. */
 export async function swapModules(
   context: OperationContext,
   swaps: Swaps,
@@ -79,7 +79,7 @@ function run(
   return swaps.run({ cause, swapId, digest, targets, terms, etag: by?.etag, isAlone: false }, listener);
 }
 
-/** A forced reload is a swap with the registration as it is; that it failed is an error, MODULE_LOAD_FAILED. */
+/** Returns the function for a forced reload: a swap to the registered files. If it fails, it rejects with MODULE_LOAD_FAILED. */
 export function reloading(context: OperationContext, swaps: Swaps): Reload {
   return async ({ name }, activate, by) => {
     const outcome = await swaps.run({

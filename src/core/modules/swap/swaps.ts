@@ -9,57 +9,57 @@ import { type Journal, keyOf } from "./state/journal.ts";
 import type { SwapPlan } from "./state/plan.ts";
 import type { SwapTools } from "./steps/rehearse.ts";
 
-/** What identifies a request: a repetition has the same. */
+/** Identifies a request. A repetition has the same values. */
 export interface AskedFor {
-  /** Sorted. */
+  /** The names of the modules, sorted. */
   readonly modules: readonly string[];
   readonly swapId: string;
   readonly digest: string;
 }
 
-/** A swap whose new version serves on trial. */
+/** A swap in its bake. */
 export interface OnTrial extends Pick<AskedFor, "modules" | "swapId"> {
   /** The generation that stands by. */
   readonly standby: number;
 }
 
-/** The swaps under way, and what came of the last ones. */
+/** The swaps in progress, and the outcomes of the last ones. */
 export interface Swaps {
   /**
-   * Does a swap. With the id of a swap that is under way it joins that; with the id of an earlier one it resolves to
-   * its outcome. MODULE_BUSY, SWAP_ID_REUSED, the errors of `checkSwap` and `planSwap`, and what is wrong with a path.
-   * `listener` is called with each event, the past ones first.
+   * Runs a swap. If a swap with that id is in progress, joins it. If one has ended, resolves to its outcome. Rejects with
+   * MODULE_BUSY, SWAP_ID_REUSED, the errors of `checkSwap` and `planSwap`, and those of a wrong path. `listener` is called
+   * with each event, the past ones first.
    */
   run(request: SwapRequest, listener?: SwapListener): Promise<SwapOutcome>;
   /**
-   * Cancels the swap of a module that is under way, and resolves to its outcome. SWAP_NOT_FOUND where no swap of that
-   * id is under way (empty: of any id); SWAP_COMMITTED from the commit on.
+   * Cancels the swap of a module that is in progress, and resolves to its outcome. An empty id stands for any swap. Rejects
+   * with SWAP_NOT_FOUND if no such swap is in progress, and with SWAP_COMMITTED if the commit has begun.
    */
   cancel(name: string, swapId: string, why: string): Promise<SwapOutcome>;
-  /** The outcome of the swap with that id; undefined where that id was not used. SWAP_ID_REUSED. */
+  /** Returns the outcome of the swap with that id. Undefined if that id was not used. Throws SWAP_ID_REUSED. */
   recall(asked: AskedFor, listener?: SwapListener): Promise<SwapOutcome> | undefined;
-  /** Ends the trial of a module's new version: the old one serves again. Undefined where no trial is under way. */
+  /** Ends the bake of a module's swap, so that the old version serves again. Undefined if the module is not in a bake. */
   goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
-  /** The swap whose new version of a module serves on trial. */
+  /** Returns the swap of a module that is in its bake. */
   onTrial(name: string): OnTrial | undefined;
-  /** The id of the swap of a module that is under way. */
+  /** Returns the id of the swap of a module that is in progress. */
   underWay(name: string): string | undefined;
 }
 
 export function createSwaps(context: OperationContext, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
   const running = new Map<string, { readonly digest: string; readonly begun: Promise<UnderWay> }>();
   const underWay = new Set<UnderWay>();
-  /** Which attempt is being taken out of the journal, by key. */
+  /** The attempts that are being removed from the journal, by key. */
   const forgetting = new Map<string, symbol>();
 
-  /** Takes a swap out of the journal that left nothing behind. A retry can use its id at once. */
-  const forget = async ({ modules, swapId }: SwapPlan): Promise<void> => {
-    const key = keyOf(modules, swapId);
+  /** Removes a swap that had no effect from the journal. A retry can use its id at once. */
+  const forget = async (swap: SwapPlan): Promise<void> => {
+    const key = keyOf(swap);
     const attempt = Symbol(key);
     forgetting.set(key, attempt);
     const stored = persistently(context, "that a swap came to nothing", async () => {
-      // Else a retry has begun meanwhile, and the record is its own.
-      if (forgetting.get(key) === attempt) await journal.forget(modules, swapId);
+      // Otherwise a retry with the same id has begun meanwhile, and the entry is that of the retry.
+      if (forgetting.get(key) === attempt) await journal.forget(swap);
     });
     await stored.catch(() => {});
     if (forgetting.get(key) === attempt) forgetting.delete(key);
@@ -73,11 +73,12 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
     return found?.isDecided && found.plan.terms.bakeMs > 0 ? found : undefined;
   };
 
-  const recall: Swaps["recall"] = ({ modules, swapId, digest }, listener) => {
-    const key = keyOf(modules, swapId);
-    const found = running.get(key) ?? (forgetting.has(key) ? undefined : journal.find(modules, swapId));
+  const recall: Swaps["recall"] = (asked, listener) => {
+    const { swapId } = asked;
+    const key = keyOf(asked);
+    const found = running.get(key) ?? (forgetting.has(key) ? undefined : journal.find(asked));
     if (found === undefined) return undefined;
-    checkSame(found, { swapId, digest });
+    checkSame(found, asked);
     if ("begun" in found) return found.begun.then((one) => one.join(listener));
     return found.reports && Promise.resolve(outcomeOf(swapId, new Map(Object.entries(found.reports))));
   };
@@ -89,11 +90,11 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
       const { swapId, digest, cause, isAlone } = request;
       const modules = modulesOf(request);
       const id = swapId === "" ? newId() : swapId;
-      const key = keyOf(modules, id);
+      const key = keyOf({ modules, swapId: id });
       const earlier = recall({ modules, swapId: id, digest }, listener);
       if (earlier !== undefined) return earlier;
       const begun = Promise.withResolvers<UnderWay>();
-      // The error reaches those who joined, if there are any.
+      // Requests that joined get the error. There may be none.
       begun.promise.catch(() => {});
       const entry = { digest, begun: begun.promise };
       running.set(key, entry);
@@ -150,7 +151,7 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
   };
 }
 
-/** SWAP_ID_REUSED: the same id with other content is another swap. */
+/** Throws SWAP_ID_REUSED if a request has the id of an earlier one, but other content. */
 export function checkSame(
   earlier: { readonly digest: string },
   { swapId, digest }: Pick<AskedFor, "swapId" | "digest">,

@@ -6,6 +6,7 @@ import type { StateSource } from "../types/host.ts";
 import { machineTime } from "../values/machine-time.ts";
 import { translatePlaces } from "../values/places.ts";
 import { checkState } from "../values/state.ts";
+import { chosenVersion } from "../values/version.ts";
 import type { WireError } from "../values/wire-error.ts";
 import { toWire } from "../values/wire-error.ts";
 import { checkAnswer, MAX_ANSWER_BYTES, roomForAnswer } from "../wire/answer-size.ts";
@@ -181,8 +182,9 @@ async function start(message: StartMessage): Promise<void> {
     const exported = message.kind === "suite" ? suiteModule(imported, namespace) : imported;
     checkExported(exported);
     step("construct");
-    const ofClass: unknown = (exported as { version?: unknown }).version;
-    const version = message.version || (typeof ofClass === "string" ? ofClass : message.defaultVersion);
+    const { version: ofClass } = exported as { version?: unknown };
+    const choice = { asked: message.version, otherwise: message.defaultVersion };
+    const version = chosenVersion(choice, typeof ofClass === "string" ? ofClass : undefined);
     room = roomForAnswer(message.name, version);
     context = createContext({ ...message, version }, link, {
       callInProgress,

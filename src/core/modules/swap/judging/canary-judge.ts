@@ -7,13 +7,13 @@ import { Excess } from "./excess.ts";
 export interface CanaryLimits {
   /** Calls that the candidate must have answered before it can pass. */
   readonly minCalls: number;
-  /** By how much its rate of failures may be above the current version's; 0 to 1. */
+  /** How far its rate of failures may be above that of the current version, from 0 to 1. */
   readonly maxErrorRateIncrease: number;
-  /** How many times as long as the current version's its p99 may be. */
+  /** The largest allowed ratio of its p99 to that of the current version. */
   readonly maxLatencyRatio: number;
 }
 
-/** The decision about a canary; `because` is for people. */
+/** The decision about a canary. `because` is a text for people. */
 export type Finding =
   | { readonly verdict: "PASSED" }
   | { readonly verdict: "REFUSED" | "INCONCLUSIVE"; readonly because: string };
@@ -23,9 +23,9 @@ export type Finding =
  * however often it is evaluated. @limit share
  */
 export const FALSE_REFUSALS = 0.01;
-/** Evidence at the end of a canary above which its candidate does not pass, but is not refused either. */
+/** Evidence at the end of a canary above which it is INCONCLUSIVE: the candidate does not pass, but is not refused either. */
 const GREAT_DOUBT = 20;
-/** The same limit in standard deviations of its rate above the allowed one: equal versions hardly ever reach it. */
+/** The same limit, as the number of standard deviations by which the rate exceeds the allowed one. Equal versions hardly ever reach it. */
 const GREAT_DEVIATIONS = 3;
 /**
  * Calls with a `routing_key` that the current version must have answered during a canary if calls of the candidate have
@@ -39,7 +39,7 @@ const MIN_P99_CALLS = 100;
 /** Differences of latency that are ignored, because a pause of the machine is longer. @limit ms */
 const LATENCY_NOISE_MS = 5;
 /**
- * The share of its calls by which a candidate may be slow more often than the current version: what a p99 leaves out.
+ * How far the share of a candidate's slow calls may be above that of the current version. A p99 ignores the same share.
  */
 const SLOW_MARGIN = 0.01;
 
@@ -55,17 +55,17 @@ export class CanaryJudge {
   readonly #slow = new Excess(SLOW_MARGIN);
   /** A call that takes longer is slow. Undefined while too few calls are known. */
   #slowMs: number | undefined;
-  /** The number of calls of the current version at which `#slowMs` is computed anew. */
+  /** The number of calls of the current version at which `#slowMs` is computed again. */
   #nextBound = MIN_P99_CALLS;
 
-  /** `past`: all calls of the current version before the canary. */
+  /** `past` has the calls of the current version before the canary. */
   constructor(limits: CanaryLimits, past: Pick<Sample, "calls" | "p99Ms"> = { calls: 0, p99Ms: 0 }) {
     this.#limits = limits;
     this.#failing = new Excess(limits.maxErrorRateIncrease);
     if (past.calls >= MIN_P99_CALLS) this.#slowMs = this.#boundOf(past.p99Ms);
   }
 
-  /** One more call that could have gone to either version. */
+  /** Adds a call that could have gone to either version. */
   add(isCandidate: boolean, failed: boolean, durationMs: number): void {
     this.#failing.add(isCandidate, failed);
     // All calls of a block are judged by one bound, from before the block.

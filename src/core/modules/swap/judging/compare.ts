@@ -1,19 +1,19 @@
-/** How far apart equal numbers may be. One of the two tolerances is enough. */
+/** How far apart numbers may be that count as equal. They must be within one of the two tolerances. */
 export interface Tolerance {
-  /** As a share of the larger number; 0 to 1. */
+  /** A share of the larger number, from 0 to 1. */
   readonly relative: number;
   readonly absolute: number;
 }
 
 export interface Difference {
-  /** The place: `output.fills[2].price`. */
+  /** The place, such as `output.fills[2].price`. */
   readonly path: string;
   readonly current: unknown;
   readonly candidate: unknown;
 }
 
 /**
- * The first place in which two JSON values or byte strings differ; undefined where they are equal. The order of members
+ * Returns the first place in which two JSON values or byte strings differ. Undefined if they are equal. The order of members
  * does not matter.
  */
 export function firstDifference(

@@ -10,23 +10,23 @@ export interface SwapContext extends OperationContext {
   readonly plan: SwapPlan;
   readonly journal: Journal;
   readonly pins: Pins;
-  /** Aborted to cancel the swap, and when everything is being stopped. Has no effect from the commit on. */
+  /** Aborted if the swap is cancelled or the service stops. Has no effect from the commit on. */
   readonly cancelled: AbortSignal;
-  /** Resolves to why versions that serve on trial are to go back at once. */
+  /** Resolves with the reason if the bake is to end at once, so that the old versions serve again. */
   readonly returning: Promise<string>;
 }
 
-/** Notes in the journal that a step begins. For people alone: where the store refuses, the swap goes on. */
+/** Stores in the journal that a step begins. This is only information: if the write fails, the swap continues. */
 export async function enter(
   { plan, journal }: SwapContext,
   step: StepName,
   members: readonly UncommittedMember[],
 ): Promise<void> {
   const candidates = Object.fromEntries(startedOf(members).map(({ name, candidate }) => [name, candidate.number]));
-  await journal.note(plan.modules, plan.swapId, { step, candidates }).catch(() => {});
+  await journal.note(plan, { step, candidates }).catch(() => {});
 }
 
-/** Does something for all members at once; rejects with the first failure when all have ended. */
+/** Does the work for all members at once. Waits for all of them, and then rejects with the first failure, if there is one. */
 export async function forEach<M, R>(members: readonly M[], work: (member: M) => Promise<R>): Promise<readonly R[]> {
   const outcomes = await Promise.allSettled(members.map((member) => Promise.try(work, member)));
   return outcomes.map((outcome) => {

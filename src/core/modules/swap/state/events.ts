@@ -5,7 +5,7 @@ export type StepEvent =
   | { readonly type: "started"; readonly module: string; readonly name: StepName; readonly deadlineMs?: number }
   | { readonly type: "ended"; readonly module: string; readonly step: SwapStep };
 
-/** What is published of a swap as it goes on. */
+/** An event of a swap. */
 export type SwapEvent = { readonly type: "begun"; readonly swapId: string } | StepEvent;
 
 /** Called with each event of a swap. */
@@ -14,7 +14,7 @@ export type SwapListener = (event: SwapEvent) => void;
 /** The events of one swap. */
 export interface SwapEvents {
   publish(event: SwapEvent): void;
-  /** Calls `listener` with the events so far, then with each further one, until what is returned is called. */
+  /** Calls `listener` with the past events, and then with each new one. The returned function removes the listener. */
   listen(listener: SwapListener): () => void;
 }
 

@@ -8,10 +8,10 @@ import { loadOrder } from "../../record/dependencies.ts";
  */
 export const PAUSE_LIMIT_MS = 5000;
 
-/** A time in which calls are held. */
+/** A limited time during which calls wait. */
 export interface Pause {
   readonly limitMs: number;
-  /** The time that is left, in ms; at least 1. */
+  /** The remaining time in ms, at least 1. */
   left(): number;
 }
 
@@ -20,14 +20,14 @@ export function beginPause({ clock }: OperationContext, limitMs: number): Pause 
   return { limitMs, left: () => Math.max(1, end - clock.monotonic()) };
 }
 
-/** The two versions of a module whose calls are held. */
+/** The two versions of a module whose calls wait. */
 export interface Sides {
   readonly name: string;
   readonly old: Generation | undefined;
   readonly candidate: Generation;
 }
 
-/** Has new calls of these modules wait, except those that the calls under way need. */
+/** Makes new calls of these modules wait, except those that the calls in progress need. Calls `overflow` if too many wait. */
 export function hold({ router }: OperationContext, members: readonly Sides[], overflow: () => void): void {
   const draining = new Set(
     members.flatMap(({ old, candidate }) => (old === undefined ? [candidate] : [old, candidate])),
@@ -35,22 +35,22 @@ export function hold({ router }: OperationContext, members: readonly Sides[], ov
   for (const { name } of members) router.lane(name).hold({ draining, overflow });
 }
 
-/** Sends held calls to what serves. */
+/** Lets the waiting calls continue in the version that serves. */
 export function release({ router }: OperationContext, members: readonly { readonly name: string }[]): void {
   for (const { name } of members) router.lane(name).release();
 }
 
-/** For a trial: when a new version ends by itself, calls wait for the old one. */
+/** For a bake: if a new version ends by itself, calls wait for the old one instead of failing. */
 export function guard(context: OperationContext, members: readonly Sides[]): void {
   for (const { candidate } of members) candidate.guard = () => hold(context, members, () => {});
 }
 
-/** Has the end of a new version be a crash again. */
+/** From now on, the end of a new version counts as a crash again. */
 export function unguard(members: readonly Pick<Sides, "candidate">[]): void {
   for (const { candidate } of members) candidate.guard = undefined;
 }
 
-/** Has the end of an old version be a crash again, also where it ended while calls were held. */
+/** From now on, the end of an old version counts as a crash again. So does one that has ended while calls waited. */
 export function unguardOld(context: OperationContext, members: readonly Pick<Sides, "name" | "old">[]): void {
   for (const { name, old } of members) {
     if (old === undefined) continue;
@@ -59,7 +59,7 @@ export function unguardOld(context: OperationContext, members: readonly Pick<Sid
   }
 }
 
-/** The members among `names` and their dependencies, each after those that it calls. */
+/** Returns the members among `names` and their dependencies. Each stands after those that it calls. */
 export function calledFirst<M extends { readonly name: string }>(
   context: OperationContext,
   members: readonly M[],

@@ -1,8 +1,8 @@
 import type { ModuleHost, ResolvedModule } from "../../host/types/host.ts";
 
-/** Code that an operation may still start: it stays on the disk until the operation has ended. */
+/** Keeps code on the disk that an operation may still start, until the operation has ended. */
 export interface Pins {
-  /** Does nothing after `release`: code may be found after its operation was given up. */
+  /** Does nothing after `release`, because code may be resolved after its operation was given up. */
   hold(code: ResolvedModule): ResolvedModule;
   release(): void;
 }

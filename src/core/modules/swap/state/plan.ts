@@ -1,56 +1,53 @@
 import type { Cause } from "../../../store/store.ts";
 import type { ResolvedModule } from "../../host/types/host.ts";
+import type { VersionChoice } from "../../host/values/version.ts";
 import type { VerifiedCode } from "../../operations/context.ts";
 import type { Module, Registration } from "../../record/record.ts";
 import type { Serving } from "./serving.ts";
 import type { Terms } from "./swap-options.ts";
 
-/** Where the code of a new version comes from. */
+/** The source of a new version's code. */
 export type Source =
-  /** From files, as they are when the swap verifies them. */
+  /** The files, with the content that they have in the step `verify`. */
   | { readonly type: "FILES"; readonly files: VerifiedCode }
-  /** From an earlier generation, whose code is kept. */
+  /** The code of an earlier generation, which is kept. */
   | { readonly type: "KEPT"; readonly code: ResolvedModule };
 
-/** How a new version is named. */
-export interface PlannedVersion {
-  /** Empty: as its class says. */
-  readonly asked: string;
-  /** Where neither the caller nor the class says anything. */
-  readonly otherwise: string;
-  /** Whether the name is registered with the commit; else the registration keeps its own. */
+/** How the version of a candidate is chosen. */
+export interface PlannedVersion extends VersionChoice {
+  /** Whether the commit registers the chosen version. If not, the registration keeps its own. */
   readonly isRegistered: boolean;
 }
 
-/** What one module is to become by a swap, its options resolved against its record. */
+/** The change of one module by a swap. All options are resolved. */
 export interface ModulePlan {
   readonly name: string;
-  /** The module when the swap began, and what served it then. */
+  /** The module at the beginning of the swap. `serving` is what served then. */
   readonly before: Module;
   readonly serving: Serving;
   readonly source: Source;
-  /** Of the new version; `registrationOf` names that. */
+  /** The registration of the new version. Its version is filled in by `registrationOf`. */
   readonly registration: Registration;
   readonly configVersion: number;
   readonly version: PlannedVersion;
-  /** Empty: no suite is run. */
+  /** The suite to run. Empty: no suite. */
   readonly suite: string;
-  /** An earlier run that stands for the suite; empty: there is no such run. */
+  /** An earlier run that counts instead of the suite. Empty: no such run. */
   readonly testRun: string;
-  /** Whether it takes traffic, where what it replaces took none. */
+  /** Whether the new version takes traffic, even if the old one took none. */
   readonly activate: boolean;
-  /** Whether the swap is done although nothing would change. */
+  /** Whether to swap even if nothing would change. */
   readonly force: boolean;
-  /** Whether the new version starts without what the old one knows. */
+  /** Whether the new version starts without the state of the old one. */
   readonly discardState: boolean;
 }
 
-/** A swap as it is to go: the same data for a swap, a swap of several modules, a forced reload and a rollback. */
+/** The plan of a swap of one or several modules, of a forced reload, or of a rollback. */
 export interface SwapPlan {
   readonly swapId: string;
-  /** Of the request. */
+  /** The digest of the request. */
   readonly digest: string;
-  /** Sorted. */
+  /** The names of the modules, sorted. */
   readonly modules: readonly string[];
   readonly cause: Cause;
   readonly terms: Terms;
@@ -58,12 +55,7 @@ export interface SwapPlan {
   readonly changes: readonly ModulePlan[];
 }
 
-/** The version of a candidate, given its class's own where it has one. */
-export function versionOf({ version: { asked, otherwise } }: ModulePlan, ofClass?: string): string {
-  return asked || (ofClass ?? otherwise);
-}
-
-/** The registration from the commit on, where that version runs. */
+/** Returns the registration that the commit stores, if that version runs. */
 export function registrationOf({ registration, version: { isRegistered } }: ModulePlan, running: string): Registration {
   return isRegistered ? { ...registration, version: running } : registration;
 }

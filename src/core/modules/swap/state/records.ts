@@ -6,7 +6,8 @@ import type { SwapContext } from "./context.ts";
 import { type CommittedMember, servedBy } from "./state.ts";
 
 /**
- * Brings the records of the modules in line with the journal. It is decided: where the store refuses, this tries again.
+ * Stores in the records of the modules which version serves by the journal. The decision is final, so a failed write is
+ * repeated.
  */
 export async function storeServing(
   context: SwapContext,
@@ -28,7 +29,7 @@ export async function storeServing(
   );
 }
 
-/** The record of a module that this version serves from now on, without `bake`. */
+/** Returns the record of a module that this version serves from now on. It has no `bake`. */
 export function serve(
   record: ModuleRecord,
   { registration, code, configVersion, running }: Served,

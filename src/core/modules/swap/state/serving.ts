@@ -3,13 +3,13 @@ import { getModule, type OperationContext, runningGeneration } from "../../opera
 import { isRunning } from "../../record/lifecycle.ts";
 import type { Module, Served } from "../../record/record.ts";
 
-/** What serves a module, and its instance: undefined where that has ended by itself. */
+/** The version that serves a module, and its generation. `old` is undefined if the instance has ended by itself. */
 export interface Serving {
   readonly from: Served;
   readonly old: Generation | undefined;
 }
 
-/** What serves a module now; undefined where the module does not run. */
+/** Returns what serves a module now. Undefined if the module does not run. */
 export function serving(context: OperationContext, name: string): Serving | undefined {
   const module = getModule(context, name);
   const { registration, code, configVersion, lifecycle } = module.record;
@@ -18,7 +18,7 @@ export function serving(context: OperationContext, name: string): Serving | unde
   return { from: { registration, code, configVersion, running }, old: runningGeneration(context, module) };
 }
 
-/** What served a FAILED module last; undefined where it has not failed. */
+/** Returns what served a FAILED module last. Undefined if the module has not failed. */
 export function servedLast({ record }: Module): Serving | undefined {
   const { registration, code, configVersion, lifecycle, generation } = record;
   if (lifecycle.state !== "FAILED") return undefined;
@@ -28,7 +28,7 @@ export function servedLast({ record }: Module): Serving | undefined {
   return { from: { registration, code, configVersion, running: lifecycle.last ?? unstarted }, old: undefined };
 }
 
-/** The members beside what serves by now: an old version that ended meanwhile may have been started again. */
+/** Returns the members with what serves now, because an old version may have been restarted meanwhile. */
 export function withPresent<M extends Serving & { readonly name: string }>(
   context: OperationContext,
   members: readonly M[],

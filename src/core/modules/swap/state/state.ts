@@ -8,8 +8,8 @@ import type { Serving } from "./serving.ts";
 import type { Steps } from "./steps.ts";
 
 /**
- * A swap under way. Each step takes one of these states and returns the next; a state holds what exists by then and
- * nothing else. GIVEN_UP can follow the states from VERIFIED to HANDED_OVER. ENDED ends them all.
+ * A swap in progress. Each step takes one of these states and returns the next. A state has only the data that exists by
+ * then. GIVEN_UP can follow the states from VERIFIED to HANDED_OVER. ENDED is the last state.
  */
 export type SwapState =
   | Planned
@@ -23,37 +23,37 @@ export type SwapState =
   | Returned
   | Ended;
 
-/** A state of that name, with the modules that are in it. */
+/** The state with that name, and the modules that are in it. */
 interface In<State extends string, Member> {
   readonly state: State;
   readonly members: readonly Member[];
 }
 
-/** Nothing is done yet. */
+/** No step has begun. */
 export type Planned = In<"PLANNED", PlannedMember>;
 
-/** The new code is read. From here on the members are the modules that change. */
+/** The new code is read. From now on, the members are the modules that change. */
 export type Verified = In<"VERIFIED", VerifiedMember>;
 
 /** The candidates have started. An old version that ends while they are tested is started again. */
 export interface Started extends In<"STARTED", StartedMember> {
-  /** Ends that: no restart begins any more. Resolves when the ones under way have given way. */
+  /** Stops these restarts. Resolves when those in progress have ended. */
   readonly endRestarts: () => Promise<void>;
 }
 
 /**
- * The candidates have passed every test. `old` is the version that serves after the tests: it may have been restarted.
+ * The candidates have passed every test. `old` is the version that serves now. It may have been restarted meanwhile.
  */
 export type Tested = In<"TESTED", StartedMember>;
 
 /**
- * The candidates have the state of the old versions, and calls wait. The commit is being written: nothing cancels it.
+ * The candidates have the state of the old versions, and calls wait. The commit is being written and cannot be cancelled.
  */
 export type HandedOver = In<"HANDED_OVER", HandedOverMember>;
 
 /**
- * A step before the commit failed: the candidates that have started are to end, and the old versions serve on. Each
- * member is in the state that it had come to.
+ * A step before the commit failed. The started candidates must end, and the old versions continue to serve. Each member has
+ * the data of the last state that it reached.
  */
 export interface GivenUp extends In<"GIVEN_UP", UncommittedMember> {
   readonly error: unknown;
@@ -62,25 +62,25 @@ export interface GivenUp extends In<"GIVEN_UP", UncommittedMember> {
 /** The journal and the records say that the new versions serve, and they do. */
 export type Committed = In<"COMMITTED", CommittedMember>;
 
-/** The new versions serve for good. The old ones are to stop once they are drained. */
+/** The new versions continue to serve. The old ones must stop when their calls have ended. */
 export interface Kept extends In<"KEPT", CommittedMember> {
   readonly draining: Draining;
-  /** Why the new versions serve on although their trial failed. Absent: it did not fail. */
+  /** Why the new versions continue to serve although the bake failed. Absent: it did not fail. */
   readonly stayed?: string;
 }
 
-/** The old versions serve again after a trial. The new ones are to stop. */
+/** The old versions serve again after a failed bake. The new ones must stop. */
 export interface Returned extends In<"RETURNED", CommittedMember> {
   readonly draining: Draining;
 }
 
-/** How a trial ends. */
+/** The result of a bake. */
 export type Tried = Omit<Kept, "draining"> | Omit<Returned, "draining">;
 
-/** What came of the swap. */
+/** The result of the swap. */
 export type Ended = { readonly state: "ENDED" } & (
   | { readonly outcome: "UNCHANGED"; readonly members: readonly never[] }
-  /** `fault`: of the store or the machine, where that is why; the same swap can be asked for again then. */
+  /** `fault`: the error of the store or the machine, if that ended the swap. The same swap can then be requested again. */
   | { readonly outcome: "GIVEN_UP"; readonly members: GivenUp["members"]; readonly fault: HeliosError | undefined }
   | ({ readonly outcome: "KEPT" } & Pick<Kept, "members" | "stayed">)
   | ({ readonly outcome: "RETURNED" } & Pick<Returned, "members">)
@@ -102,29 +102,29 @@ export interface StartedMember extends VerifiedMember {
 }
 
 export interface HandedOverMember extends StartedMember {
-  /** Whether the version that is to serve lacks the state of the other, although nobody asked for that. */
+  /** Whether the new version lacks the state of the old one, although nobody asked for that. */
   readonly stateLost: boolean;
 }
 
-/** `old` stands by now. */
+/** A member whose new version serves. `old` stands by. */
 export interface CommittedMember extends HandedOverMember {
-  /** As the journal has it. */
+  /** The change as it is stored in the journal. */
   readonly switched: Switch;
-  /** The epoch of its breaker before the new version served; 0 where it had no breaker. */
+  /** The epoch of the breaker before the new version served. 0 if the module had no breaker. */
   readonly breakerEpoch: number;
 }
 
 export type UncommittedMember = PlannedMember | VerifiedMember | StartedMember | HandedOverMember;
 
-/** The calls that the old versions have begun, and complete. */
+/** The wait for the calls that the old versions have begun. */
 export interface Draining {
   /** Never rejects. */
   readonly ended: Promise<void>;
-  /** Ends the wait: the old versions serve again, and get new calls. */
+  /** Ends the wait, because the old versions serve again and get new calls. */
   stop(): void;
 }
 
-/** Whether the new versions serve, or will as soon as the journal has it: the swap cannot be cancelled any more. */
+/** Whether the commit has begun. From then on, the swap cannot be cancelled. */
 export function isDecided(state: SwapState): boolean {
   switch (state.state) {
     case "HANDED_OVER":
@@ -139,12 +139,12 @@ export function isDecided(state: SwapState): boolean {
   }
 }
 
-/** The members whose candidate has started. */
+/** Returns the members whose candidate has started. */
 export function startedOf(members: readonly UncommittedMember[]): readonly StartedMember[] {
   return members.filter((member) => "candidate" in member);
 }
 
-/** What a candidate is when it serves. */
+/** Returns what is recorded of a candidate when it serves. */
 export function servedBy({ plan, code, candidate: { running } }: StartedMember): Served {
   return { registration: registrationOf(plan, running.version), code, configVersion: plan.configVersion, running };
 }

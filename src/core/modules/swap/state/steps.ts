@@ -6,30 +6,30 @@ import type { StepName, SwapReport, SwapStep } from "../../record/report.ts";
 import type { StepEvent } from "./events.ts";
 
 export interface TakeOptions<T> {
-  /** Past it the step has failed. Absent: it takes as long as it takes. */
+  /** Time after which the step fails. Absent: no deadline. */
   readonly deadlineMs?: number;
-  /** Whether the work keeps the deadline itself, with an error that says more. */
+  /** Whether the work enforces the deadline itself, with a more specific error. */
   readonly keepsDeadline?: boolean;
-  /** Aborting it fails the step with its reason. */
+  /** If it is aborted, the step fails with its reason. */
   readonly signal?: AbortSignal;
-  /** More about it once it is done. */
+  /** Returns the detail for the report when the step is done. */
   readonly detail?: (result: T) => string;
-  /** Called with a result that comes after the step has failed: nobody else has it. */
+  /** Called with a result that arrives after the step has failed. Nobody else handles that result. */
   readonly late?: (result: T) => void;
 }
 
-/** What a swap found out by comparing two versions. */
+/** What a swap found by comparing two versions. */
 export type Findings = Pick<SwapReport, "shadow" | "canary">;
 
 /** Length of the detail of a swap's step; the rest is cut. @limit characters */
 const MAX_DETAIL = 1024;
 
-/** What is wrong, with the place in a module's file where that is known. */
+/** Returns the problem, with the place in the module's file if it is known. */
 export function withPlace(problem: string, place: string | undefined): string {
   return place === undefined || problem.includes(place) ? problem : `${problem} (${place})`;
 }
 
-/** The steps of one module's swap, timed, as they are taken; and what they found. */
+/** Runs the steps of one module's swap, and records how long they take and what they find. */
 export class Steps {
   readonly #clock: Clock;
   readonly #module: string;
@@ -38,7 +38,7 @@ export class Steps {
   readonly #steps: SwapStep[] = [];
   #findings: Findings = {};
 
-  /** `placeIn`: the place in a module's file that a stack names. */
+  /** `placeIn` returns the place in a module's file that a stack mentions. */
   constructor(
     clock: Clock,
     module: string,
@@ -51,12 +51,12 @@ export class Steps {
     this.#publish = publish;
   }
 
-  /** So far, in order. */
+  /** The steps so far, in order. */
   get list(): readonly SwapStep[] {
     return [...this.#steps];
   }
 
-  /** The step that failed. */
+  /** The step that failed. Undefined if none has failed. */
   get failed(): SwapStep | undefined {
     return this.#steps.find(({ outcome }) => outcome === "failed");
   }
@@ -65,12 +65,12 @@ export class Steps {
     return this.#findings;
   }
 
-  /** Notes what a step found, for the report. */
+  /** Adds findings to the report. */
   found(findings: Findings): void {
     this.#findings = { ...this.#findings, ...findings };
   }
 
-  /** Takes a step. What it throws is noted and thrown on. */
+  /** Runs a step, and records its result. If it fails, throws its error again. */
   async take<T>(name: StepName, options: TakeOptions<T>, work: () => Promise<T>): Promise<T> {
     const { deadlineMs, keepsDeadline = false, signal, detail = () => "", late } = options;
     const deadline = deadlineMs === undefined ? {} : { deadlineMs };

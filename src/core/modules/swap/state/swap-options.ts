@@ -11,77 +11,80 @@ import {
 } from "../../record/validate.ts";
 import { pathViolation } from "../../record/validate-parts.ts";
 
-/** What one module is to become by a swap. */
+/** The change of one module by a swap. */
 export interface ModuleSwapOptions {
-  /** Absent or empty: the same file, read again. */
+  /** The path of the new version's file. Absent or empty: the present file, which is read again. */
   readonly newVersionPath?: string | undefined;
-  /** Absent or empty: the class's `static version`, else the version that serves now. */
+  /** The new version. Absent or empty: the class's `static version`, or else the version that serves now. */
   readonly version?: string | undefined;
   /**
-   * The digest that the new file, or all of its code, must have, in hex. Absent or empty: any; of the same file, the
-   * registered one.
+   * The SHA-256 that the new file or its artifact must have, in hex. Absent or empty: any digest for another file, the
+   * registered digest for the present file.
    */
   readonly sha256?: string | undefined;
-  /** Paths of the new version's assets. Absent or empty: the present ones, read again. */
+  /** Paths of the new version's assets. Absent or empty: the present assets, which are read again. */
   readonly assets?: readonly string[] | undefined;
-  /** Absent or empty: the module's own suite, if it has one. */
+  /** The suite to run on the candidate. Absent or empty: the module's own suite, if it has one. */
   readonly testSuite?: string | undefined;
-  /** An earlier run that stands for the suite, if it passed and tested this very code. */
+  /** The id of an earlier run that counts instead of the suite. It must have passed, on the same code. */
   readonly testRun?: string | undefined;
-  /** Another configuration. Absent: the present one. */
+  /** The configuration of the new version. Absent: the present one. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
-  /** The generation that must serve now: else MODULE_GENERATION_MISMATCH. */
+  /** The generation that must serve now. If another one serves, the swap is refused with MODULE_GENERATION_MISMATCH. */
   readonly expectedGeneration?: number | undefined;
-  /** Whether the new version starts without what the old one knows. Default false. */
+  /** Whether the new version starts without the state of the old one. Default: false. */
   readonly discardState?: boolean | undefined;
 }
 
-/** How a swap is to go, for all of its modules. */
+/** The options of a swap that apply to all of its modules. */
 export interface SwapTermsOptions {
-  /** Makes a retry safe: the same id gets the same outcome. */
+  /** The id of the swap. A repetition with the same id gets the outcome of the first request. */
   readonly swapId?: string | undefined;
-  /** Whether to swap although nothing would change. Default false. */
+  /** Whether to swap even if nothing would change. Default: false. */
   readonly force?: boolean | undefined;
-  /** How long the new version serves on trial, ms; default 0: there is no trial. */
+  /** How long the old version stands by after the switch, in ms. Default: 0, which means no bake. */
   readonly bakeMs?: number | undefined;
-  /** The share of failed calls at which a version on trial goes back, 0 to 1; default 0.5. */
+  /** The share of failed calls from 0 to 1 above which the bake fails. Default: 0.5. */
   readonly bakeMaxErrorRate?: number | undefined;
-  /** With fewer calls that share is not judged; default 20. */
+  /** Number of calls from which on the share of failed calls is evaluated. Default: 20. */
   readonly bakeMinCalls?: number | undefined;
-  /** How long calls may be held, ms. Default and most: half of `call_timeout`; default at most 5 s. */
+  /** How long calls may wait during the hand-over, in ms. At most half of `call_timeout`. Default: that half, but at most 5 s. */
   readonly maxPauseMs?: number | undefined;
-  /** How long the tests may take, ms; default 5 min. */
+  /** How long the tests may take, in ms. Default: 5 min. */
   readonly gateTimeoutMs?: number | undefined;
   readonly shadow?: ShadowOptions | undefined;
   readonly canary?: CanaryOptions | undefined;
 }
 
-/** Mirrors calls of the registered pure methods to the new version before it serves, and compares the answers. */
+/** A shadow sends copies of calls of pure methods to the new version before it serves, and compares the answers. */
 export interface ShadowOptions {
-  /** The share of the calls that are mirrored, per cent; default 100. */
+  /** The share of the calls that are mirrored, in per cent. Default: 100. */
   readonly percentage?: number | undefined;
-  /** How long it may take to compare enough, ms; default 30 s. */
+  /** How long it may take until enough answers are compared, in ms. Default: 30 s. */
   readonly durationMs?: number | undefined;
-  /** How many answers are compared; default 100. */
+  /** How many answers must be compared. Default: 100. */
   readonly minCalls?: number | undefined;
-  /** Numbers that differ by no more are equal: by this share of the larger (0 to 1), or by this amount. Default 0. */
+  /**
+   * Two numbers count as equal if they differ by at most `relativeTolerance` (0 to 1) of the larger one, or by at most
+   * `absoluteTolerance`. Default: 0.
+   */
   readonly relativeTolerance?: number | undefined;
   readonly absoluteTolerance?: number | undefined;
-  /** The share of answers that may differ, 0 to 1; default 0. */
+  /** The share of answers that may differ, from 0 to 1. Default: 0. */
   readonly maxDifferenceRate?: number | undefined;
 }
 
-/** Lets the new version answer a share of the callers before it serves all. */
+/** In a canary, the new version answers a share of the callers before it serves all of them. */
 export interface CanaryOptions {
-  /** The share of the routing keys, per cent; default 5. */
+  /** The share of the routing keys that the new version answers, in per cent. Default: 5. */
   readonly percentage?: number | undefined;
-  /** How long it may take to answer enough calls, ms; default 60 s. */
+  /** How long it may take until the new version has answered enough calls, in ms. Default: 60 s. */
   readonly durationMs?: number | undefined;
-  /** Calls that it must have answered; default 100. */
+  /** How many calls the new version must answer. Default: 100. */
   readonly minCalls?: number | undefined;
-  /** By how much its share of failed calls may be above the current version's, 0 to 1; default 0.01. */
+  /** How far its share of failed calls may be above that of the current version, from 0 to 1. Default: 0.01. */
   readonly maxErrorRateIncrease?: number | undefined;
-  /** How many times as long as the current version's its p99 may be; default 1.5. */
+  /** The largest allowed ratio of its p99 latency to that of the current version. Default: 1.5. */
   readonly maxLatencyRatio?: number | undefined;
 }
 
@@ -93,11 +96,11 @@ type Complete<T> = { readonly [Key in keyof T]-?: Exclude<T[Key], undefined> };
 export type ShadowTerms = Complete<ShadowOptions>;
 export type CanaryTerms = Complete<CanaryOptions>;
 
-/** How a swap is to go, for all of its modules, with every default in place. */
+/** The complete options of a swap that apply to all of its modules. */
 export interface Terms extends Complete<Omit<SwapTermsOptions, "swapId" | "maxPauseMs" | "shadow" | "canary">> {
-  /** Undefined: half of the shortest `call_timeout`, and at most 5 s. */
+  /** Undefined: half of the shortest `call_timeout`, but at most 5 s. */
   readonly maxPauseMs: number | undefined;
-  /** Undefined: there is no such step. */
+  /** Undefined: the step is left out. `canary` likewise. */
   readonly shadow: ShadowTerms | undefined;
   readonly canary: CanaryTerms | undefined;
 }
@@ -142,7 +145,7 @@ export function checkModuleOptions(name: string, options: ModuleSwapOptions, at:
   if (config !== undefined) checkConfigSize("module", name, config);
 }
 
-/** The terms with every default in place. ARGUMENT_INVALID. */
+/** Returns the options with all defaults. Throws ARGUMENT_INVALID. */
 export function termsOf(options: SwapTermsOptions): Terms {
   const { swapId = "", force = false, bakeMs = 0, bakeMaxErrorRate = 0.5, bakeMinCalls = 20 } = options;
   const { gateTimeoutMs = DEFAULT_GATE_TIMEOUT_MS, maxPauseMs, shadow, canary } = options;
@@ -197,7 +200,7 @@ function within(path: JsonPath, value: number, least: number, most: number): Vio
   return isWithin ? undefined : violation(path, value, `a number from ${least} to ${most}`);
 }
 
-/** A request as one text, the same for equal requests only. */
+/** Returns a text that is the same only for equal requests. */
 export function digestOf(operation: string, parts: readonly unknown[]): string {
   return `${operation} ${canonicalJson(parts)}`;
 }

@@ -7,7 +7,7 @@ export function importState(from: Generation, to: Generation, state: State, time
   return to.instance.importState(state, source, timeoutMs);
 }
 
-/** What a version still does that keeps it from handing its state over; for people. Empty: nothing. */
+/** Describes what a version must still complete before it can hand its state over. Empty: nothing. */
 export function underWayIn({ instance }: Generation): string {
   const { leftBehind, ownCalls: own } = instance;
   const methods =

@@ -13,8 +13,8 @@ import { drainOld } from "./end.ts";
 import { goBack } from "./go-back.ts";
 
 /**
- * Has the new versions serve on trial, if the plan has one, while the old ones end their calls and stand by. Rejects
- * when the service stops: the journal then says what serves after a restart.
+ * Runs the bake, if the plan has one: the new versions serve while the old ones complete their calls and stand by. Rejects if
+ * the service stops. The journal then says what serves after the restart.
  */
 export async function serveOnTrial(context: SwapContext, { members }: Committed): Promise<Kept | Returned> {
   const draining = drainOld(context, members);
@@ -43,19 +43,19 @@ async function tryServing(context: SwapContext, members: readonly CommittedMembe
 async function makePermanent(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   const { journal, plan } = context;
   await persistently(context, "that a swap is permanent", () =>
-    journal.note(plan.modules, plan.swapId, { phase: "PERMANENT", step: "stop" }),
+    journal.note(plan, { phase: "PERMANENT", step: "stop" }),
   );
   unguard(members);
   for (const { name } of members) {
-    // Also treats a new version that ended in the last moment as a crash: the supervisor follows this change.
+    // The supervisor follows this change. It also treats a new version that ended in the last moment as crashed.
     await persist(context, name, { action: "EndBake" }, ({ bake: _, ...record }) => record);
   }
   release(context, members);
 }
 
 /**
- * Resolves when the time of the trial is over. Rejects with the reason why the old versions are to serve again: a new
- * one ended, its breaker opened, too many of its calls failed, it is unhealthy, or a rollback was requested.
+ * Resolves when the time of the bake is over. Rejects with the reason if the old versions must serve again: a new version
+ * ended, its breaker opened, too many of its calls failed, it is unhealthy, or a rollback was requested.
  */
 async function bake(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   const { closing, returning, plan } = context;
@@ -88,7 +88,7 @@ async function bakeOne(
   let stopListening = (): void => {};
   try {
     await steps.take("bake", options, async () => {
-      // A breaker that opened before the trial was opened by the old version.
+      // If the breaker opened before the bake, calls of the old version opened it.
       const epoch = findBreaker(context, name)?.epoch ?? 0;
       let opened = openedBy(context, name) === "FAILURES" && epoch > breakerEpoch;
       const { again, done } = observe(context.clock, bakeMs, over.signal, () => {
@@ -110,7 +110,7 @@ async function bakeOne(
       await done;
     });
   } catch (error) {
-    // The trials of the other modules end, too.
+    // The bakes of the other modules end too.
     over.abort(new Error(`module ${name} went back: ${messageOf(error)}`));
     throw error;
   } finally {

@@ -9,8 +9,8 @@ import type { StartedMember } from "../state/state.ts";
 import type { CanaryTerms } from "../state/swap-options.ts";
 
 /**
- * Lets the candidate answer a share of the callers, chosen by `routing_key` as flags choose buckets. Compares it with
- * the current version, which answers the other callers that have a key. These are real calls.
+ * Lets the candidate answer a share of the callers. The bucket of a call's `routing_key` decides, as with flags. Compares the
+ * candidate with the current version, which answers the other callers that have a key. These are real calls.
  */
 export async function canary(
   { plan, router, clock, cancelled: signal }: SwapContext,

@@ -15,8 +15,8 @@ import {
 } from "../state/state.ts";
 
 /**
- * The point of no return. When the journal entry is durable, all new versions serve from the same tick on (`flip`). The
- * records of the modules follow.
+ * The point of no return. When the journal entry is durable, `flip` lets all new versions serve, in one tick. The records of
+ * the modules are stored afterwards.
  */
 export async function commit(context: SwapContext, { members }: HandedOver): Promise<Committed | GivenUp> {
   const committing = members.map((member) => committingOf(context, member));
@@ -40,7 +40,7 @@ function committingOf(context: SwapContext, member: HandedOverMember): Committed
   return { ...member, switched, breakerEpoch: findBreaker(context, name)?.epoch ?? 0 };
 }
 
-/** Asks the journal in the same tick: a cancellation comes before that, or too late. */
+/** Checks for a cancellation and begins the write in the same tick. A later cancellation is too late. */
 async function store({ plan, journal, cancelled }: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   for (const { candidate } of members) {
     if (candidate.ending !== undefined) throw new Error(`the new version ended: ${candidate.ending.description}`);
@@ -48,10 +48,10 @@ async function store({ plan, journal, cancelled }: SwapContext, members: readonl
   cancelled.throwIfAborted();
   const phase = plan.terms.bakeMs > 0 ? "TRIAL" : "PERMANENT";
   const switches = Object.fromEntries(members.map(({ name, switched }) => [name, switched]));
-  await journal.note(plan.modules, plan.swapId, { phase, step: "commit", switches });
+  await journal.note(plan, { phase, step: "commit", switches });
 }
 
-/** Routes calls as the journal says, in one tick for all modules of a swap. */
+/** Routes the calls of all modules of a swap by its journal entry, in one tick. */
 export function flip(
   context: Pick<OperationContext, "router" | "generations">,
   { phase, switches = {} }: SwapRecord,
@@ -65,7 +65,7 @@ export function flip(
     const last = context.generations.find(name, other.running.generation);
     if (last !== undefined) {
       last.retire(phase === "TRIAL" ? "STANDBY" : "DRAINING");
-      // Calls that it still has to answer go to the old versions of its peers.
+      // The calls that it makes while it completes its own go to the old versions of its peers.
       last.peers = leaving;
       if (many) leaving.set(name, last);
     }

@@ -1,4 +1,4 @@
-import { unlessAborted } from "../../../async/deadline.ts";
+import { raceOr, signalLimit } from "../../../../kernel/async/race.ts";
 import { faultIn, messageOf } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
 import { STOP_TIMEOUT_MS } from "../../calls/generations.ts";
@@ -15,7 +15,7 @@ import {
   startedOf,
 } from "../state/state.ts";
 
-/** Ends the candidates. The old versions go on as though no swap had been requested. */
+/** Ends the candidates. The old versions continue as if no swap had been requested. */
 export function giveUp(context: SwapContext, { members, error }: GivenUp): Ended {
   const modules = context.plan.modules.join(", ");
   context.log("modules", "warn", "a swap was given up", { modules, error: messageOf(error) });
@@ -24,7 +24,7 @@ export function giveUp(context: SwapContext, { members, error }: GivenUp): Ended
   for (const { old } of members) old?.resume();
   for (const { name, candidate, from } of started) {
     candidate.fence.shut("its swap was given up");
-    // Callers that a canary sent to it get their answers.
+    // Calls that a canary sent to it get their answers.
     void drained(context, candidate, from.registration.callTimeoutMs).then(() =>
       context.generations.discard(name, candidate),
     );
@@ -47,8 +47,9 @@ export function drainOld(context: SwapContext, members: readonly CommittedMember
     };
     const options = { deadlineMs: callTimeoutMs + DRAIN_GRACE_MS, keepsDeadline: true, detail };
     await steps.take("drain", options, () =>
-      unlessAborted(back.signal, drained(context, old, callTimeoutMs)).then(
-        (isDrained) => (isDrained ? "ended" : "late"),
+      raceOr(
+        drained(context, old, callTimeoutMs).then((isDrained) => (isDrained ? "ended" : "late")),
+        [signalLimit(back.signal)],
         () => "back",
       ),
     );

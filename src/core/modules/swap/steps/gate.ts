@@ -13,7 +13,7 @@ export interface Subject {
   readonly artifact: string;
 }
 
-/** An instance without traffic, and what runs in it. */
+/** An instance without traffic, and the code that runs in it. */
 export interface Candidate extends Subject {
   readonly instance: Instance;
   /** Its calls go to the instances that were started with this generation. */
@@ -22,19 +22,19 @@ export interface Candidate extends Subject {
 
 /** The new version of a swap. */
 export interface GateSubject extends Subject {
-  /** The modules of the same swap that it calls, directly or through others of them. */
+  /** The modules of the same swap that it calls, directly or through each other. */
   readonly peers: readonly string[];
   /**
-   * Starts an instance of the same code, so that no test touches the instance that is to serve. Also starts one of each
-   * peer, which is called instead of what serves. The calls of each stay within its trial. All are stopped after the
-   * gate. Rejects as `load` does.
+   * Starts an instance of the same code, so that no test touches the instance that is to serve. Also starts an instance of
+   * each peer, which is called instead of the peer's version that serves. The calls of each instance stay within its trial.
+   * All of them are stopped after the gate. Rejects with the errors of `load`.
    */
   start(trialOf: (module: string) => Trial): Promise<Candidate>;
 }
 
 /**
- * Tests the new version of a swap with a suite, or by the report of an earlier run; the other one is empty. Aborting
- * the signal ends the tests. `detail` is for people.
+ * Tests the new version of a swap, with a suite or by the report of an earlier run. One of `suite` and `run` may be empty.
+ * Aborting the signal ends the tests. `detail` is a text for people.
  */
 export type Gate = (
   request: { readonly suite: string; readonly run: string },

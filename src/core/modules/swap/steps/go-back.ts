@@ -1,4 +1,5 @@
-import { unlessAborted, within } from "../../../async/deadline.ts";
+import { raceOr, timeLimit } from "../../../../kernel/async/race.ts";
+import { unlessAborted } from "../../../async/deadline.ts";
 import { messageOf } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
 import { swapTrial } from "../../calls/generation/trial.ts";
@@ -13,18 +14,17 @@ import type { CommittedMember, Tried } from "../state/state.ts";
 import { importState, underWayIn } from "../state/transfer.ts";
 
 /**
- * How long a version may take to finish its calls when it hands its state back during a bake. Then its state is taken
- * anyway. @limit ms
+ * Time that a version may take to complete its calls before it hands its state back during a bake. Then its state is
+ * exported anyway. @limit ms
  */
 const RETURN_PATIENCE_MS = 1000;
 
-/** A member whose old version stands by, or did before it ended. */
+/** A member whose old version stands by, or has ended while it stood by. */
 type StoodBy = CommittedMember & { readonly old: Generation };
 
 /**
- * Lets the old versions serve again, with the state of the new ones where these can still hand it over. An old version
- * that has ended is started anew before anything else. Where that fails and all new versions live, the new ones serve
- * on.
+ * Lets the old versions serve again, with the state of the new ones if these can still hand it over. First restarts old
+ * versions that have ended. If that fails and all new versions live, the new ones continue to serve.
  */
 export async function goBack(context: SwapContext, committed: readonly CommittedMember[], why: string): Promise<Tried> {
   const { journal, plan } = context;
@@ -37,17 +37,17 @@ export async function goBack(context: SwapContext, committed: readonly Committed
     return { state: "KEPT", members: revived, stayed: failure };
   }
   const members = await handBack(context, revived);
-  // An old version that was started anew has another number.
+  // A restarted old version has another generation number.
   const switches = Object.fromEntries(members.map(({ name, switched, from }) => [name, { ...switched, from }]));
   await persistently(context, "that a swap went back", () =>
-    journal.note(plan.modules, plan.swapId, { phase: "RETURNED", step: "bake", switches }),
+    journal.note(plan, { phase: "RETURNED", step: "bake", switches }),
   );
   await storeServing(context, members, "from");
   for (const { name } of members) await closeBreaker(context, name, `the swap of module ${name} went back: ${why}`);
   return { state: "RETURNED", members };
 }
 
-/** Starts the old versions anew that have ended. `failure`: why one of them did not start. */
+/** Restarts the old versions that have ended. `failure`: why one of them did not start. */
 async function revive(
   context: SwapContext,
   members: readonly CommittedMember[],
@@ -56,7 +56,7 @@ async function revive(
   if (ended.length === 0) return { members };
   const revived = new Map<string, CommittedMember>();
   const present = (): readonly CommittedMember[] => members.map((member) => revived.get(member.name) ?? member);
-  // Calls wait where a new version has ended, but not for as long as a start may take.
+  // Calls wait if a new version has ended, but not for as long as a start may take.
   const timer = context.clock.setTimer(PAUSE_LIMIT_MS, () => release(context, members));
   try {
     const starting = forEach(ended, async (member) => {
@@ -86,8 +86,9 @@ async function reviveOne(context: SwapContext, member: StoodBy): Promise<Committ
     `generation ${number}, version ${running.version}: the one that stood by had ended: ${why}`;
   const options = { deadlineMs: startTimeoutMs * 2, keepsDeadline: true, detail };
   const startAnew = async (): Promise<Generation> => {
+    const version = { asked: running.version, otherwise: running.version };
     const trial = swapTrial(registration);
-    const request = { registration, module: code, version: () => running.version, acts: false, trial };
+    const request = { registration, module: code, version, acts: false, trial };
     const { starts } = getModule(context, name).record;
     const fresh = await context.generations.start(name, starts, request);
     try {
@@ -115,15 +116,15 @@ function hasStateToHandBack(member: CommittedMember): member is StoodBy {
   return member.old?.instance.shape.hasState === true && member.candidate.instance.shape.hasState;
 }
 
-/** The state of a new version. `missing`: why some of it is missing; empty where it is complete. */
+/** The state of a new version. `missing` says why it is incomplete. Empty: it is complete. */
 interface Learnt {
   readonly state: State;
   readonly missing: string;
 }
 
 /**
- * Hands the state of the new versions to the old ones, which otherwise go on from what they had. As in a hand-over, all
- * have the same time, and callers come before those that they call.
+ * Hands the state of the new versions to the old ones. Without it, the old ones continue with the state that they had. As in
+ * a hand-over, all members share one time limit, and callers come before those that they call.
  */
 async function handBack(
   context: SwapContext,
@@ -131,7 +132,7 @@ async function handBack(
 ): Promise<readonly CommittedMember[]> {
   const stateful = members.filter(hasStateToHandBack);
   if (stateful.length === 0) return members;
-  // However many calls wait: what the new versions answer after their export would be lost.
+  // No number of waiting calls ends this wait, because changes of the new versions after their export would be lost.
   hold(context, members, () => {});
   const limitMs = Math.min(PAUSE_LIMIT_MS, ...stateful.map(({ from }) => from.registration.callTimeoutMs / 2));
   const pause = beginPause(context, limitMs);
@@ -145,7 +146,7 @@ async function handBack(
   );
 }
 
-/** The state of the new version; undefined where it is lost, which is logged. */
+/** Returns the state of the new version. If it is lost, logs that and returns undefined. */
 async function takeBack(
   context: SwapContext,
   { name, candidate }: StoodBy,
@@ -154,8 +155,8 @@ async function takeBack(
   try {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
     const patienceMs = Math.min(RETURN_PATIENCE_MS, left() / 2);
-    // The old version will serve in any case: better to lose what is under way than the whole state.
-    await within(context.clock, patienceMs, candidate.idle(), () => new Error("calls are under way")).catch(() => {});
+    // The old version will serve in any case. Losing the calls in progress is better than losing the whole state.
+    await raceOr(candidate.idle(), [timeLimit(context.clock, patienceMs, () => undefined)], () => {});
     const state = await candidate.instance.exportState(left(), Math.min(patienceMs, left() / 2));
     return { state, missing: candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate) };
   } catch (error) {
@@ -165,7 +166,8 @@ async function takeBack(
 }
 
 /**
- * Resolves to whether state is lost: the old version goes on from what it handed over, or without what was under way.
+ * Resolves to whether state is lost, because the old version continues with its earlier state, or without the effects of the
+ * calls that were in progress.
  */
 async function giveBack(
   context: SwapContext,

@@ -14,12 +14,12 @@ const STATE_LOST = "the old version had ended, and its state with it";
 type Stateful = StartedMember & { readonly old: Generation };
 
 /**
- * Hands the state of the old versions to the new ones, where both versions have state. All calls of the swap's modules
- * are held meanwhile. What is under way ends first: calls, methods whose callers have left, and calls that the old
- * versions made of their own accord. Calls stay held until the commit routes them to the new versions, or until they
- * are released to the old ones, which have lost nothing.
+ * Hands the state of the old versions to the new ones, if both versions have state. All new calls of the swap's modules wait
+ * meanwhile. First, everything in progress ends: calls, methods whose callers have left, and calls that the old versions
+ * made of their own accord. The waiting calls continue in the new versions after the commit. If the swap fails, they continue
+ * in the old versions, which have lost nothing.
  *
- * Calls that must end first never wait for held ones: what they call is let through.
+ * A call in progress never waits for a waiting call, because the calls that it makes are let through.
  */
 export async function handOver(context: SwapContext, { members }: Tested): Promise<HandedOver | GivenUp> {
   const handedOver = new Map<string, HandedOverMember>();
@@ -46,7 +46,7 @@ function isStateful(member: StartedMember): member is Stateful {
   return old.instance.shape.hasState && candidate.instance.shape.hasState;
 }
 
-/** Skips the step, and returns whether state is lost by that. */
+/** Skips the step. Returns whether state is lost by that. */
 function skip({ old, plan, steps, candidate }: StartedMember): boolean {
   const [why, isLost] =
     old !== undefined && !old.instance.shape.hasState
@@ -61,7 +61,7 @@ function skip({ old, plan, steps, candidate }: StartedMember): boolean {
 }
 
 /**
- * Hands over the stateful members. Calls `done` with each one when that is done, and with whether its state is lost.
+ * Hands over the state of these members. Calls `done` with each member when that is done, and with whether its state is lost.
  */
 async function transfer(
   context: SwapContext,
@@ -71,15 +71,15 @@ async function transfer(
 ): Promise<void> {
   const { cancelled, plan } = context;
   const pause = beginPause(context, Math.min(...members.map((member) => pauseLimit(member, plan.terms.maxPauseMs))));
-  // Never released: what still runs after a failure ends with the swap's own signal, which lives no longer than the swap.
+  // It is never released. Work that still runs after a failure must end when the swap's own signal is aborted.
   const { signal, abort } = joined([cancelled]);
   let isOver = false;
   hold(context, members, () => {
     abort(new Error("as many calls as may wait did"));
-    // At once: the old versions answer the calls that wait.
+    // The old versions answer the waiting calls at once.
     if (!isOver) release(context, members);
   });
-  // Calls that wait must not fail with an old version that ends now: the new one can answer them.
+  // If an old version ends now, the waiting calls must not fail, because the new version can answer them.
   for (const { old } of members) if (old !== undefined) old.guard = () => {};
   const exports = exportStates(context, members, stateful, { ...pause, signal });
   const detail = (isLost: boolean): string => (isLost ? STATE_LOST : "");
@@ -94,20 +94,20 @@ async function transfer(
   isOver = true;
 }
 
-/** At most half of the call timeout: a call that was held needs time to be answered. */
+/** At most half of the call timeout, so that a call that waited still has time for its answer. */
 function pauseLimit({ from }: StartedMember, asked = PAUSE_LIMIT_MS): number {
   return Math.min(asked, PAUSE_LIMIT_MS * 12, from.registration.callTimeoutMs / 2);
 }
 
-/** The state of an old version; undefined where the version had ended. */
+/** The state of an old version. Undefined if the version had ended. */
 type Exported = { readonly state: State } | undefined;
 
 type AbortablePause = Pause & { readonly signal: AbortSignal };
 
 /**
- * Exports the state of each stateful member when nothing is under way in it any more. One by one, callers before those
- * that they call: what a caller still changes in others is then part of their state, and after its own export it calls
- * nobody any more.
+ * Exports the state of each stateful member when nothing is in progress in it. The members export one after the other,
+ * callers before those that they call. So changes that a caller still makes in other members are part of their state, and a
+ * member that has exported makes no more calls.
  */
 function exportStates(
   context: SwapContext,
@@ -122,7 +122,7 @@ function exportStates(
   let before: Promise<unknown> = drain(context, members, pause);
   for (const { name, old } of callersFirst.slice(0, last + 1)) {
     const exported = before.then(() => exportState(old, isAsked.has(name), pause));
-    // The step that awaits it reports a failure, if any step does.
+    // The step that awaits this promise reports its failure. There may be no such step.
     exported.catch(() => {});
     exports.set(name, exported);
     before = exported;
@@ -130,7 +130,7 @@ function exportStates(
   return exports;
 }
 
-/** Resolves when no call is under way in any of the old generations: one may have called another. */
+/** Resolves when no call is in progress in any old generation. They may call each other. */
 async function drain(
   { clock }: SwapContext,
   members: readonly StartedMember[],
@@ -161,7 +161,7 @@ async function exportState(
       ? instance.exportState(left()).then((state) => ({ state }))
       : instance.becomeQuiet(left()).then(() => undefined);
     const exported = await unlessAborted(signal, taken);
-    // What it does of its own accord waits until it is decided which version serves.
+    // The calls that it makes of its own accord wait until it is decided which version serves.
     fence.freeze();
     return exported;
   } catch (error) {

@@ -12,10 +12,10 @@ import { shadow } from "./shadow.ts";
 import { subjectOf } from "./subject.ts";
 import type { WarmUp } from "./warm-up.ts";
 
-/** The tests of a candidate that others provide. */
+/** Tests of a candidate that other parts provide. */
 export interface SwapTools {
   readonly warmUp: WarmUp;
-  /** Undefined where no suites can be run. */
+  /** Returns the function that runs suites. Undefined if no suites can be run. */
   gate(): Gate | undefined;
 }
 
@@ -30,18 +30,20 @@ export async function rehearse(
     await enter(context, step, members);
     await forEach(members, test);
   };
+  const present = async (): Promise<readonly StartedMember[]> => {
+    await endRestarts();
+    return withPresent(context, members);
+  };
   try {
     await pass("health", (member) => checkHealth(context, member));
     await pass("gate", (member) => passGate(context, tools, members, member));
     await pass("warm_up", (member) => warmUp(context, tools, member));
     if (mirrored !== undefined) await pass("shadow", (member) => shadow(context, mirrored, member));
     if (shared !== undefined) await pass("canary", (member) => canary(context, shared, member));
-    await endRestarts();
-    return { state: "TESTED", members: withPresent(context, members) };
   } catch (error) {
-    await endRestarts();
-    return { state: "GIVEN_UP", members: withPresent(context, members), error };
+    return { state: "GIVEN_UP", members: await present(), error };
   }
+  return { state: "TESTED", members: await present() };
 }
 
 async function checkHealth(
@@ -71,7 +73,7 @@ async function passGate(
   const format = (detail: string): string => (run === "" ? `suite ${suite}: ${detail}` : detail);
   const options = { deadlineMs: swap.terms.gateTimeoutMs, signal: cancelled, detail: (text: string) => text };
   const subject = subjectOf(context, members, member, signal);
-  // The result of its tests does not matter then.
+  // If the candidate has ended, the result of its tests does not matter.
   const stopListening = onEnd(candidate.instance, () => over.abort());
   await steps
     .take("gate", options, async () => {
@@ -98,7 +100,7 @@ async function warmUp(context: SwapContext, tools: SwapTools, member: StartedMem
   );
 }
 
-/** Does a step's work, and fails it where the candidate has ended or become unhealthy meanwhile. */
+/** Does the work of a step. Fails if the candidate has ended or become unhealthy meanwhile. */
 async function living<T>(candidate: Generation, work: () => Promise<T>): Promise<T> {
   const result = await work();
   if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);

@@ -51,7 +51,7 @@ export async function shadow(
   }
 }
 
-/** Whether enough answers are compared. Throws why the candidate fails. */
+/** Returns whether enough answers are compared. Throws an error that says why the candidate fails. */
 function judge(report: ShadowReport, { minCalls, maxDifferenceRate, durationMs }: ShadowTerms, over: boolean): boolean {
   const { equal, different, failed } = report;
   const [bad, compared] = [different + failed, equal + different + failed];
@@ -118,7 +118,7 @@ function watchAnswers(
       }
       counts.mirrored += 1;
       underWay += 1;
-      // Only after the caller has its answer.
+      // The caller gets its answer first.
       clock.setTimer(0, () => {
         void compare(method, input, output).then(() => {
           underWay -= 1;

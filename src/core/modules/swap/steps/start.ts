@@ -7,7 +7,7 @@ import { verified } from "../../operations/context.ts";
 import { differences } from "../../record/registration.ts";
 import { enter, forEach, type SwapContext } from "../state/context.ts";
 import { calledFirst } from "../state/pause.ts";
-import { registrationOf, type Source, versionOf } from "../state/plan.ts";
+import { registrationOf, type Source } from "../state/plan.ts";
 import { withPresent } from "../state/serving.ts";
 import type {
   Ended,
@@ -24,7 +24,7 @@ import type {
 const VERIFY_LIMIT_MS = 15_000;
 /** Time that a swap may take to read new code with assets; then the swap fails. @limit ms */
 const VERIFY_ASSETS_LIMIT_MS = 75_000;
-/** Mistakes of the caller. They reject the swap, where other failures end it with a report. */
+/** Mistakes of the caller. They reject the swap. Other failures end it with a report. */
 const MISTAKES: readonly Reason[] = [
   "MODULE_PATH_OUTSIDE_ROOT",
   "MODULE_FILE_NOT_FOUND",
@@ -33,8 +33,8 @@ const MISTAKES: readonly Reason[] = [
 ];
 
 /**
- * Reads the code of every candidate, and leaves out the modules that would not change. Rejects where a path is wrong,
- * and after a fault of the machine.
+ * Reads the code of every candidate, and leaves out the modules that would not change. Rejects if a path is wrong, or after a
+ * fault of the machine.
  */
 export async function verify(context: SwapContext, { members }: Planned): Promise<Verified | Ended> {
   try {
@@ -70,9 +70,9 @@ function isUnchanged({ plan, code, from, old }: VerifiedMember): boolean {
   return sameLabel && differences(registrationOf(plan, registration.version), registration).length === 0;
 }
 
-/** Starts the candidates, each after those that it calls. They call each other. */
+/** Starts the candidates, each one after those that it calls. Candidates call each other, not the old versions. */
 export async function start(context: SwapContext, { members }: Verified): Promise<Started | GivenUp> {
-  // Starts and tests may take long: an old version that ends meanwhile is started again.
+  // Starts and tests may take long. The supervisor may restart an old version that ends meanwhile.
   const endRestarts = context.operations.letGuestsIn(members.map(({ name }) => name));
   await enter(context, "start", members);
   const peers: Peers = new Map();
@@ -106,11 +106,10 @@ function startOne(context: SwapContext, member: VerifiedMember, peers: Peers): P
   );
 }
 
-/** How a candidate is started, and how the instance is that its tests run on. */
+/** Returns how to start a candidate, or an instance of its code for tests. */
 export function startRequest(
   { plan, code }: VerifiedMember,
   others: { readonly peers: Peers; readonly trial: Trial; readonly signal: AbortSignal },
 ): StartRequest {
-  const version = (ofClass: string | undefined): string => versionOf(plan, ofClass);
-  return { registration: plan.registration, module: code, version, acts: false, ...others };
+  return { registration: plan.registration, module: code, version: plan.version, acts: false, ...others };
 }

@@ -8,8 +8,8 @@ import { candidateOf, type GateSubject } from "./gate.ts";
 import { startRequest } from "./start.ts";
 
 /**
- * What the gate of a member tests: the code of its candidate, in instances that no caller reaches. Aborting the signal
- * ends those that are starting; `end` stops those that have started.
+ * Returns what the gate of a member tests: the code of its candidate, in instances of their own, which no caller reaches.
+ * Aborting the signal ends the instances that are starting. `end` stops those that have started.
  */
 export function subjectOf(
   context: OperationContext,
@@ -31,7 +31,7 @@ export function subjectOf(
       startRequest(member, { peers, trial, signal }),
     );
     started.push(generation);
-    // It may have started just as the tests ended: `end` may have run before it was in the list.
+    // If the tests ended meanwhile, `end` ran before this instance was in the list.
     if (signal.aborted) end();
     signal.throwIfAborted();
     return generation;

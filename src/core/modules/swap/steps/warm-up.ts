@@ -7,7 +7,7 @@ import type { Payload } from "../../host/types/host.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import type { Registration } from "../../record/record.ts";
 
-/** A new instance, before it takes traffic. */
+/** A new instance that takes no traffic yet. */
 export interface InstanceHandle {
   readonly name: string;
   readonly version: string;
@@ -16,7 +16,7 @@ export interface InstanceHandle {
   invoke(method: string, input?: unknown): Promise<unknown>;
 }
 
-/** Called with each instance that is to replace another. If it throws, the old one serves on. */
+/** Called with each instance that is to replace another. If it throws, the old instance continues to serve. */
 export type ReloadHookFunction = (instance: InstanceHandle) => Promise<void> | void;
 
 /** The reload hooks, which prepare a new instance before it takes traffic. */
