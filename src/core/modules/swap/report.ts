@@ -68,7 +68,7 @@ function reportOf(
     swapId: swap.swapId,
     swapped,
     unchanged: outcome === "UNCHANGED",
-    stateLost: ("stateLost" in member && member.stateLost) || (outcome === "GIVEN_UP" && endedWithState(member)),
+    stateLost: isStateLost(member, outcome),
     fromVersion: from.running.version,
     toVersion: "candidate" in member ? member.candidate.running.version : chosenVersion(plan.version),
     ...(swapped || failed === undefined ? {} : { failedStep: failed.name, failure: failed.detail }),
@@ -78,9 +78,14 @@ function reportOf(
   };
 }
 
-/** Whether the old version ended by itself, and its state with it. */
-function endedWithState({ old }: PlannedMember): boolean {
-  return old?.ending?.expected === false && old.instance.shape.hasState;
+/** Whether the version that serves after the swap lacks the state of its predecessor, although nobody asked for that. */
+function isStateLost(member: UncommittedMember, outcome: Ended["outcome"]): boolean {
+  const { old } = member;
+  // After a swap that was given up, the old version still has its state, unless it ended by itself.
+  if (outcome === "GIVEN_UP" && old !== undefined) {
+    return old.ending?.expected === false && old.instance.shape.hasState;
+  }
+  return "stateLost" in member && member.stateLost;
 }
 
 async function store(

@@ -265,6 +265,20 @@ describeInEach("a module in a %s whose hand-over fails", (isolation) => {
   });
 });
 
+describe("a module whose swap is given up", () => {
+  it("has not lost its state, even if the new version takes no state over", async () => {
+    const disk = refusing();
+    const one = await acting({ v2: "export default class { which() { return '2'; } }", store: disk.store });
+    const result = await one.modules.swap("trader", { newVersionPath: "v2" }, {}, (event) => {
+      // The next write of the swap is its commit.
+      if (event.type === "ended" && event.step.name === "hand_over") disk.refuse("swap/", 1);
+    });
+    expect(result).toMatchObject({ swapped: false, failedStep: "commit", stateLost: false });
+    expect(await one.call("trader", "which")).toBe("1");
+    expect(await one.swap()).toMatchObject({ swapped: true, stateLost: true });
+  });
+});
+
 describeInEach("a module in a %s that is unloaded", (isolation) => {
   it("may call others in its stop, even if a swap has started it", async () => {
     const v2 = trader(2, { stop: "await this.#ctx.call('gateway', 'place_order', { id: 9, from: 'stop' });" });
