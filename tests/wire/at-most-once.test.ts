@@ -18,6 +18,7 @@ import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ORDERS_ROOT, ordersFields, ownLedger } from "../core/modules/orders-rig.ts";
 import { describeInEach } from "../support/isolations.ts";
+import { SOAK, soakUnless } from "../support/soak.ts";
 import { until } from "../support/until.ts";
 
 /** The outcome of a call: its output, or the reason of its failure. */
@@ -75,10 +76,11 @@ describeInEach("a call with a key to a module in a %s", (isolation) => {
     Connect: { protocol: "connect" },
     "Connect over HTTP/1.1": { protocol: "connect", httpVersion: "1.1" },
   };
-  for (const [kind, options] of Object.entries(clients)) {
-    it(`continues when its caller gives up over ${kind}, by its deadline or by leaving`, async () => {
+  for (const [kind, over] of Object.entries(clients)) {
+    const options = soakUnless(kind === "gRPC");
+    it(`continues when its caller gives up over ${kind}, by its deadline or by leaving`, options, async () => {
       const { name, ledger, released } = await orders();
-      const own = createHeliosClient({ baseUrl: server.url, ...options });
+      const own = createHeliosClient({ baseUrl: server.url, ...over });
       const leave = new AbortController();
       for (const [id, patience] of [
         ["a", { timeoutMs: 300 }],
@@ -130,7 +132,7 @@ type Kind = keyof typeof KINDS;
 const each = <T>(work: (name: Kind) => Promise<T>): Promise<T[]> =>
   Promise.all((Object.keys(KINDS) as Kind[]).map((name) => work(name)));
 
-describe("a service that ends while modules place orders", { timeout: 120_000 }, () => {
+describe("a service that ends while modules place orders", { ...SOAK, timeout: 120_000 }, () => {
   async function serving() {
     const { file, read } = await ownLedger();
     const gate = `${file}.gate`;

@@ -7,6 +7,7 @@ import { BreakerState } from "../../gen/helios/v1/breaker_pb.ts";
 import { Outcome } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { createEngine, createManualClock, type Engine, type ManualClock } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
+import { SOAK } from "../support/soak.ts";
 
 const CONNECTIONS = 10;
 const name = "exchange";
@@ -62,13 +63,13 @@ const operator = (): HeliosClient["breakers"] => {
 const state = async () => (await operator().getBreaker({ name })).breaker;
 
 describe("a thousand clients", () => {
-  it.each([1, 5])("get %i probes in every half-open window, and no more", async (probeConcurrency) => {
+  async function probe(windows: number, probeConcurrency: number): Promise<void> {
     const config = { failureThreshold: 1, timeout, successThreshold: 10, probeConcurrency };
     await operator().getOrCreateBreaker({ name, config });
     const clients = Array.from({ length: 1000 }, (_, index) => client(index));
     const [first] = clients;
     await first?.report(Outcome.FAILURE, { epoch: 1n });
-    for (let window = 0; window < 4; window += 1) {
+    for (let window = 0; window < windows; window += 1) {
       expect((await state())?.state).toBe(BreakerState.OPEN);
       clock.advance(TIMEOUT_MS);
       const answers = await Promise.all(clients.map(async (one) => ({ one, permit: await one.acquire() })));
@@ -84,8 +85,11 @@ describe("a thousand clients", () => {
       const ends = await Promise.all(probes.map(({ one, permit }) => one.report(Outcome.FAILURE, permit)));
       expect(ends).toHaveLength(probeConcurrency);
     }
-    expect((await state())?.reopenings).toBe(4);
-  });
+    expect((await state())?.reopenings).toBe(windows);
+  }
+
+  it("get 3 probes in a half-open window, and no more", () => probe(1, 3));
+  it.each([1, 5])("get %i probes in every half-open window, and no more", SOAK, (count) => probe(4, count));
 });
 
 describe("one failing client of a hundred", () => {

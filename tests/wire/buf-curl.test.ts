@@ -9,7 +9,8 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const BUF = `${ROOT}/node_modules/.bin/buf`;
+/** Starts buf itself. The script of its npm package would start Node for each command. */
+const NPX = `${ROOT}/tests/fixtures/bin/npx`;
 /** The exit code of the process after a failed RPC: its gRPC code, shifted (see `buf curl --help`). */
 const exitCode = (grpcCode: number): number => grpcCode << 3;
 
@@ -31,7 +32,7 @@ interface Outcome {
 
 function curl(path: string, ...flags: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(BUF, ["curl", ...flags, `${server.baseUrl}${path}`], { cwd: ROOT }, (error, stdout, stderr) =>
+    execFile(NPX, ["buf", "curl", ...flags, `${server.baseUrl}${path}`], { cwd: ROOT }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
     );
   });
@@ -101,7 +102,10 @@ describe.each(WAYS)("buf curl with %s", (_, __, flags) => {
       '{"names": ["llm_enhanced_decisions"]}',
       `${server.baseUrl}/helios.v1.FlagService/WatchFlags`,
     ];
-    const watch = spawn(BUF, ["curl", ...flags, ...request], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+    const watch = spawn(NPX, ["buf", "curl", ...flags, ...request], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let shown = "";
     for await (const chunk of watch.stdout) {
       shown += chunk;

@@ -210,7 +210,7 @@ describe(`every RPC (seed ${SEED})`, () => {
         const call = protocols(method, data)[at];
         if (call !== undefined) await check(call);
       }),
-      runs(times(15, 80)),
+      runs(times(8, 80)),
     );
   });
 
@@ -218,7 +218,7 @@ describe(`every RPC (seed ${SEED})`, () => {
     for (const method of METHODS) {
       await fc.assert(
         fc.asyncProperty(arbitraryJson(method.input), (json) => check(asJson(method, json))),
-        runs(times(5, 20)),
+        runs(times(3, 20)),
       );
     }
   });
@@ -248,7 +248,7 @@ describe(`every RPC (seed ${SEED})`, () => {
             await check({ ...call, body: bodies[how] ?? body, headers });
           },
         ),
-        runs(times(5, 20)),
+        runs(times(3, 20)),
       );
     }
   });
@@ -257,7 +257,8 @@ describe(`every RPC (seed ${SEED})`, () => {
     const large = new Uint8Array(4 * 1024 * 1024 + 1);
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
     const gzip = { "grpc-encoding": "gzip", "content-encoding": "gzip", "connect-content-encoding": "gzip" };
-    for (const method of METHODS.filter(({ name }) => ["SetPercentage", "WatchFlags", "GetStatus"].includes(name))) {
+    const names = ["WatchFlags", "SetPercentage", "GetStatus"].slice(0, times(1, 3));
+    for (const method of METHODS.filter(({ name }) => names.includes(name))) {
       for (const call of protocols(method, large)) await check(call);
       for (const call of protocols(method, bomb)) {
         const body = call.type === "application/proto" ? bomb : enveloped(bomb, 1);

@@ -14,29 +14,28 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, it, type TestContext } from "vitest";
+import { soakUnless } from "../support/soak.ts";
 import { until } from "../support/until.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/server/main.ts");
 const ROOT = join(import.meta.dirname, "../fixtures/modules");
 
-const ends: (() => void)[] = [];
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
-});
+/** Calls a function when the test has ended. The tests of this file wait most of the time, and therefore run at the same time. */
+type AtEnd = TestContext["onTestFinished"];
 
-function temporary(): string {
+function temporary(atEnd: AtEnd): string {
   const directory = mkdtempSync(join(tmpdir(), "helios-places-"));
-  ends.push(() => rmSync(directory, { recursive: true, force: true }));
+  atEnd(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
 /** A full pipe without a reader. */
-function fullPipe(): number {
-  const path = join(temporary(), "fifo");
+function fullPipe(atEnd: AtEnd): number {
+  const path = join(temporary(atEnd), "fifo");
   execFileSync("mkfifo", [path]);
   const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  ends.push(() => closeSync(fd));
+  atEnd(() => closeSync(fd));
   try {
     for (;;) writeSync(fd, Buffer.alloc(4096));
   } catch {
@@ -44,23 +43,23 @@ function fullPipe(): number {
   }
   // Opened as a shell does, so that a write blocks.
   const blocking = openSync(path, constants.O_WRONLY);
-  ends.push(() => closeSync(blocking));
+  atEnd(() => closeSync(blocking));
   return blocking;
 }
 
-function brokenPipe(): number {
-  const path = join(temporary(), "fifo");
+function brokenPipe(atEnd: AtEnd): number {
+  const path = join(temporary(atEnd), "fifo");
   execFileSync("mkfifo", [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writer = openSync(path, constants.O_WRONLY);
   closeSync(reader);
-  ends.push(() => closeSync(writer));
+  atEnd(() => closeSync(writer));
   return writer;
 }
 
-function open(path: string): number {
-  const fd = openSync(path, "a");
-  ends.push(() => closeSync(fd));
+function fullDisk(atEnd: AtEnd): number {
+  const fd = openSync("/dev/full", "a");
+  atEnd(() => closeSync(fd));
   return fd;
 }
 
@@ -83,7 +82,7 @@ function portOf(pid: number): number | undefined {
 }
 
 /** A disk that does not answer any more, so that every access blocks. Only root can create one. */
-function hungDisk(): string | undefined {
+function hungDisk(atEnd: AtEnd): string | undefined {
   let fd: number;
   try {
     fd = openSync("/dev/fuse", constants.O_RDWR);
@@ -96,7 +95,7 @@ function hungDisk(): string | undefined {
   const mount = spawnSync("mount", ["-i", "-t", "fuse", "-o", options, "none", directory], {
     stdio: ["ignore", "ignore", "ignore", fd],
   });
-  ends.push(() => {
+  atEnd(() => {
     // All blocked accesses fail because the disk is gone.
     closeSync(fd);
     spawnSync("umount", ["-l", directory]);
@@ -105,15 +104,15 @@ function hungDisk(): string | undefined {
   return mount.status === 0 ? directory : undefined;
 }
 
-describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", () => {
-  it("answers calls, and ends nevertheless", async ({ skip }) => {
-    const disk = hungDisk();
+describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", { concurrent: true }, () => {
+  it("answers calls, and ends nevertheless", async ({ skip, onTestFinished: atEnd, expect }) => {
+    const disk = hungDisk(atEnd);
     if (disk === undefined) return skip("only root makes such a disk");
-    const flags = { "--port": "0", "--data-dir": temporary(), "--modules-root": ROOT, "--log-dir": disk };
+    const flags = { "--port": "0", "--data-dir": temporary(atEnd), "--modules-root": ROOT, "--log-dir": disk };
     const child = spawn(process.execPath, [MAIN, ...Object.entries(flags).flat()], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    ends.unshift(() => child.kill("SIGKILL"));
+    atEnd(() => void child.kill("SIGKILL"));
     let output = "";
     const { promise: serving, resolve } = Promise.withResolvers<void>();
     child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -133,37 +132,40 @@ describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", (
   });
 });
 
-describe.skipIf(process.platform !== "linux")("a server whose log output no one reads", () => {
-  it.each([
-    ["a full disk", () => open("/dev/full"), "ENOSPC"],
+describe.skipIf(process.platform !== "linux")("a server whose log output no one reads", { concurrent: true }, () => {
+  for (const [name, output, problem] of [
+    ["a full disk", fullDisk, "ENOSPC"],
     ["a full pipe", fullPipe, ""],
     ["a pipe whose reader has gone", brokenPipe, "EPIPE"],
-  ])("answers calls, and ends in order: %s", async (_, output, problem) => {
-    const directory = temporary();
-    const flags = { "--port": "0", "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
-    // The log files have the same problem.
-    const args = Object.entries({ ...flags, "--log-dir": "/dev/full/logs" }).flat();
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", output(), "inherit"] });
-    ends.push(() => child.kill("SIGKILL"));
-    let url = "";
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
-      const port = portOf(child.pid ?? 0);
-      if (port === undefined) return false;
-      url = `http://127.0.0.1:${port}`;
-      return (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200;
+  ] as const) {
+    const options = soakUnless(name === "a full pipe");
+    it(`answers calls, and ends in order: ${name}`, options, async ({ onTestFinished: atEnd, expect }) => {
+      const directory = temporary(atEnd);
+      const flags = { "--port": "0", "--data-dir": directory, "--log-level": "debug", "--modules-root": ROOT };
+      // The log files have the same problem.
+      const args = Object.entries({ ...flags, "--log-dir": "/dev/full/logs" }).flat();
+      const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", output(atEnd), "inherit"] });
+      atEnd(() => void child.kill("SIGKILL"));
+      let url = "";
+      await until(async () => {
+        if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}`);
+        const port = portOf(child.pid ?? 0);
+        if (port === undefined) return false;
+        url = `http://127.0.0.1:${port}`;
+        return (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200;
+      });
+      for (let call = 0; call < 50; call += 1) {
+        expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);
+      }
+      const readiness = (await (await fetch(`${url}/readyz`)).json()) as {
+        degraded: { what: string; problem: string }[];
+      };
+      expect(readiness).toMatchObject({ status: "ready" });
+      expect(JSON.stringify(readiness)).toContain("module_loader.log");
+      if (problem !== "") expect(JSON.stringify(readiness)).toContain(problem);
+      const exited = once(child, "exit");
+      child.kill("SIGTERM");
+      expect(await exited).toEqual([0, null]);
     });
-    for (let call = 0; call < 50; call += 1) {
-      expect((await fetch(`${url}/api/modularity/feature-flags`)).status).toBe(200);
-    }
-    const readiness = (await (await fetch(`${url}/readyz`)).json()) as {
-      degraded: { what: string; problem: string }[];
-    };
-    expect(readiness).toMatchObject({ status: "ready" });
-    expect(JSON.stringify(readiness)).toContain("module_loader.log");
-    if (problem !== "") expect(JSON.stringify(readiness)).toContain(problem);
-    const exited = once(child, "exit");
-    child.kill("SIGTERM");
-    expect(await exited).toEqual([0, null]);
-  });
+  }
 });

@@ -6,6 +6,7 @@ import { createHeliosClient, type HeliosClient, invoke } from "../../clients/typ
 import { Isolation } from "../../gen/helios/v1/module_pb.ts";
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 import { allGone, childrenOf, marked, newMarker } from "../core/modules/processes.ts";
+import { SOAK } from "../support/soak.ts";
 import { until } from "../support/until.ts";
 
 const ROOT = join(import.meta.dirname, "../fixtures/modules");
@@ -68,7 +69,7 @@ describe("a service that is killed", () => {
 });
 
 describe("a service with a thread that nothing can end", () => {
-  it("restarts the module, and ends itself by SIGKILL instead of waiting for the thread for ever", async () => {
+  it("restarts the module, and ends itself by SIGKILL instead of waiting for the thread for ever", SOAK, async () => {
     await serve();
     const name = "native";
     await client.modules.registerModule({ name, modulePath: "blocking", isolation: Isolation.THREAD });

@@ -7,12 +7,29 @@ import { createHeliosClient, invoke } from "../../clients/typescript/src/index.t
 import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const TSC = join(ROOT, "node_modules/.bin/tsc");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 
 /** The TypeScript blocks below a heading, in order. */
 function blocksOf(heading: string): string[] {
   const section = README.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
   return [...section.matchAll(/```ts\n(.*?)```/gs)].map(([, block]) => block ?? "");
+}
+
+const LIBRARY = blocksOf("Use it as a library");
+const SERVICE = blocksOf("Use it from a service");
+
+/** The program that the library's blocks make, which prints what they computed. */
+function libraryProgram(): string {
+  const given = `const marketData = {};\nconst predict = async (data: object) => ({ prediction: "up", confidence: 0.9, data });\n`;
+  const printing = `console.log(JSON.stringify({ answer: answer.output, swapped, state: lifecycle.state, predictor, prediction, allPassed }));\n`;
+  return given + LIBRARY.slice(0, -1).join("\n") + printing + LIBRARY.at(-1);
+}
+
+/** The program of a service that uses the client. */
+function serviceProgram(baseUrl: string): string {
+  const given = "const lastPrice = 7;\nconst askExchange = async (symbol: string) => symbol.length;\n";
+  return given + (SERVICE[0] ?? "").replace("http://127.0.0.1:8000", baseUrl);
 }
 
 const run = promisify(execFile);
@@ -33,8 +50,13 @@ beforeAll(async () => {
   writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(settings));
   [server] = await Promise.all([
     startOwnServer(["--modules-root", join(directory, "modules")]),
-    run("npm", ["run", "build:client"], { cwd: ROOT }),
+    run(process.execPath, [join(ROOT, "clients/typescript/build.js")]),
   ]);
+  writeFileSync(join(directory, "library.ts"), `export {};\n${libraryProgram()}`);
+  writeFileSync(join(directory, "client.ts"), `export {};\n${serviceProgram(server.baseUrl)}`);
+  await run(TSC, ["-p", directory], { cwd: ROOT }).catch((error: { stdout?: string }) => {
+    throw new Error(error.stdout);
+  });
 });
 
 afterAll(async () => {
@@ -42,23 +64,15 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Checks the types of a program, runs it, and returns its output. */
-async function runProgram(name: string, text: string): Promise<string> {
-  writeFileSync(join(directory, name), `export {};\n${text}`);
-  await run("tsc", ["-p", directory], { cwd: ROOT }).catch((error: { stdout?: string }) => {
-    throw new Error(error.stdout);
-  });
+/** Runs a program, and returns its output. Its types were checked before the tests, together with those of the others. */
+async function outputOf(name: string): Promise<string> {
   return (await run(process.execPath, [join(directory, name)], { cwd: ROOT })).stdout;
 }
 
 describe("the README's code", () => {
   it("the README's code for the engine as a library works", async () => {
-    const blocks = blocksOf("Use it as a library");
-    expect(blocks).toHaveLength(6);
-    const given = `const marketData = {};\nconst predict = async (data: object) => ({ prediction: "up", confidence: 0.9, data });\n`;
-    const printing = `console.log(JSON.stringify({ answer: answer.output, swapped, state: lifecycle.state, predictor, prediction, allPassed }));\n`;
-    const last = blocks.pop() ?? "";
-    const output = await runProgram("library.ts", given + blocks.join("\n") + printing + last);
+    expect(LIBRARY).toHaveLength(6);
+    const output = await outputOf("library.ts");
     expect(output).toContain("Tests passed: 11/11");
     expect(JSON.parse(output.trim().split("\n").at(-1) ?? "")).toMatchObject({
       answer: { json: { status: "filled", quantity: 0.5 } },
@@ -72,9 +86,7 @@ describe("the README's code", () => {
 
   it("the README's code for the published client works", async () => {
     const client = createHeliosClient({ baseUrl: server.baseUrl });
-    const [text = ""] = blocksOf("Use it from a service");
-    const given = "const lastPrice = 7;\nconst askExchange = async (symbol: string) => symbol.length;\n";
-    const output = await runProgram("client.ts", given + text.replace("http://127.0.0.1:8000", server.baseUrl));
+    const output = await outputOf("client.ts");
     expect(output).toBe("MODULE_NOT_FOUND\n6 CLOSED\n");
     const { breaker } = await client.breakers.getBreaker({ name: "exchange_api" });
     expect(breaker?.counts).toMatchObject({ successes: 1n });

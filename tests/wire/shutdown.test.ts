@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createHeliosClient, errorInfo, type HeliosClient, invoke } from "../../clients/typescript/src/index.ts";
 import { createManualClock } from "../../src/core/index.ts";
 import { CLOSE_TIMEOUT_MS, createShutdown, SAME_SIGNAL_MS } from "../../src/server/process/shutdown.ts";
+import { SOAK, soakUnless } from "../support/soak.ts";
 import { until } from "../support/until.ts";
 
 const HOME = join(import.meta.dirname, "../..");
@@ -71,75 +72,84 @@ async function ended(child: ChildProcess): Promise<number | null> {
 }
 
 describe.skipIf(process.platform !== "linux")("the process on a signal", () => {
-  it("exits with 0 within the grace period and the time for stopping, whatever modules and callers do", async () => {
-    const { child, baseUrl, output } = await start(process.execPath, ["src/server/main.ts"]);
-    const client: HeliosClient = createHeliosClient({ baseUrl });
-    const web = createHeliosClient({ baseUrl, protocol: "grpc-web", httpVersion: "1.1" });
-    const add = async (name: string, modulePath: string, more = {}): Promise<void> => {
-      await client.modules.registerModule({ name, modulePath, blockTimeout: { seconds: 0n, nanos: 0 }, ...more });
-    };
-    const long = { startTimeout: { seconds: 600n, nanos: 0 }, callTimeout: { seconds: 3600n, nanos: 0 } };
-    const reason = (call: Promise<unknown>): Promise<string | undefined> =>
-      call.then(
-        () => "answered",
-        (error: unknown) => errorInfo(error)?.reason ?? String(error),
-      );
-    await add("stuck_at_start", "broken/hangs_at_start", long);
-    await add("looping_at_start", "broken/loops_at_start", long);
-    await add("stuck_at_stop", "broken/hangs_at_stop", { ...long, hotReloadable: true });
-    await add("blocking", "blocking", long);
-    await add("looping", "blocking", long);
-    for (const name of ["stuck_at_stop", "blocking", "looping"]) await client.modules.loadModule({ name });
+  it(
+    "exits with 0 within the grace period and the time for stopping, whatever modules and callers do",
+    SOAK,
+    async () => {
+      const { child, baseUrl, output } = await start(process.execPath, ["src/server/main.ts"]);
+      const client: HeliosClient = createHeliosClient({ baseUrl });
+      const web = createHeliosClient({ baseUrl, protocol: "grpc-web", httpVersion: "1.1" });
+      const add = async (name: string, modulePath: string, more = {}): Promise<void> => {
+        await client.modules.registerModule({ name, modulePath, blockTimeout: { seconds: 0n, nanos: 0 }, ...more });
+      };
+      const long = { startTimeout: { seconds: 600n, nanos: 0 }, callTimeout: { seconds: 3600n, nanos: 0 } };
+      const reason = (call: Promise<unknown>): Promise<string | undefined> =>
+        call.then(
+          () => "answered",
+          (error: unknown) => errorInfo(error)?.reason ?? String(error),
+        );
+      await add("stuck_at_start", "broken/hangs_at_start", long);
+      await add("looping_at_start", "broken/loops_at_start", long);
+      await add("stuck_at_stop", "broken/hangs_at_stop", { ...long, hotReloadable: true });
+      await add("blocking", "blocking", long);
+      await add("looping", "blocking", long);
+      for (const name of ["stuck_at_stop", "blocking", "looping"]) await client.modules.loadModule({ name });
 
-    const calls = [
-      reason(client.modules.loadModule({ name: "stuck_at_start" })),
-      reason(web.modules.loadModule({ name: "looping_at_start" })),
-      reason(invoke(client, "blocking", "hang")),
-      reason(invoke(web, "looping", "loop")),
-      reason(client.modules.swapModule({ name: "stuck_at_stop", newVersionPath: "broken/hangs_at_start" })),
-      reason(
-        client.tests.runTests({ name: "blocking", modulePath: "broken/hangs_at_start" })[Symbol.asyncIterator]().next(),
-      ),
-    ];
-    const rest = fetch(`${baseUrl}/api/modularity/modules/blocking/invoke/hang`, { method: "POST", body: "{}" });
-    const openBody = fetch(`${baseUrl}/api/modularity/modules/blocking/invoke/hang`, {
-      method: "POST",
-      body: new ReadableStream(),
-      duplex: "half",
-    } as RequestInit).catch(() => undefined);
-    const [status] = [await client.status.getStatus({})];
-    expect(status).toBeDefined();
-    await until(() => descendants(child.pid ?? 0).length >= 7);
-    const family = descendants(child.pid ?? 0);
+      const calls = [
+        reason(client.modules.loadModule({ name: "stuck_at_start" })),
+        reason(web.modules.loadModule({ name: "looping_at_start" })),
+        reason(invoke(client, "blocking", "hang")),
+        reason(invoke(web, "looping", "loop")),
+        reason(client.modules.swapModule({ name: "stuck_at_stop", newVersionPath: "broken/hangs_at_start" })),
+        reason(
+          client.tests
+            .runTests({ name: "blocking", modulePath: "broken/hangs_at_start" })
+            [Symbol.asyncIterator]()
+            .next(),
+        ),
+      ];
+      const rest = fetch(`${baseUrl}/api/modularity/modules/blocking/invoke/hang`, { method: "POST", body: "{}" });
+      const openBody = fetch(`${baseUrl}/api/modularity/modules/blocking/invoke/hang`, {
+        method: "POST",
+        body: new ReadableStream(),
+        duplex: "half",
+      } as RequestInit).catch(() => undefined);
+      const [status] = [await client.status.getStatus({})];
+      expect(status).toBeDefined();
+      await until(() => descendants(child.pid ?? 0).length >= 7);
+      const family = descendants(child.pid ?? 0);
 
-    child.kill("SIGTERM");
-    // npm sends the same signal again.
-    child.kill("SIGINT");
-    child.kill("SIGTERM");
-    expect(await ended(child)).toBe(0);
-    expect(await Promise.all(calls.slice(0, 4))).toEqual(Array(4).fill("SERVER_DRAINING"));
-    expect((await rest).status).toBe(503);
-    await openBody;
-    await Promise.allSettled(calls);
-    await expect.poll(() => family.filter((pid) => kill(pid, 0)), { timeout: 4000 }).toEqual([]);
-    expect(output()).toContain('"stopped"');
-    client.close();
-    web.close();
-  });
+      child.kill("SIGTERM");
+      // npm sends the same signal again.
+      child.kill("SIGINT");
+      child.kill("SIGTERM");
+      expect(await ended(child)).toBe(0);
+      expect(await Promise.all(calls.slice(0, 4))).toEqual(Array(4).fill("SERVER_DRAINING"));
+      expect((await rest).status).toBe(503);
+      await openBody;
+      await Promise.allSettled(calls);
+      await expect.poll(() => family.filter((pid) => kill(pid, 0)), { timeout: 4000 }).toEqual([]);
+      expect(output()).toContain('"stopped"');
+      client.close();
+      web.close();
+    },
+  );
 
-  it.each([
-    ["SIGTERM to npm only", (pid: number) => kill(pid, "SIGTERM")],
-    ["Ctrl-C to the whole group, which npm passes on too", (pid: number) => kill(-pid, "SIGINT")],
-  ])("ends in order under npm start, and leaves nothing behind: %s", async (_, signal) => {
-    const { child, output } = await start("npm", ["start", "--"]);
-    const family = descendants(child.pid ?? 0);
-    expect(family.length).toBeGreaterThan(0);
-    signal(child.pid ?? 0);
-    await ended(child);
-    await until(() => !family.some((pid) => kill(pid, 0)));
-    expect(output()).toContain('"draining"');
-    expect(output()).toContain('"stopped"');
-  });
+  for (const [name, ofGroup, signal] of [
+    ["SIGTERM to npm only", false, "SIGTERM"],
+    ["Ctrl-C to the whole group, which npm passes on too", true, "SIGINT"],
+  ] as const) {
+    it(`ends in order under npm start, and leaves nothing behind: ${name}`, soakUnless(ofGroup), async () => {
+      const { child, output } = await start("npm", ["start", "--"]);
+      const family = descendants(child.pid ?? 0);
+      expect(family.length).toBeGreaterThan(0);
+      kill(ofGroup ? -(child.pid ?? 0) : (child.pid ?? 0), signal);
+      await ended(child);
+      await until(() => !family.some((pid) => kill(pid, 0)));
+      expect(output()).toContain('"draining"');
+      expect(output()).toContain('"stopped"');
+    });
+  }
 });
 
 describe("the shutdown", () => {

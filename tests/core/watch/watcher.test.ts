@@ -7,6 +7,7 @@ import { FRAME_LIMIT } from "../../../src/core/watch/frame.ts";
 import { QUEUE_LIMIT } from "../../../src/core/watch/live-queue.ts";
 import { decodeToken } from "../../../src/core/watch/token.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { SOAK } from "../../support/soak.ts";
 import { turn } from "../../support/turns.ts";
 import { rejection } from "../store/rig.ts";
 import {
@@ -253,35 +254,41 @@ describe("a resume token", () => {
 });
 
 describe("a watcher that does not read", () => {
-  const writes = 100_000;
-
-  it.each([
+  const CASES = [
     { what: "few names: the latest of each", distinct: 50, kept: 200_000, kinds: ["changes"] },
     { what: "many names: from the journal", distinct: 5000, kept: 200_000, kinds: ["changes"] },
     { what: "more than the journal keeps: a snapshot", distinct: 5000, kept: 1000, kinds: ["snapshot"] },
-  ])(
-    `holds little during ${writes} writes, and ends with the state of the store ($what)`,
-    async ({ distinct, kept, kinds }) => {
-      const all = await makeThings({ keptChanges: kept });
-      const watcher = all.watch();
-      const before = await soon(watcher.next());
-      let most = 0;
-      for (let n = 0; n < writes; n += 1) {
-        const name = `t${(n * 7919) % distinct}`;
-        if (n % 13 === 12) await all.remove(name);
-        else await all.put(name, n);
-        most = Math.max(most, watcher.waiting);
-      }
-      expect(most).toBeGreaterThan(0);
-      expect(most).toBeLessThanOrEqual(QUEUE_LIMIT);
-      const frames = await drain(all.clock, () => watcher.next());
-      expect(stateOf(before === undefined ? frames : [before, ...frames])).toEqual(present(all));
-      if (distinct < QUEUE_LIMIT) expect(revisionsOf(frames).length).toBeLessThanOrEqual(QUEUE_LIMIT);
-      expect([...new Set(frames.map(({ kind }) => kind))]).toEqual([...kinds, "heartbeat"]);
-      expect(watcher.lag).toBe(0);
-      all.changes.length = 0;
-    },
-  );
+  ];
+  const WRITES = [
+    { writes: 15_000, options: {} },
+    { writes: 100_000, options: SOAK },
+  ];
+
+  for (const { writes, options } of WRITES)
+    it.each(CASES)(
+      `holds little during ${writes} writes, and ends with the state of the store ($what)`,
+      options,
+      async ({ distinct, kept, kinds }) => {
+        const all = await makeThings({ keptChanges: kept });
+        const watcher = all.watch();
+        const before = await soon(watcher.next());
+        let most = 0;
+        for (let n = 0; n < writes; n += 1) {
+          const name = `t${(n * 7919) % distinct}`;
+          if (n % 13 === 12) await all.remove(name);
+          else await all.put(name, n);
+          most = Math.max(most, watcher.waiting);
+        }
+        expect(most).toBeGreaterThan(0);
+        expect(most).toBeLessThanOrEqual(QUEUE_LIMIT);
+        const frames = await drain(all.clock, () => watcher.next());
+        expect(stateOf(before === undefined ? frames : [before, ...frames])).toEqual(present(all));
+        if (distinct < QUEUE_LIMIT) expect(revisionsOf(frames).length).toBeLessThanOrEqual(QUEUE_LIMIT);
+        expect([...new Set(frames.map(({ kind }) => kind))]).toEqual([...kinds, "heartbeat"]);
+        expect(watcher.lag).toBe(0);
+        all.changes.length = 0;
+      },
+    );
 
   it("holds no changes that its unread snapshot will contain", async () => {
     const all = await makeThings();
