@@ -1,18 +1,18 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, isReason, type Log, RUNS_AT_ONCE, type Run } from "../../../src/core/index.ts";
 import { compileExpectation } from "../../../src/server/cel/expectation.ts";
 import { until } from "../../support/until.ts";
+import { sharedEngine } from "./engine-rig.ts";
 
+const modulesRoot = join(import.meta.dirname, "../../fixtures/modules");
+const shared = sharedEngine({ modulesRoot, compileExpectation });
 let engine: Engine;
 
 beforeEach(async () => {
-  const modulesRoot = join(import.meta.dirname, "../../fixtures/modules");
-  engine = await createEngine({ modulesRoot, compileExpectation });
+  engine = shared.engine();
   await engine.modules.register("counter", { modulePath: "suites/counter" });
 });
-
-afterEach(() => engine.close());
 
 const refusal = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -89,13 +89,13 @@ describe("a run", () => {
   it("a run on the serving instance can be repeated, because each test input is new", async () => {
     await engine.modules.register("trader", { modulePath: "suites/trader" });
     await engine.modules.register("pipeline", { modulePath: "suites/pipeline" });
-    for (const [module, suite] of [
-      ["trader", "trading"],
-      ["pipeline", "data"],
+    for (const [module, suite, config] of [
+      ["trader", "trading", { latency_orders: 10 }],
+      ["pipeline", "data", {}],
     ] as const) {
       await engine.modules.load(module);
       for (let count = 0; count < 2; count += 1) {
-        const { record } = await engine.testing.run(module, suite, { target: "ACTIVE" });
+        const { record } = await engine.testing.run(module, suite, { target: "ACTIVE", config });
         expect(record.tests.filter(({ outcome }) => outcome !== "PASSED")).toEqual([]);
       }
     }
@@ -106,7 +106,10 @@ describe("a run on code before its deployment", () => {
   it("starts that file with the module's registration, and identifies the code", async () => {
     const config = { flaw: "cancel_of_unknown_order_is_clean_error" };
     await engine.modules.register("trader", { modulePath: "suites/counter", version: "7.0.0", config });
-    const { record } = await engine.testing.run("trader", "trading", { modulePath: "suites/trader" });
+    const { record } = await engine.testing.run("trader", "trading", {
+      modulePath: "suites/trader",
+      config: { latency_orders: 10 },
+    });
     expect(record.tests.filter(({ outcome }) => outcome !== "PASSED").map(({ name }) => name)).toEqual([
       "cancel_of_unknown_order_is_clean_error",
     ]);
@@ -135,7 +138,6 @@ describe("an accepted run", () => {
   it("is cancelled while its instance starts, or while it waits for that", async () => {
     const { promise: hangs, resolve } = Promise.withResolvers<void>();
     const log: Log = (_area, _level, message) => message === "hanging" && resolve();
-    const modulesRoot = join(import.meta.dirname, "../../fixtures/modules");
     const slow = await createEngine({ modulesRoot, log });
     onTestFinished(() => slow.close());
     await slow.modules.register("slow", { modulePath: "registry/hangs_on_start" });
@@ -211,9 +213,11 @@ describe("the configuration of a suite", () => {
 
   it("accepts any value in a field for invalid inputs", async () => {
     await engine.modules.register("model", { modulePath: "suites/model" });
-    const { record } = await engine.testing.run("model", "ml", { config: { wrong_shape: { prices: 7 }, empty: {} } });
+    const few = { latency_predictions: 10, heap_warm_up_predictions: 10, heap_predictions: 10 };
+    const run = (config: object) => engine.testing.run("model", "ml", { config: { ...few, ...config } });
+    const { record } = await run({ wrong_shape: { prices: 7 }, empty: {} });
     expect(record).toMatchObject({ passed: true, config: { wrong_shape: { prices: 7 }, empty: {} } });
-    const accepted = await engine.testing.run("model", "ml", { config: { empty: { prices: [1, 2] } } });
+    const accepted = await run({ empty: { prices: [1, 2] } });
     expect(accepted.record.tests.filter(({ outcome }) => outcome !== "PASSED").map(({ name }) => name)).toEqual([
       "empty_is_clean_error",
     ]);
@@ -231,7 +235,10 @@ describe("an earlier run as a gate", () => {
   });
 
   it("admits the code that it tested without another run", async () => {
-    const { name, record } = await engine.testing.run("counter", "trading", { modulePath: "suites/trader" });
+    const { name, record } = await engine.testing.run("counter", "trading", {
+      modulePath: "suites/trader",
+      config: { latency_orders: 10 },
+    });
     expect(record.passed).toBe(true);
     const result = await swap(name);
     expect(result.steps.find((step) => step.name === "gate")?.detail).toBe(

@@ -1,7 +1,8 @@
-import { expect, it, onTestFinished } from "vitest";
-import { createEngine } from "../../../../src/core/index.ts";
+import { expect, it } from "vitest";
 import { describeInEach } from "../../../support/isolations.ts";
-import { ownRoot } from "../../modules/rig.ts";
+import { sharedEngine } from "../engine-rig.ts";
+
+const { engine, write } = sharedEngine();
 
 /** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
@@ -91,14 +92,13 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
   it.each(["a suite in a file", "a suite that was created"])(
     "has %s change nothing in the serving modules",
     async (kind) => {
-      const { path } = await ownRoot({
+      write({
         "gateway.js": GATEWAY,
         "trader1.js": trader(1),
         "trader2.js": trader(2),
         "suite.js": SUITE,
       });
-      const { modules, testing, close } = await createEngine({ modulesRoot: path });
-      onTestFinished(() => close());
+      const { modules, testing } = engine();
       await modules.register("gateway", { modulePath: "gateway", isolation });
       await modules.load("gateway");
       await modules.register("trader", { modulePath: "trader1", isolation, dependencies: ["gateway"] });
@@ -125,9 +125,8 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
 
   it("lets tests call the new versions of the group, and leaves no trace in these", async () => {
     const suites = { "prices.js": first("price"), "quotes.js": first("quote") };
-    const { path } = await ownRoot({ "quotes1.js": quotes(1), "quotes2.js": quotes(2), "desk.js": DESK, ...suites });
-    const { modules, close } = await createEngine({ modulesRoot: path });
-    onTestFinished(() => close());
+    write({ "quotes1.js": quotes(1), "quotes2.js": quotes(2), "desk.js": DESK, ...suites });
+    const { modules } = engine();
     await modules.register("quotes", { modulePath: "quotes1", isolation });
     await modules.register("desk", { modulePath: "desk", isolation, dependencies: ["quotes"] });
     await modules.load("desk", { loadDependencies: true });
@@ -145,15 +144,14 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
   });
 
   it("limits each tested module of a group to its own stubs and allowed calls", async () => {
-    const { path } = await ownRoot({
+    write({
       "gateway.js": GATEWAY,
       "a.js": caller("b"),
       "b.js": caller("c", "gateway"),
       "c.js": caller("gateway"),
       "suite.js": `export default [{ name: "asks", run: (module) => module.call("ask") }];`,
     });
-    const { modules, testing, close } = await createEngine({ modulesRoot: path });
-    onTestFinished(() => close());
+    const { modules, testing } = engine();
     await modules.register("gateway", { modulePath: "gateway", isolation });
     const testStubs = { gateway: { place_order: "stubbed for b" } };
     await modules.register("c", {
@@ -173,7 +171,7 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
   });
 
   it("fails if another tested module of the group ends, whatever serves in its place", async () => {
-    const { path } = await ownRoot({
+    write({
       "quotes1.js": quotes(1),
       "quotes2.js": quotes(2),
       "desk.js": DESK,
@@ -182,8 +180,7 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
         { name: "asks", run: (module) => module.call("price") },
       ];`,
     });
-    const { modules, close } = await createEngine({ modulesRoot: path });
-    onTestFinished(() => close());
+    const { modules } = engine();
     await modules.register("quotes", { modulePath: "quotes1", isolation, pureMethods: ["quote"] });
     await modules.register("desk", { modulePath: "desk", isolation, dependencies: ["quotes"] });
     await modules.load("desk", { loadDependencies: true });
@@ -199,15 +196,14 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
   });
 
   it("calls the new version of a member of the group even if a module outside the group lies between", async () => {
-    const { path } = await ownRoot({
+    write({
       "top.js": caller("middle"),
       "middle.js": caller("low"),
       "low1.js": `export default class Low { place_order() { return "1"; } ask() { return "1"; } }`,
       "low2.js": `export default class Low { place_order() { return "2"; } ask() { return "2"; } }`,
       "suite.js": `export default [{ name: "asks", run: (module) => module.call("ask") }];`,
     });
-    const { modules, testing, close } = await createEngine({ modulesRoot: path });
-    onTestFinished(() => close());
+    const { modules, testing } = engine();
     await modules.register("low", { modulePath: "low1", isolation });
     await modules.register("middle", { modulePath: "middle", isolation, dependencies: ["low"] });
     const testAllowDependencies = ["middle"];

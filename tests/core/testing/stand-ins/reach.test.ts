@@ -1,7 +1,9 @@
-import { expect, it, onTestFinished } from "vitest";
-import { createEngine, type Engine, type Run } from "../../../../src/core/index.ts";
+import { expect, it } from "vitest";
+import type { Engine, Run } from "../../../../src/core/index.ts";
 import { describeInEach } from "../../../support/isolations.ts";
-import { ownRoot } from "../../modules/rig.ts";
+import { sharedEngine } from "../engine-rig.ts";
+
+const shared = sharedEngine();
 
 /** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
@@ -40,9 +42,8 @@ const TRADER = `export default class Trader {
 const NOT_STUBBED = "a test of module trader called place_order of gateway, which is neither stubbed nor allowed";
 
 async function desk(isolation: "PROCESS" | "THREAD", files: Record<string, string> = {}): Promise<Engine> {
-  const { path } = await ownRoot({ "gateway.js": GATEWAY, "trader.js": TRADER, ...files });
-  const engine = await createEngine({ modulesRoot: path });
-  onTestFinished(() => engine.close());
+  shared.write({ "gateway.js": GATEWAY, "trader.js": TRADER, ...files });
+  const engine = shared.engine();
   await engine.modules.register("gateway", { modulePath: "gateway", isolation });
   await engine.modules.register("trader", { modulePath: "trader", isolation, dependencies: ["gateway"] });
   await engine.modules.load("gateway");
@@ -89,8 +90,10 @@ describeInEach("a tested module in a %s", (isolation) => {
   it("has no effect on the breakers of the modules that it calls", async () => {
     const broken = "static pureMethods = ['quote']; quote() { throw new Error('of the test'); }";
     const engine = await desk(isolation, { "gateway.js": `export default class Broken { ${broken} }` });
-    await engine.testing.createSuite("quotes", { tests: [{ name: "quotes", method: "quote" }] });
-    for (let count = 0; count < 20; count += 1) await engine.testing.run("trader", "quotes");
+    const tests = Array.from({ length: 20 }, (_, count) => ({ name: `quotes ${count}`, method: "quote" }));
+    await engine.testing.createSuite("quotes", { tests });
+    const { record } = await engine.testing.run("trader", "quotes");
+    expect(new Set(record.tests.map(({ outcome }) => outcome))).toEqual(new Set(["FAILED"]));
     expect(engine.breakers.get("module:gateway")).toMatchObject({ state: "CLOSED" });
   });
 });

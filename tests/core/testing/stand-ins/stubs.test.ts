@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   createEngine,
   createManualClock,
@@ -8,6 +8,9 @@ import {
   type Run,
 } from "../../../../src/core/index.ts";
 import { ownRoot } from "../../modules/rig.ts";
+import { sharedEngine } from "../engine-rig.ts";
+
+const shared = sharedEngine({}, ["gateway"]);
 
 /** Remembers all orders that have reached it. */
 const GATEWAY = `export default class Gateway {
@@ -15,6 +18,7 @@ const GATEWAY = `export default class Gateway {
   place_order(order) { this.#orders.push(order); return { id: this.#orders.length }; }
   quote() { return { bid: 1 }; }
   orders() { return this.#orders; }
+  forget() { this.#orders = []; }
 }`;
 
 const TRADER = `export default class Trader {
@@ -33,6 +37,17 @@ const FAKE = `export default class Fake {
   quote() { return this.#ctx.call("gateway", "quote"); }
 }`;
 
+beforeAll(async () => {
+  shared.write({ "gateway.js": GATEWAY });
+  const { modules } = shared.engine();
+  await modules.register("gateway", { modulePath: "gateway" });
+  await modules.load("gateway");
+});
+
+afterEach(async () => {
+  await shared.engine().modules.invoke("gateway", "forget", { json: null });
+});
+
 interface Desk extends Engine {
   /** Runs a suite on the trader. */
   test(suite: string, options?: Parameters<Engine["testing"]["run"]>[2]): Promise<Run>;
@@ -41,12 +56,9 @@ interface Desk extends Engine {
 }
 
 async function desk(files: Record<string, string> = {}, fields: Partial<RegistrationFields> = {}): Promise<Desk> {
-  const { path } = await ownRoot({ "gateway.js": GATEWAY, "trader.js": TRADER, "fake.js": FAKE, ...files });
-  const engine = await createEngine({ modulesRoot: path });
-  onTestFinished(() => engine.close());
-  await engine.modules.register("gateway", { modulePath: "gateway" });
+  shared.write({ "gateway.js": GATEWAY, "trader.js": TRADER, "fake.js": FAKE, ...files });
+  const engine = shared.engine();
   await engine.modules.register("trader", { modulePath: "trader", dependencies: ["gateway"], ...fields });
-  await engine.modules.load("gateway");
   return {
     ...engine,
     test: (suite, options) => engine.testing.run("trader", suite, options),

@@ -1,20 +1,23 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, isReason, type Run, silentLog, systemClock } from "../../../../src/core/index.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type { Instance } from "../../../../src/core/modules/host/types/host.ts";
 import { createFileSuites } from "../../../../src/core/testing/suites/file.ts";
+import { turn } from "../../../support/turns.ts";
 import { hanging, ownRoot } from "../../modules/rig.ts";
+import { sharedEngine } from "../engine-rig.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../../fixtures/modules");
 
+const COUNTER = readFileSync(join(FIXTURES, "suites/counter.ts"), "utf8");
+const shared = sharedEngine();
+
 /** An engine over a root with the module counter and these files. */
 async function engineWith(files: Record<string, string>): Promise<Engine> {
-  const counter = await readFile(join(FIXTURES, "suites/counter.ts"), "utf8");
-  const { path } = await ownRoot({ "counter.ts": counter, ...files });
-  const engine = await createEngine({ modulesRoot: path });
-  onTestFinished(() => engine.close());
+  const engine = shared.engine();
+  shared.write({ "counter.ts": COUNTER, ...files });
   await engine.modules.register("counter", { modulePath: "counter" });
   return engine;
 }
@@ -29,14 +32,13 @@ const received = ({ record }: Run): (readonly [string, string, string])[] =>
   record.tests.map(({ name, outcome, message }) => [name, outcome, message] as const);
 
 describe("a suite that is a file", () => {
+  const ofFixtures = sharedEngine({ modulesRoot: FIXTURES });
   let engine: Engine;
 
   beforeEach(async () => {
-    engine = await createEngine({ modulesRoot: FIXTURES });
+    engine = ofFixtures.engine();
     await engine.modules.register("counter", { modulePath: "suites/counter" });
   });
-
-  afterEach(() => engine.close());
 
   it("runs its tests on the instance, each until it ends, throws or times out", async () => {
     const run = await engine.testing.run("counter", "suites/counter_suite.ts");
@@ -199,8 +201,23 @@ describe("a test of a suite file", () => {
   });
 
   it("times out if it loops, and ends the suite", async () => {
-    const engine = await engineWith({ "s.ts": three("run() { for (;;); }") });
-    expect(received(await engine.testing.run("counter", "s.ts"))).toEqual([
+    const { path } = await ownRoot({
+      "counter.ts": COUNTER,
+      "s.ts": three('run() { console.log("hanging"); for (;;); }'),
+    });
+    const { hostClock: clock, log, hangs } = hanging();
+    const engine = await createEngine({ modulesRoot: path, clock, log });
+    onTestFinished(() => engine.close());
+    await engine.modules.register("counter", { modulePath: "counter", blockTimeoutMs: 60_000 });
+    const run = engine.testing.run("counter", "s.ts");
+    await hangs;
+    clock.advance(200);
+    await turn();
+    for (let second = 0; second < 6; second += 1) {
+      clock.advance(1000);
+      await turn();
+    }
+    expect(received(await run)).toEqual([
       ["before", "PASSED", ""],
       ["bad", "TIMED_OUT", "it took longer than 0.2 s"],
       ["after", "ERRORED", "suite s.ts ended: event loop blocked for 5 s"],
