@@ -16,9 +16,10 @@ export interface SharedEngine {
  * modules except `kept`, its suites and its runs are deleted, and the files of its root, unless the root is given.
  */
 export function sharedEngine(options: Partial<EngineOptions> = {}, kept: readonly string[] = []): SharedEngine {
-  const own = options.modulesRoot === undefined ? mkdtempSync(join(tmpdir(), "helios-modules-")) : undefined;
+  let own: string | undefined;
   let engine: Engine;
   beforeAll(async () => {
+    if (options.modulesRoot === undefined) own = mkdtempSync(join(tmpdir(), "helios-modules-"));
     engine = await createEngine({ modulesRoot: own ?? "", ...options });
   });
   afterEach(async () => {
@@ -32,7 +33,7 @@ export function sharedEngine(options: Partial<EngineOptions> = {}, kept: readonl
   return {
     engine: () => engine,
     write(files) {
-      if (own === undefined) throw new Error("the root is not of this engine");
+      if (own === undefined) throw new Error("this engine has no root of its own");
       for (const [file, text] of Object.entries(files)) {
         mkdirSync(dirname(join(own, file)), { recursive: true });
         writeFileSync(join(own, file), text);
