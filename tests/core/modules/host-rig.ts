@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { systemClock } from "../../../src/core/index.ts";
 import { createModuleHost } from "../../../src/core/modules/host/index.ts";
 import type {
@@ -20,6 +20,11 @@ export interface HostRig {
   readonly logged: readonly string[];
   /** Starts an instance for several tests, which is to be killed by whoever starts it. */
   startForAll(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<Instance>;
+  /**
+   * Returns an instance that all tests of the calling suite share. It starts at the first call, and is killed after the last
+   * test.
+   */
+  share(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): () => Promise<Instance>;
   /** Starts an instance, which is killed at the end of the test. */
   start(isolation: Isolation, path: string, spec?: Partial<InstanceSpec>): Promise<Instance>;
 }
@@ -74,6 +79,14 @@ export function hostRig(services: Partial<InstanceServices> = {}, host: ModuleHo
     host,
     logged,
     startForAll,
+    share(isolation, path, spec) {
+      let shared: Promise<Instance> | undefined;
+      afterAll(async () => (await shared)?.kill());
+      return () => {
+        shared ??= startForAll(isolation, path, spec);
+        return shared;
+      };
+    },
     async start(isolation, path, spec) {
       const instance = await startForAll(isolation, path, spec);
       onTestFinished(async () => {
