@@ -41,41 +41,18 @@ export interface WatchOptions extends ResumeOptions {
 
 /** Watches flags; see `resumeWatch` for when it ends. */
 export function watchFlags(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Flag>> {
-  const asked = request(client, options);
-  return leavable(options, (ending) =>
-    watchResources<Flag, FlagSnapshot>(
-      client,
-      (resumeToken, signal) => client.flags.watchFlags({ ...asked, resumeToken }, { signal }),
-      (chunk) => chunk.flags,
-      ending,
-    ),
-  );
+  return watching<Flag, FlagSnapshot>(client, options, client.flags.watchFlags, ({ flags }) => flags);
 }
 
 /** Watches breakers; see `resumeWatch` for when it ends. */
 export function watchBreakers(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Breaker>> {
-  const asked = request(client, options);
-  return leavable(options, (ending) =>
-    watchResources<Breaker, BreakerSnapshot>(
-      client,
-      (resumeToken, signal) => client.breakers.watchBreakers({ ...asked, resumeToken }, { signal }),
-      (chunk) => chunk.breakers,
-      ending,
-    ),
-  );
+  const { watchBreakers: open } = client.breakers;
+  return watching<Breaker, BreakerSnapshot>(client, options, open, ({ breakers }) => breakers);
 }
 
 /** Watches modules; see `resumeWatch` for when it ends. */
 export function watchModules(client: HeliosClient, options: WatchOptions = {}): AsyncGenerator<WatchEvent<Module>> {
-  const asked = request(client, options);
-  return leavable(options, (ending) =>
-    watchResources<Module, ModuleSnapshot>(
-      client,
-      (resumeToken, signal) => client.modules.watchModules({ ...asked, resumeToken }, { signal }),
-      (chunk) => chunk.modules,
-      ending,
-    ),
-  );
+  return watching<Module, ModuleSnapshot>(client, options, client.modules.watchModules, ({ modules }) => modules);
 }
 
 /** Watches all events; see `resumeWatch` for when it ends. */
@@ -114,6 +91,22 @@ interface ResourceChange<R> {
 
 interface Ending {
   readonly signal: AbortSignal;
+}
+
+/** Watches resources of one kind. `open` is the RPC. */
+function watching<R extends { readonly revision: bigint }, Chunk extends { readonly complete: boolean }>(
+  client: HeliosClient,
+  options: WatchOptions,
+  open: (
+    asked: ReturnType<typeof request> & { readonly resumeToken: string },
+    call: Ending,
+  ) => AsyncIterable<ResourceFrame<R, Chunk>>,
+  itemsOf: (chunk: Chunk) => readonly R[],
+): AsyncGenerator<WatchEvent<R>> {
+  const asked = request(client, options);
+  return leavable(options, (ending) =>
+    watchResources(client, (resumeToken, signal) => open({ ...asked, resumeToken }, { signal }), itemsOf, ending),
+  );
 }
 
 /** As `resumeWatch`, but a client with an id also acknowledges to the service what it has applied. */

@@ -1,7 +1,7 @@
 import { type Violation, violation } from "../../errors/violation.ts";
 import type { JsonPath } from "../../json/path.ts";
 import { isPlainObject, jsonViolation } from "../../json/value.ts";
-import { LIST_LIMIT, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
+import { LIST_LIMIT, list, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
 
 /**
  * What stands in for a dependency: JSON answers by the names of its methods, in either spelling; or the path of a
@@ -27,7 +27,9 @@ export function standInsViolation(
 ): Violation | undefined {
   return (
     (stubs === undefined ? undefined : stubsViolation(fields.stubs, stubs)) ??
-    (allowDependencies === undefined ? undefined : allowViolation(fields.allow, allowDependencies))
+    (allowDependencies === undefined
+      ? undefined
+      : list(fields.allow, allowDependencies, nameViolation, "a list of dependencies"))
   );
 }
 
@@ -53,16 +55,6 @@ function stubViolation(path: JsonPath, stub: unknown): Violation | undefined {
   if (entries.length > LIST_LIMIT) return tooMany(path, entries.length);
   for (const [method, answer] of entries) {
     const found = methodViolation([...path, method], method) ?? jsonViolation([...path, method], answer);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function allowViolation(path: JsonPath, names: unknown): Violation | undefined {
-  if (!Array.isArray(names)) return violation(path, names, "a list of dependencies");
-  if (names.length > LIST_LIMIT) return tooMany(path, names.length);
-  for (const [index, name] of names.entries()) {
-    const found = nameViolation([...path, index], name);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -37,8 +37,9 @@ export function list(
   path: JsonPath,
   values: unknown,
   check: (path: JsonPath, value: unknown) => Violation | undefined,
+  expected = "a list",
 ): Violation | undefined {
-  if (!Array.isArray(values)) return violation(path, values, "a list");
+  if (!Array.isArray(values)) return violation(path, values, expected);
   if (values.length > LIST_LIMIT) return tooMany(path, values.length);
   for (const [index, value] of values.entries()) {
     const found = check([...path, index], value);
