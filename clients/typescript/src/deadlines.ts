@@ -10,9 +10,9 @@ import { checkOptionalSpan } from "./spans.ts";
 const LONGEST_SENT_DEADLINE_MS = 99_999_999;
 
 /**
- * Calls through `transport` with deadlines of any length, in whole ms; 0 and Infinity mean no deadline. A deadline that is too
- * long for the wire is kept here, and when it has passed, the service sees that the call was cancelled. `defaultTimeoutMs`
- * applies to unary calls; streams go on until somebody ends them.
+ * Returns a transport that calls through `transport` with deadlines of any length, in whole ms. 0 and Infinity mean no
+ * deadline. A deadline that is too long for the wire applies only in the client, which cancels the call when it has passed.
+ * `defaultTimeoutMs` applies to unary calls. Streams continue until somebody ends them.
  */
 export function withDeadlines(
   transport: Transport,

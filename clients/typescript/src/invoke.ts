@@ -6,21 +6,21 @@ import { fromDuration } from "./spans.ts";
 
 /** The answer of a module. */
 export interface Invocation {
-  /** A JSON value; bytes where the method returned bytes. */
+  /** A JSON value, or bytes if the method returned bytes. */
   readonly output: JsonValue | Uint8Array;
   /** The version that answered, and below its generation. */
   readonly version: string;
   readonly generation: number;
   /** The module that answered: the one that was called, or its fallback. */
   readonly answeredBy: string;
-  /** Measured by the service, with the time that the call waited. */
+  /** The duration that the service measured, including the time that the call waited. */
   readonly durationMs: number;
 }
 
 export interface InvokeOptions extends CallOptions {
   /** Makes a retry safe; see `InvokeModuleRequest`. */
   readonly idempotencyKey?: string;
-  /** For whom the call is. During a canary, calls with the same key get the same version. */
+  /** A key such as a user's id. During a canary, calls with the same key get the same version. */
   readonly routingKey?: string;
 }
 

@@ -9,17 +9,17 @@ export function checkSpan(option: string, ms: number, range?: SpanRange): number
   return ms;
 }
 
-/** The same, for an option that may be absent. */
+/** Like `checkSpan`, for an option that may be absent. */
 export function checkOptionalSpan(option: string, ms: number | undefined, range?: SpanRange): void {
   if (ms !== undefined) checkSpan(option, ms, range);
 }
 
-/** A message's span of time in ms. */
+/** Converts a duration of the contract to ms. */
 export function fromDuration({ seconds, nanos }: Pick<Duration, "seconds" | "nanos">): number {
   return Number(seconds) * 1000 + nanos / 1e6;
 }
 
-/** A span of time in ms as a message, to the microsecond. Throws a TypeError that names the option where it is not a span. */
+/** Converts ms to a duration of the contract, rounded to microseconds. If `ms` is not a span in the range, throws a TypeError that names the option. */
 export function toDuration(option: string, ms: number, range?: SpanRange): Duration {
   const micros = Math.round(checkSpan(option, ms, range) * 1000);
   const seconds = Math.trunc(micros / 1e6);

@@ -25,18 +25,18 @@ export type WatchConnection =
 export interface ResumeOptions {
   /** Aborting it ends the watch; the iteration then ends without an error. */
   readonly signal?: AbortSignal;
-  /** Where to resume. Empty or absent: with a snapshot (events: from now on). */
+  /** Where to resume. Empty or absent: begins with a snapshot, or for events, with the next one. */
   readonly resumeToken?: string;
   /**
    * First wait before connecting again. It doubles with each failure in a row, with full jitter, and comes on top of what the
    * service asks for. A stream that has lived for 10 s ends the row. Default 100 ms.
    */
   readonly minBackoffMs?: number;
-  /** Longest wait before connecting again. Default 10 s. */
+  /** Longest wait before any new attempt to connect, in ms. Default: 10 s. */
   readonly maxBackoffMs?: number;
-  /** A stream that is silent for this many heartbeat intervals is given up. Default 3. */
+  /** Number of heartbeat intervals of silence after which a stream is given up. Default: 3. */
   readonly missedHeartbeats?: number;
-  /** A stream that has not sent its first frame so long after it was opened is given up. Default 30 s. */
+  /** Time in ms in which a new stream must send its first frame. Then it is given up. Default: 30 s. */
   readonly firstFrameTimeoutMs?: number;
   /** Called whenever the stream comes up or goes down. */
   readonly onConnection?: (connection: WatchConnection) => void;
@@ -174,7 +174,7 @@ export async function* resumed<F extends WatchFrame>(
         if (frame.heartbeatInterval !== undefined) watchdog.intervalMs = fromDuration(frame.heartbeatInterval);
         if (frame.resumeToken !== "") [token, exhausted] = [frame.resumeToken, 0];
         watchId = frame.watchId || watchId;
-        // The silence while the reader is busy with the frame is not the stream's.
+        // While the reader is busy with the frame, silence is not the fault of the stream.
         watchdog.stop();
         yield frame;
         if (frame.resumeToken !== "") applied(frame, watchId);

@@ -18,7 +18,7 @@ import { leavable, type OpenStream, type ResumeOptions, resumed, type WatchFrame
  */
 export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: string } & (
   | {
-      /** All resources as they are. They replace all that the watcher knew. */
+      /** All resources. They replace everything that the watcher knew. */
       readonly kind: "snapshot";
       readonly items: readonly R[];
     }
@@ -35,7 +35,7 @@ export type WatchEvent<R> = { readonly revision: bigint; readonly resumeToken: s
 export interface WatchOptions extends ResumeOptions {
   /** The names to watch. Empty or absent: all. */
   readonly names?: readonly string[];
-  /** Default 15 s. The service limits it to 1 s to 5 min. */
+  /** Interval of heartbeats in ms. The service limits it to 1 s to 5 min. Default: 15 s. */
   readonly heartbeatIntervalMs?: number;
 }
 

@@ -19,47 +19,47 @@ import type { BreakerStatus, OnDisconnect } from "./status.ts";
 import { Waits } from "./waits.ts";
 
 export interface BreakersOptions {
-  /** For tests. Default: the machine's clock, whose timers keep the process alive only where somebody waits for them. */
+  /** For tests. Default: the machine's clock. Its timers keep the process alive only if somebody waits for them. */
   readonly clock?: BreakerClock;
   /** For tests. Returns a number from 0 up to 1. */
   readonly random?: () => number;
   /**
-   * For tests. Makes the name under which outcomes are reported, and the client's id where the client has none. Default: a
-   * random UUID.
+   * For tests. Generates the id of the reporter of outcomes, and the id of the client if it has none. Default: a random
+   * UUID.
    */
   readonly newId?: () => string;
 }
 
 export interface BreakerOptions {
-  /** Default `LOCAL`. */
+  /** What the breaker does without a connection to the service. Default: `LOCAL`. */
   readonly onDisconnect?: OnDisconnect;
-  /** The service counts as gone when nothing was heard of it for so long. From 1 s, or Infinity. Default 30 s. */
+  /** Silence of the service after which it counts as gone, in ms. At least 1 s, or Infinity. Default: 30 s. */
   readonly maxStalenessMs?: number;
 }
 
-/** A breaker that decides in this process, and shares its state with all clients that have one of the same name. */
+/** A breaker that decides in this process. All clients with a breaker of the same name share its state through the service. */
 export interface ClientBreaker {
   readonly name: string;
   /**
-   * Resolves with true when the service is heard of, with false after `timeoutMs` (default 5 s; Infinity: never). Rejects
-   * only where `timeoutMs` is not a span of time. Nobody needs to wait for this: until then `onDisconnect` decides. Calls from
-   * before are counted by the service, but have no vote.
+   * Resolves to true when the breaker is connected to the service, and to false after `timeoutMs` (default: 5 s; Infinity:
+   * never). Rejects only if `timeoutMs` is not a span of time. It is not necessary to wait for this: until then,
+   * `onDisconnect` decides. The service counts earlier calls, but they decide nothing.
    */
   ready(timeoutMs?: number): Promise<boolean>;
   /**
-   * A permit, or null where the call must not go ahead. Never throws, and asks nobody. It is null while only probes may
-   * pass, since the service gives those (see `acquire`). A client that is alone (`LOCAL`) gives its own probes.
+   * Returns a permit, or null if the call must not go ahead. Never throws, and sends no request. Returns null while only
+   * probes may pass, because the service gives those (see `acquire`). A disconnected client with `LOCAL` gives its own probes.
    */
   tryAcquire(): BreakerPermit | null;
   /**
-   * As `tryAcquire`, but while only probes may pass, it asks the service for one. At most as many calls ask at once as
-   * there may be probes; the others get null at once. Never rejects.
+   * Like `tryAcquire`, but while only probes may pass, it asks the service for one. At most as many calls ask at once as there
+   * may be probes. Others get null at once. Never rejects.
    */
   acquire(): Promise<BreakerPermit | null>;
   /**
-   * Calls `fn` if the breaker lets it through. A call that is rejected, fails or takes too long gives the fallback's
-   * answer; without a fallback it rejects with CircuitOpenError, the error of `fn` or a TimeoutError. The signal of `fn` is
-   * aborted when nobody waits for the answer any more.
+   * Calls `fn` if the breaker lets it through. If the call is rejected, fails or takes too long, the fallback answers. Without
+   * a fallback, it rejects with CircuitOpenError, the error of `fn` or a TimeoutError. The signal of `fn` is aborted when
+   * nobody waits for the answer any more.
    */
   call<T>(fn: BreakerCall<T>, options?: BreakerCallOptions<T>): Promise<T>;
   status(): BreakerStatus;
@@ -67,9 +67,9 @@ export interface ClientBreaker {
 
 export interface Breakers {
   /**
-   * The breaker of that name. The service creates it with `config` if it does not have it; from then on the service's
-   * configuration applies. The arguments of the first call for a name decide; later calls return the same breaker. Throws a
-   * TypeError that names what is wrong.
+   * Returns the breaker with that name. If the service does not have it, the service creates it with `config`. From then on,
+   * the service's configuration applies. The arguments of the first call for a name are used. Later calls return the same
+   * breaker. Throws a TypeError that names the wrong argument.
    */
   breaker(name: string, config?: BreakerConfigFields, options?: BreakerOptions): ClientBreaker;
   /**
@@ -95,7 +95,7 @@ const FAREWELL_MS = 2000;
 const READY_MS = 5000;
 const POLICIES: readonly unknown[] = ["LOCAL", "HOLD_LAST", "ALLOW", "REJECT"] satisfies OnDisconnect[];
 
-/** Breakers that decide in this process. They watch the state that the service keeps, and go on while it is away. */
+/** Creates breakers that decide in this process. They follow the state in the service, and continue without it. */
 export function createBreakers(client: HeliosClient, options: BreakersOptions = {}): Breakers {
   const { clock = systemClock, random = Math.random, newId = () => crypto.randomUUID() } = options;
   const clientId = client.clientId || newId();

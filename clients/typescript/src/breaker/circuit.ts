@@ -19,23 +19,23 @@ export interface CircuitOptions {
   readonly maxStalenessMs: number;
 }
 
-/** What a circuit asks of the service. */
+/** What a circuit needs from its surroundings. */
 export interface CircuitDeps {
   readonly clock: BreakerClock;
   readonly random: () => number;
-  /** Outcomes wait to be reported: at once, or together with others. */
+  /** Called when outcomes are to be reported. If `urgent`, they are sent at once, else together with later ones. */
   readonly report: (urgent: boolean) => void;
-  /** Asks what the service says, once it knows all that the client saw. */
+  /** Asks the service for the breaker's state after all outcomes of this client have been reported. */
   readonly judge: (circuit: Circuit) => void;
-  /** The service does not have this breaker: it is to be created. */
+  /** Asks the service to create this breaker, because it does not have it. */
   readonly create: (circuit: Circuit) => void;
 }
 
 /**
- * One breaker as a client sees it: its connection to the service, its machine and its isolation, each a union of states.
+ * One breaker as a client sees it. Its connection to the service, its machine and its isolation are each a union of states.
  *
- * While the service is heard of, its word holds; only a trip is the client's own until the service has judged it. While the
- * service is not heard of, `onDisconnect` decides.
+ * While it is connected, the state that the service sent applies. The only exception is a trip of the client's own machine: it
+ * applies until the service has answered to it. While it is not connected, `onDisconnect` decides.
  */
 export class Circuit {
   readonly name: string;
@@ -72,7 +72,7 @@ export class Circuit {
     return this.#connection.state === "STOPPED";
   }
 
-  /** Whether its own machine decides. */
+  /** Whether its own machine decides, without the service. */
   get isAlone(): boolean {
     return !this.isConnected && this.#options.onDisconnect === "LOCAL" && this.override === undefined;
   }
@@ -89,17 +89,17 @@ export class Circuit {
     return this.#machine.machine;
   }
 
-  /** What follows from its states for calls. */
+  /** The rule for calls that follows from its states. */
   get rule(): Rule {
     return this.#rule;
   }
 
-  /** Raised whenever the machine or the isolation is another: outcomes of calls from before have no vote. */
+  /** Rises when the machine or the isolation is replaced. Outcomes of calls that began in an earlier era do not count. */
   get era(): number {
     return this.#era;
   }
 
-  /** How often the service said whether it rejects this client alone. */
+  /** The number of messages of the service about whether it rejects only this client. */
   get notices(): number {
     return this.#isolation.notices;
   }
@@ -112,14 +112,14 @@ export class Circuit {
     return this.#deps.clock.monotonic();
   }
 
-  /** Calls back when the service is heard of or the circuit has stopped, at once where that is so. The result cancels it. */
+  /** Calls `run` when the circuit is connected or stopped, or soon if it already is. The returned function cancels that. */
   onceReady(run: () => void): () => void {
     this.#waiting.add(run);
     if (this.isConnected || this.isStopped) queueMicrotask(run);
     return () => this.#waiting.delete(run);
   }
 
-  /** What holds for calls now. */
+  /** Returns the state that applies to calls now. */
   view(): View {
     if (this.isAlone) this.apply({ type: "tick" });
     const now = this.now();
@@ -141,7 +141,7 @@ export class Circuit {
     };
   }
 
-  /** Lets its own machine take an event. */
+  /** Applies an event to its own machine. */
   apply(event: Event): Step {
     const before = this.#machine;
     const result = step(before.machine, event, this.config, { now: this.now(), random: this.#deps.random });
@@ -157,7 +157,7 @@ export class Circuit {
     return result;
   }
 
-  /** The service describes the breaker. */
+  /** Takes over a description of the breaker that the service sent. */
   update(service: ServiceBreaker, source: Source): void {
     const before = this.#machine;
     const known = before.service;
@@ -166,7 +166,7 @@ export class Circuit {
     const isAnother = known === undefined || known.epoch !== service.epoch || known.createdAt !== service.createdAt;
     if (service.config.minReporters === 1 || !isClosed(service.machine)) this.isolate(undefined);
     else if (isAnother) this.#checkIsolation();
-    // A trip of the client's own stands until the service has judged it, or describes another epoch.
+    // A trip of the client's own machine applies until the service has answered to it, or describes another epoch.
     const isOpen = service.machine.automatic.state === "OPEN";
     if (isAnother || (isOpen && before.source !== "AHEAD")) this.#follow(service);
     this.#refresh();
@@ -175,7 +175,7 @@ export class Circuit {
     if (known === undefined && !this.pending.isEmpty) this.#deps.report(false);
   }
 
-  /** The service describes the breaker, and knows all that the client saw: what the client is ahead by does not stand. */
+  /** Takes over a description that includes all outcomes of this client. It also replaces a trip of the client's own machine. */
   judged(service: ServiceBreaker, notice: IsolationNotice | undefined): void {
     this.update(service, "answer");
     this.isolate(notice);
@@ -184,7 +184,7 @@ export class Circuit {
     this.#refresh();
   }
 
-  /** The service did not have this breaker at that revision. Undefined: it does not have it now. */
+  /** Called if the service did not have this breaker at that revision. Undefined: it does not have it now. */
   missing(revision?: bigint): void {
     if (this.isStopped) return;
     const { service } = this.#machine;
@@ -197,25 +197,25 @@ export class Circuit {
     this.#deps.create(this);
   }
 
-  /** A frame came at that time by which the service would have said what changed. */
+  /** Called when a frame has arrived at that time. It would have contained any change of this breaker. */
   heard(at = this.now()): void {
     const before = this.#connection;
     this.#connection = afterFrame(before, at);
     if (this.#connection !== before) this.#connectIfFresh();
   }
 
-  /** The stream is lost: what calls wait for cannot come from the service. */
+  /** Called when the stream is lost. Waiting calls get nothing from the service now. */
   cut(): void {
     this.#connection = afterCut(this.#connection);
     this.#leaveIfCut();
   }
 
-  /** The stream was lost and is back: the service may have forgotten what it held against this client. */
+  /** Called when a lost stream is back. The service may have forgotten meanwhile that it rejects this client. */
   resumed(): void {
     this.#checkIsolation();
   }
 
-  /** Whether the service rejects this client alone, as it says after a report or instead of a permit. */
+  /** Called when the service says, after a report or instead of a permit, whether it rejects only this client. */
   isolate(notice: IsolationNotice | undefined): void {
     if (this.isStopped) return;
     const before = this.#isolation;
@@ -226,7 +226,7 @@ export class Circuit {
     this.#leaveIfCut();
   }
 
-  /** From now on it decides as if the service were gone, and reports nothing. */
+  /** Stops following the service. From now on, the circuit decides as if the service were gone, and reports nothing. */
   stop(): void {
     if (this.isConnected) this.#disconnect();
     this.#connection = { state: "STOPPED", heardAt: heardAtOf(this.#connection) };
@@ -244,7 +244,7 @@ export class Circuit {
     this.#begin();
   }
 
-  /** The machine is another than before. */
+  /** Called when the machine was replaced. */
   #begin(): void {
     this.#era += 1;
     this.probes.clear();
@@ -253,8 +253,8 @@ export class Circuit {
   }
 
   /**
-   * A breaker that is not closed needs probes, which the service cannot give while the stream is lost: it goes on alone at
-   * once. One that is closed stays with the service's word until that is stale.
+   * Disconnects if the stream is lost and the breaker is not closed. Such a breaker needs probes, which the service cannot give
+   * without a stream. A closed breaker stays in the state that the service sent until that is stale.
    */
   #leaveIfCut(): void {
     const { onDisconnect } = this.#options;
@@ -270,7 +270,7 @@ export class Circuit {
     if (left <= 0) return;
     this.#ticking?.cancel();
     this.#connection = { ...connection, state: "CONNECTED", staleness: this.#watchStaleness(left) };
-    // What it came to by itself has no vote.
+    // The state that its own machine reached meanwhile does not count.
     if (this.#machine.source === "AHEAD") this.#follow(service);
     this.#checkIsolation();
     this.#refresh();
@@ -287,7 +287,7 @@ export class Circuit {
     });
   }
 
-  /** Who waits for the service learns that it was heard of, or that it never will be. */
+  /** Ends all waits for the connection, because it is there or will never be. */
   #endWaits(): void {
     for (const end of this.#waiting) end();
   }
@@ -323,14 +323,14 @@ export class Circuit {
     this.#rule = ruleOf(this.#standing());
   }
 
-  /** While it is alone, nobody else makes time pass for its machine. */
+  /** While it is alone, it must tell its machine itself that time has passed. */
   #schedule(): void {
     this.#ticking?.cancel();
     const due = nextTick(this.#machine.machine);
     if (due === undefined || !this.isAlone || this.isStopped) return;
     this.#ticking = this.#deps.clock.setTimer(due - this.now(), () => {
       this.apply({ type: "tick" });
-      // A timer may come a little early.
+      // A timer may fire a little early.
       this.#schedule();
     });
   }

@@ -1,17 +1,17 @@
 import type { Timer } from "../../../../src/kernel/clock.ts";
 
-/** Whether a circuit hears of the service. The service's word holds while it is CONNECTED or CUT. */
+/** The connection of a circuit to the service. While it is CONNECTED or CUT, the state that the service sent applies. */
 export type Connection =
-  /** No frame has come yet. */
+  /** No frame has arrived yet. */
   | { readonly state: "UNHEARD" }
-  /** Frames come, or came until they were stale; the service's word does not hold, or not any more. */
+  /** Frames have arrived, but the state that the service sent does not apply yet, or is stale. */
   | { readonly state: "HEARD"; readonly heardAt: number }
   | { readonly state: "CONNECTED"; readonly heardAt: number; readonly staleness: Timer }
-  /** The stream is lost. What the service said last holds until it is stale. */
+  /** The stream is lost. The state that the service sent last applies until it is stale. */
   | { readonly state: "CUT"; readonly heardAt: number; readonly staleness: Timer }
-  /** The stream is lost, and the service's word does not hold any more. */
+  /** The stream is lost, and the state that the service sent is stale. */
   | { readonly state: "LOST"; readonly heardAt: number }
-  /** For good: nothing is heard any more. */
+  /** The circuit is closed, and follows the service no more. */
   | { readonly state: "STOPPED"; readonly heardAt: number | undefined };
 
 export const UNHEARD: Connection = { state: "UNHEARD" };
@@ -20,12 +20,12 @@ export function isConnected({ state }: Connection): boolean {
   return state === "CONNECTED" || state === "CUT";
 }
 
-/** When the last frame came. Undefined: never. */
+/** Returns when the last frame arrived. Undefined: no frame has arrived. */
 export function heardAtOf(connection: Connection): number | undefined {
   return connection.state === "UNHEARD" ? undefined : connection.heardAt;
 }
 
-/** A frame came at that time. The connection itself where that says nothing new. */
+/** Returns the connection after a frame arrived at that time. If nothing changes, returns the same object. */
 export function afterFrame(connection: Connection, heardAt: number): Connection {
   if (connection.state === "STOPPED" || heardAt < (heardAtOf(connection) ?? Number.NEGATIVE_INFINITY))
     return connection;
@@ -34,7 +34,7 @@ export function afterFrame(connection: Connection, heardAt: number): Connection 
   return { state: "HEARD", heardAt };
 }
 
-/** The stream is lost. */
+/** Returns the connection after the stream was lost. */
 export function afterCut(connection: Connection): Connection {
   switch (connection.state) {
     case "CONNECTED":
@@ -46,7 +46,7 @@ export function afterCut(connection: Connection): Connection {
   }
 }
 
-/** The service's word does not hold any more. */
+/** Returns the connection after the state that the service sent has become stale. */
 export function disconnected(connection: Connection): Connection {
   switch (connection.state) {
     case "CONNECTED":

@@ -15,10 +15,10 @@ interface CreationsDeps {
   readonly created: (circuit: Circuit, breaker: Breaker) => void;
 }
 
-/** Asks the service to create the breakers that it does not have, a bounded number at once, again and again until it has. */
+/** Asks the service to create the breakers that it does not have, a bounded number at once. Repeats failed requests. */
 export class Creations {
   readonly #deps: CreationsDeps;
-  /** The circuits that are asked for, are about to be, or wait for the next try. */
+  /** The circuits whose request is in progress, waits for its turn, or waits for the next attempt. */
   readonly #wanted = new Set<Circuit>();
   readonly #queue = new Set<Circuit>();
   readonly #unlessKnown = new Set<Circuit>();
@@ -29,13 +29,13 @@ export class Creations {
     this.#deps = deps;
   }
 
-  /** The circuit is new. It is not asked for if the watch delivers it first. */
+  /** Called for a new circuit. No request is needed if the watch delivers its breaker first. */
   expect(circuit: Circuit): void {
     this.#unlessKnown.add(circuit);
     this.#want(circuit);
   }
 
-  /** The service does not have the circuit's breaker. */
+  /** Called if the service does not have the circuit's breaker. */
   missing(circuit: Circuit): void {
     this.#unlessKnown.delete(circuit);
     this.#want(circuit);
@@ -67,7 +67,7 @@ export class Creations {
     } catch (error) {
       const failures = (this.#failures.get(circuit) ?? 0) + 1;
       this.#failures.set(circuit, failures);
-      // A circuit that waits for its next try does not take up a place.
+      // A circuit that waits for its next attempt does not count as a request in progress.
       void waits.backOff(failures, error).then(() => {
         this.#queue.add(circuit);
         this.#begin();

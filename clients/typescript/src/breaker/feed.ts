@@ -24,10 +24,10 @@ const MAX_HEARTBEAT_MS = 15_000;
 const AFTER_FINAL_ERROR_MS = 10_000;
 /** Shortest time between two reopenings of the watch of breakers for new names. @limit ms */
 const REOPEN_MS = 100;
-/** How often a change of one breaker counts as a sign of life for all others, at most. */
+/** Shortest time between two changes that count as a sign of life for all other breakers, in ms. */
 const HEARD_MS = 100;
 
-/** One stream, and the circuits that it is about. */
+/** A stream, and the circuits that it covers. */
 interface Stream {
   readonly ending: AbortController;
   /** Undefined: all circuits, including those that are added later. */
@@ -46,11 +46,11 @@ export interface FeedDeps {
   readonly circuits: ReadonlyMap<string, Circuit>;
 }
 
-/** Brings to the circuits what the service says of their breakers, by one stream for all. */
+/** Keeps the circuits up to date with the service, by one stream for all of them. */
 export class Feed {
   readonly #deps: FeedDeps;
   readonly #following = new Set<Promise<void>>();
-  /** The latest stream, and those before it. They go on until it has begun: without any, the service takes all probes back. */
+  /** The latest stream, and those before it. These continue until it has begun. Without any, the service takes all probes back. */
   #stream: Stream | undefined;
   #before: Stream[] = [];
   #isDue = false;
@@ -61,8 +61,8 @@ export class Feed {
   }
 
   /**
-   * There are new circuits, so that a new stream is opened: one for all that are added together, or until the last stream
-   * has begun. A stream about all breakers stays.
+   * Called when circuits were added. Opens a new stream, one for all circuits that are added together or before the last
+   * stream has begun. A stream that covers all breakers stays.
    */
   changed(): void {
     if (this.#isDue || this.#isOfAll) return;
@@ -71,7 +71,7 @@ export class Feed {
     else if (this.#stream.isBegun) this.#openSoon(this.#stream);
   }
 
-  /** The service described a circuit's breaker outside the stream. A stream about all breakers is about that one, too. */
+  /** Called when the service described a circuit's breaker outside the stream. A stream of all breakers covers it too. */
   joined(circuit: Circuit): void {
     if (this.#isOfAll && this.#stream?.isUp) circuit.heard(this.#heardAt);
   }

@@ -1,13 +1,13 @@
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { BreakerStatus } from "./status.ts";
 
-/** A breaker rejected the call. */
+/** The error of a call that a breaker rejected. */
 export class CircuitOpenError extends Error {
   override readonly name = "CircuitOpenError";
   readonly breaker: string;
-  /** When to try again; undefined where nobody knows. */
+  /** Time in ms after which a retry makes sense. Undefined if it is unknown. */
   readonly retryAfterMs: number | undefined;
-  /** What a human decided, where that is why calls are rejected. */
+  /** The decision of a human because of which calls are rejected. Undefined: the breaker opened by itself. */
   readonly override: OverrideKind | undefined;
 
   constructor(breaker: string, { retryAfterMs, override }: Pick<BreakerStatus, "retryAfterMs" | "override">) {

@@ -14,7 +14,7 @@ export interface Report {
   readonly runs: readonly Run[];
 }
 
-/** An epoch that no breaker ever has: the service counts its outcomes, but they have no vote. */
+/** An epoch that no breaker ever has. The service counts its outcomes, but they decide nothing. */
 export const NO_EPOCH = 0;
 
 /** Unreported runs of equal outcomes of one breaker. Beyond them, the oldest are dropped. @limit runs */
@@ -72,7 +72,7 @@ export class Pending {
     }
     const { runs } = group;
     const last = runs[runs.length - 1];
-    // The order does not matter for outcomes that have no vote.
+    // The order of outcomes that decide nothing does not matter.
     const run =
       last === undefined || (last.outcome === outcome && last.slow === slow) || epoch !== NO_EPOCH
         ? last

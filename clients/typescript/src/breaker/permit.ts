@@ -1,18 +1,18 @@
 import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 
-/** A call that may go ahead. It is settled or released once; what comes later changes nothing. */
+/** A call that may go ahead. It is settled or released once. Further calls of these methods have no effect. */
 export interface BreakerPermit {
   /**
-   * Reports how the call went. IGNORED says nothing about the dependency: the caller left, the input was wrong, it was never
-   * sent. `durationMs` is how long the call took. Default: the time since the permit was given; where slow calls cannot open
-   * the breaker, the call counts as not slow.
+   * Reports the outcome of the call. IGNORED says nothing about the dependency, for example because the caller left, the input
+   * was wrong, or the call was never sent. `durationMs` is the duration of the call. Default: the time since the permit was
+   * given. If slow calls cannot open the breaker, the default counts as not slow.
    */
   settle(outcome: Outcome, durationMs?: number): void;
-  /** Gives the permit back: the call never started, and counts as nothing. */
+  /** Gives the permit back, because the call never started. It is not counted. */
   release(): void;
 }
 
-/** What a permit stands for. */
+/** What is known about a permit that was given. */
 export interface Grant {
   /** The era of the circuit in which the permit was given. */
   readonly era: number;
@@ -25,7 +25,7 @@ export interface Grant {
 }
 
 export interface Granter {
-  /** Whether it matters how long calls take. */
+  /** Whether durations of calls matter. */
   readonly isTimed: boolean;
   now(): number;
   settled(grant: Grant, outcome: Outcome, durationMs: number): void;
@@ -37,7 +37,7 @@ export class Permit implements BreakerPermit, Grant {
   readonly epoch: number;
   readonly leaseId: string | undefined;
   readonly ownLeaseId: string | undefined;
-  /** Undefined where it does not matter, because reading the clock costs more than all the rest. */
+  /** Undefined if durations do not matter, because reading the clock costs more than everything else here. */
   readonly #start: number | undefined;
   #granter: Granter | undefined;
 

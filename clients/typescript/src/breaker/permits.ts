@@ -10,7 +10,7 @@ export interface PermitsDeps extends Pick<CircuitDeps, "report" | "judge"> {
   readonly ask: (name: string) => Promise<AcquirePermitResponse>;
 }
 
-/** Of permits in which the client's own machine has no say. */
+/** The era of permits that the client's own machine did not decide. */
 const NO_ERA = -1;
 
 /** Gives the permits for the calls of one circuit, and takes the outcomes of these calls. */
@@ -42,10 +42,10 @@ export class Permits implements Granter {
     return permit?.allowed ? new Permit(this, circuit.era, NO_EPOCH, undefined, permit.leaseId) : null;
   }
 
-  /** As `tryAcquire`; where only probes pass it asks the service for one. What it promises never rejects. */
+  /** Like `tryAcquire`, but if only probes may pass, it asks the service for one. A returned promise never rejects. */
   acquire(): BreakerPermit | null | Promise<BreakerPermit | null> {
     const circuit = this.#circuit;
-    // A human lets every call pass, but beneath that the breaker needs probes to close.
+    // If a human's decision lets every call pass, the automatic state beneath it still needs probes to close.
     const needsProbes =
       circuit.rule.passesAll && circuit.machine.automatic.state === "HALF_OPEN" && circuit.isConnected;
     if (!needsProbes) {
@@ -68,7 +68,7 @@ export class Permits implements Granter {
       this.#deps.judge(circuit);
     }
     if (circuit.isStopped || circuit.override === "DISABLED") return;
-    // What the client saw while it was alone says nothing of the time when the service learns of it.
+    // Outcomes from the time without a connection say nothing about the time at which the service receives them.
     if (circuit.isConnected) circuit.pending.add(epoch, leaseId, outcome, slow);
     else circuit.pending.add(NO_EPOCH, undefined, outcome, slow);
     this.#deps.report(urgent);
@@ -78,7 +78,7 @@ export class Permits implements Granter {
     const circuit = this.#circuit;
     if (leaseId !== undefined) {
       if (!circuit.isConnected) return;
-      // By this the service takes a probe back.
+      // This outcome makes the service take the probe back.
       circuit.pending.add(epoch, leaseId, "IGNORED", false);
       this.#deps.report(true);
     } else if (ownLeaseId !== undefined && era === circuit.era) {
@@ -86,7 +86,7 @@ export class Permits implements Granter {
     }
   }
 
-  /** Counts an outcome in the circuit's own machine. Whether that was a transition. */
+  /** Counts an outcome in the circuit's own machine. Returns whether that caused a transition. */
   #isTransition(outcome: Outcome, slow: boolean, leaseId: string | undefined): boolean {
     const circuit = this.#circuit;
     const { epoch } = circuit.machine;
@@ -110,7 +110,7 @@ export class Permits implements Granter {
       probes.answered();
     }
     const { allowed, leaseId } = answer;
-    // Answers may overtake each other: where the answer to a report came meanwhile, its word on the isolation stands.
+    // Answers may overtake each other. If the answer to a report has arrived meanwhile, its isolation is newer.
     const isNews = notices === circuit.notices;
     if (!allowed) {
       probes.refused(this.now());

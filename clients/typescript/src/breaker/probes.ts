@@ -3,7 +3,7 @@ const ASK_AGAIN_MS = 100;
 
 /** The probes of one client. It asks for at most as many as all clients together may have. */
 export class Probes {
-  /** When each lease ends. */
+  /** The end of each lease, by its id. */
   readonly #leases = new Map<string, number>();
   #asking = 0;
   #askAt = Number.NEGATIVE_INFINITY;
@@ -34,12 +34,12 @@ export class Probes {
     this.#leases.set(id, until);
   }
 
-  /** The service knows how the probe went. */
+  /** Called when the outcome of the probe has reached the service. */
   reported(id: string): void {
     this.#leases.delete(id);
   }
 
-  /** The breaker has another state: the leases are void, and the service may be asked at once. */
+  /** Called when the state has changed. The leases are void, and the service may be asked at once. */
   clear(): void {
     this.#leases.clear();
     this.#askAt = Number.NEGATIVE_INFINITY;

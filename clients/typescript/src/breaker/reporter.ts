@@ -28,7 +28,7 @@ export interface ReporterDeps {
   readonly waits: Waits;
   readonly circuits: ReadonlyMap<string, Circuit>;
   readonly send: (seq: number, reports: OutcomeReport[]) => Promise<ReportOutcomesResponse>;
-  /** Asks the service for the breaker as it is now. */
+  /** Asks the service for the breaker's current state. */
   readonly look: (name: string) => Promise<Breaker | undefined>;
   readonly judge: (circuit: Circuit, breaker: Breaker) => void;
 }
@@ -55,7 +55,7 @@ export class Reporter {
     this.#deps = deps;
   }
 
-  /** Outcomes wait to be reported: at once, or together with others. */
+  /** Called when outcomes are to be reported. If `urgent`, they are sent at once, else together with later ones. */
   report(urgent: boolean): void {
     if (this.#closing) return;
     if (urgent) this.#flush();
@@ -68,7 +68,7 @@ export class Reporter {
     if (!this.#closing) this.#flush();
   }
 
-  /** Sends what waits, once, and then nothing any more. */
+  /** Sends the outcomes that wait, once. Sends nothing afterwards. */
   async close(): Promise<void> {
     this.#flush();
     this.#closing = true;
@@ -84,7 +84,7 @@ export class Reporter {
   }
 
   async #work(): Promise<void> {
-    // What is added in the same turn goes into the same request.
+    // Outcomes that are added in the same turn go into the same request.
     await Promise.resolve();
     while (this.#again) {
       this.#again = false;

@@ -10,15 +10,15 @@ import { fromMessage, toMs } from "./config.ts";
 export interface ServiceBreaker {
   readonly epoch: number;
   readonly revision: bigint;
-  /** Another breaker of the same name, which was deleted, had another time. */
+  /** The time of creation. It distinguishes the breaker from a deleted one with the same name. */
   readonly createdAt: number;
   readonly config: BreakerConfig;
   readonly override: OverrideKind | undefined;
-  /** The automatic machine, without what humans decided. */
+  /** The automatic machine, without the decisions of humans. */
   readonly machine: Machine;
 }
 
-/** The service rejects this client alone: for so long, or with 0 until a probe succeeds. */
+/** The service rejects only this client, for that time. 0 means until a probe succeeds. */
 export interface IsolationNotice {
   readonly retryAfterMs: number;
 }
@@ -27,14 +27,14 @@ export const toNotice = ({ retryAfter }: { readonly retryAfter?: Duration | unde
   retryAfterMs: toMs(retryAfter) ?? 0,
 });
 
-/** How the description came: in a snapshot of a watch, in a change of a watch, or in the answer to a call. */
+/** The origin of a description: a snapshot of a watch, a change of a watch, or the answer to a call. */
 export type Source = "snapshot" | "change" | "answer";
 
 export function toServiceBreaker(breaker: Breaker, clock: BreakerClock): ServiceBreaker {
   const config = fromMessage(breaker.config);
   const epoch = Number(breaker.epoch);
   const createdAt = breaker.createTime === undefined ? 0 : timestampMs(breaker.createTime);
-  // By this machine's clock. If that is wrong, the service corrects it after the first trip.
+  // This uses the clock of this machine. If it is wrong, the service corrects the result after the first trip.
   const warmMs = Math.min(config.warmUpMs, createdAt + config.warmUpMs - clock.now());
   return {
     epoch,
@@ -52,8 +52,8 @@ export function toServiceBreaker(breaker: Breaker, clock: BreakerClock): Service
 }
 
 /**
- * Whether the first description is newer. A snapshot begins a stream, so that it is newer than all before it, even where the
- * service has lost some of that.
+ * Whether the first description is newer. A snapshot begins a stream, so it is newer than everything before it, even if the
+ * service has lost changes.
  */
 export function supersedes(described: ServiceBreaker, known: ServiceBreaker, source: Source): boolean {
   if (source === "snapshot") return true;

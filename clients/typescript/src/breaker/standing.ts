@@ -5,7 +5,7 @@ import { type CircuitMachine, isClosed } from "./machine.ts";
 import { NO_EPOCH } from "./pending.ts";
 import type { OnDisconnect } from "./status.ts";
 
-/** All that decides whether calls pass. */
+/** The states that decide whether calls pass. */
 export interface Standing {
   readonly onDisconnect: OnDisconnect;
   readonly connection: Connection;
@@ -13,7 +13,7 @@ export interface Standing {
   readonly isolation: Isolation;
 }
 
-/** What follows for calls, until the standing changes. */
+/** The rule for calls, until the standing changes. */
 export interface Rule {
   /** Whether every call passes. */
   readonly passesAll: boolean;
@@ -25,7 +25,7 @@ export interface Rule {
 
 export interface View {
   readonly state: BreakerState;
-  /** Undefined where calls pass, and where nobody knows. */
+  /** Time in ms after which a retry makes sense. Undefined if calls pass or it is unknown. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -53,7 +53,7 @@ function passesAll(standing: Standing): boolean {
 const isOpenToAll = ({ machine, isolation }: Standing): boolean =>
   isClosed(machine.machine) && isolation.state === "TOGETHER";
 
-/** What holds for calls now. `probeWaitMs`: how long the service is not asked for a probe. */
+/** Returns the state that applies to calls now. `probeWaitMs`: how long the service is not asked for a probe. */
 export function viewOf(standing: Standing, probeWaitMs: number, now: number): View {
   const { onDisconnect, connection, isolation } = standing;
   const { machine, service } = standing.machine;

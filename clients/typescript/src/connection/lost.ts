@@ -1,6 +1,6 @@
 import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
 
-/** Errors of Node by which a connection ends, or a server says that it has not begun with a call. */
+/** Codes of Node's errors that mean that a connection ended, or that the server has not begun with a call. */
 const LOST: ReadonlySet<string> = new Set([
   "ECONNRESET",
   "EPIPE",
@@ -13,12 +13,13 @@ const LOST: ReadonlySet<string> = new Set([
 ]);
 /** Node's parser of HTTP/1.1 has a code for each way in which an answer can be malformed. */
 const isLost = (code: string): boolean => LOST.has(code) || code.startsWith("HPE_");
-/** The runtime's message for a call that was reset, where Node has no error of its own. */
+/** The runtime's message for a call that was reset without an error of Node. */
 const RESET = /^http\/2 stream closed with error code (?:CANCEL|REFUSED_STREAM) |NGHTTP2_(?:CANCEL|REFUSED_STREAM)$/;
 
 /**
- * A transport whose calls fail with UNAVAILABLE where their connection ended, whatever ended it, and with CANCELED where this
- * client ended it, which `ends` counts. The runtime alone would say INTERNAL, ABORTED or CANCELED, by what it notices first.
+ * Returns a transport whose calls fail with UNAVAILABLE if their connection ended for any reason, and with CANCELED if this
+ * client ended it, which `ends` counts. The runtime alone would use INTERNAL, ABORTED or CANCELED, depending on what it
+ * notices first.
  */
 export function withLosses({ unary, stream }: Transport, ends: () => number): Transport {
   return {
@@ -43,7 +44,7 @@ export function withLosses({ unary, stream }: Transport, ends: () => number): Tr
   };
 }
 
-/** The messages of the response, but with the right error. */
+/** Yields the messages of the response, but throws the right error. */
 function messages({ message }: Pick<StreamResponse, "message">, asLoss: (error: unknown) => unknown) {
   return {
     [Symbol.asyncIterator]() {

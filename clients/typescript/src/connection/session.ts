@@ -11,13 +11,13 @@ import { systemClock, type Timer } from "../../../../src/kernel/clock.ts";
 import { dial } from "./dial.ts";
 
 export interface SessionOptions {
-  /** How long an attempt to connect may take. After that it has failed. */
+  /** Time in ms that an attempt to connect may take. Then it fails. */
   readonly connectTimeoutMs: number;
-  /** A session with open calls is pinged when nothing was heard of it for so long. */
+  /** Silence in ms after which a session with open calls is pinged. */
   readonly pingIntervalMs: number;
-  /** How long a ping may take. After that the session is dead, and its calls fail. */
+  /** Time in ms that a ping may take. Then the session is dead, and its calls fail. */
   readonly pingTimeoutMs: number;
-  /** How long a session without calls stays open. */
+  /** Time in ms for which a session without calls stays open. */
   readonly idleTimeoutMs: number;
   /** Memory in MB beyond which Node refuses new calls on a session. */
   readonly maxSessionMemory: number;
@@ -34,8 +34,8 @@ const LINGER_MS = 1000;
 const nothing = (): void => {};
 
 /**
- * Runs `run` after that time, unless it is cancelled. What came meanwhile is read first, because a process that was busy or
- * stopped runs its timers before it looks at its sockets.
+ * Runs `run` after that time, unless it is cancelled. Data that arrived meanwhile is read first. Otherwise a process that was
+ * busy or stopped would run its timers before it reads its sockets.
  */
 function whenLate(ms: number, run: () => void, isAwaited = false): Timer {
   let isCancelled = false;
