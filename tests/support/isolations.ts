@@ -1,8 +1,9 @@
-import { describe, it, type TestOptions } from "vitest";
+import { afterEach, beforeEach, describe, it, type TestOptions } from "vitest";
 import type { Isolation } from "../../src/core/modules/host/types/host.ts";
 
-/** Only `npm run test:soak` runs the tests in a THREAD. */
-const OPTIONS = { PROCESS: {}, THREAD: { tags: ["soak"] } };
+/** Only `npm run test:soak` runs the test. */
+export const SOAK: TestOptions = { tags: ["soak"] };
+const OPTIONS = { PROCESS: {}, THREAD: SOAK };
 const ISOLATIONS: readonly Isolation[] = ["PROCESS", "THREAD"];
 
 /** Describes something for a module in a process, and for one in a thread. `%s` in the name is which. */
@@ -20,4 +21,29 @@ export function itInEach(name: string, ...[given, last]: [Body] | [TestOptions, 
   for (const isolation of ISOLATIONS) {
     it(name.replace("%s", isolation), { ...options, ...OPTIONS[isolation] }, () => body(isolation));
   }
+}
+
+let usual: Isolation = "PROCESS";
+
+/** The isolation of modules for which a test requests none. */
+export function usualIsolation(): Isolation {
+  return usual;
+}
+
+/**
+ * Describes what is the same in every isolation. `npm test` runs it with modules in threads, which start in half of the CPU time
+ * of processes, and `npm run test:soak` with modules in processes as well.
+ */
+export function describeInEither(name: string, body: () => void): void {
+  const within = (isolation: Isolation) => (): void => {
+    beforeEach(() => {
+      usual = isolation;
+    });
+    afterEach(() => {
+      usual = "PROCESS";
+    });
+    body();
+  };
+  describe(name, within("THREAD"));
+  describe(`${name} (in processes)`, SOAK, within("PROCESS"));
 }

@@ -8,6 +8,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createRuns } from "../../../src/core/testing/runs/runs.ts";
 import type { TestInstance } from "../../../src/core/testing/suites/suite.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { SOAK } from "../../support/isolations.ts";
 import { until } from "../../support/until.ts";
 import { refusing } from "./refusing.ts";
 import { ROOT, rig } from "./rig.ts";
@@ -20,13 +21,28 @@ async function engine(): Promise<Engine> {
   return made;
 }
 
+/** Creates modules, does everything with them, and deletes them. Nothing of them may be left. */
+async function liveAndDelete(modules: number): Promise<void> {
+  const script = fileURLToPath(new URL("../../fixtures/kept/deleted-modules.ts", import.meta.url));
+  const { stdout } = await run(process.execPath, [script, ROOT, String(modules)]);
+  const again = { generation: 1, starts: 1, swapped: true, version: "2.0.0" };
+  expect(JSON.parse(stdout)).toEqual({ left: [], again, runs: 0 });
+}
+
+/** Swaps a module in every way, and then so many times more. No further object may be left. */
+async function swapAgain(times: number): Promise<void> {
+  const script = fileURLToPath(new URL("../../fixtures/kept/swaps.ts", import.meta.url));
+  const { stdout } = await run(process.execPath, [script, ROOT, String(times)]);
+  const { few, many } = JSON.parse(stdout);
+  expect(many).toEqual(few);
+}
+
 describe("a module that is deleted", () => {
   it("leaves nothing in the store or in memory, and starts afresh when it is registered again", async () => {
-    const script = fileURLToPath(new URL("../../fixtures/kept/deleted-modules.ts", import.meta.url));
-    const { stdout } = await run(process.execPath, [script, ROOT, "2"]);
-    const again = { generation: 1, starts: 1, swapped: true, version: "2.0.0" };
-    expect(JSON.parse(stdout)).toEqual({ left: [], again, runs: 0 });
+    await liveAndDelete(1);
   }, 120_000);
+
+  it("leaves nothing, however many were deleted", { ...SOAK, timeout: 120_000 }, () => liveAndDelete(2));
 
   it("keeps its record and everything stored with it if the store refuses the deletion", async () => {
     const { store, refuse } = refusing();
@@ -91,9 +107,8 @@ describe("leftovers of deleted modules from an earlier version of Helios", () =>
 
 describe("a swap", () => {
   it("a swap that is over, whatever its outcome, leaves no listener on the serving instance or on the service", async () => {
-    const script = fileURLToPath(new URL("../../fixtures/kept/swaps.ts", import.meta.url));
-    const { stdout } = await run(process.execPath, [script, ROOT, "3"]);
-    const { few, many } = JSON.parse(stdout);
-    expect(many).toEqual(few);
+    await swapAgain(1);
   }, 120_000);
+
+  it("leaves no listener, however many there were", { ...SOAK, timeout: 120_000 }, () => swapAgain(3));
 });

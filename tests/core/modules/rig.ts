@@ -18,6 +18,7 @@ import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { createRequestLog, type RequestLog } from "../../../src/core/store/requests.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/kernel/clock.ts";
+import { usualIsolation } from "../../support/isolations.ts";
 import { sharedReaper } from "./shared-reaper.ts";
 
 export const ROOT = fileURLToPath(new URL("../../fixtures/modules/registry", import.meta.url));
@@ -103,7 +104,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
 
   const state = (name: string): ModuleState => modules.get(name).record.lifecycle.state;
   const register: Rig["register"] = async (modulePath, fields, name = modulePath) => {
-    await modules.register(name, { modulePath, ...fields });
+    await modules.register(name, { modulePath, isolation: usualIsolation(), ...fields });
     return name;
   };
   return {

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { RegistrationFields } from "../../../../src/core/modules/record/record.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { ownRoot, type Rig, rig } from "../rig.ts";
 
@@ -69,7 +69,7 @@ describeInEach("a caller of a module in a %s that waits for less than call_timeo
   });
 });
 
-describe("a probe of an open breaker whose caller gives up early", () => {
+describeInEither("a probe of an open breaker whose caller gives up early", () => {
   it("frees its slot, and counts neither as a success nor as a failure", async () => {
     const clock = createManualClock();
     const engine = await rig({ clock });
@@ -86,7 +86,7 @@ describe("a probe of an open breaker whose caller gives up early", () => {
   });
 });
 
-describe("a call that waits its turn", () => {
+describeInEither("a call that waits its turn", () => {
   it("counts as a failure of the module if it waited for call_timeout, and not if its caller left earlier", async () => {
     const clock = createManualClock();
     const { modules, breakers, load, call } = await rig({ clock });

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { rig } from "../rig.ts";
@@ -89,7 +89,7 @@ describeInEach("a call to a module in a %s", (isolation) => {
   });
 });
 
-describe("a call", () => {
+describeInEither("a call", () => {
   it("a call to an unknown module fails with MODULE_NOT_FOUND", async () => {
     const { call } = await rig();
     expect(await errorOf(call("a", "echo"))).toMatchObject({ reason: "MODULE_NOT_FOUND" });
@@ -180,7 +180,7 @@ describe("a call", () => {
   });
 });
 
-describe("the breaker of a module", () => {
+describeInEither("the breaker of a module", () => {
   it("has the registered configuration, opens at failures, and rejects with a retry time", async () => {
     const clock = createManualClock();
     const { modules, breakers, load, call } = await rig({ clock });
@@ -241,7 +241,7 @@ describe("the breaker of a module", () => {
   });
 });
 
-describe("what a module may call", () => {
+describeInEither("what a module may call", () => {
   it("includes its dependencies by name, where the version that serves at that moment answers", async () => {
     const { modules, load, call } = await rig();
     await load("echo_v1", {}, "echo");

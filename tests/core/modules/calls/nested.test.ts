@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
+import { describeInEither } from "../../../support/isolations.ts";
 import { ownRoot, rig } from "../rig.ts";
 
 /** Calls the dependency from a timer, and logs the outcome. */
@@ -46,7 +47,7 @@ async function timers(state = "") {
   return { ...engine, refused: refused.promise, seen, sees };
 }
 
-describe("a call that a module makes of its own accord", () => {
+describeInEither("a call that a module makes of its own accord", () => {
   it("is refused once the module was replaced, though it lives on to finish its calls", async () => {
     const { modules, sees, seen, refused } = await timers();
     await sees(1);
@@ -73,7 +74,7 @@ describe("a call that a module makes of its own accord", () => {
   });
 });
 
-describe("a call that a module makes to answer another call", () => {
+describeInEither("a call that a module makes to answer another call", () => {
   it("is let through after the module was replaced", async () => {
     const { modules, call, seen } = await timers();
     const slow = call("timer", "slow", { ms: 100 });

@@ -58,7 +58,7 @@ async function desk(isolation: "PROCESS" | "THREAD", state = "", fields: Partial
     "trader2.js": trader(2, state),
   });
   const engine = await rig({ root: path, log });
-  await engine.load("gateway", { isolation });
+  await engine.load("gateway", { isolation: "THREAD" });
   await engine.load("trader1", { dependencies: ["gateway"], isolation, pureMethods: ["price"], ...fields }, "trader");
   const orders = async (): Promise<string[]> => (await engine.call("gateway", "orders")) as string[];
   const ordered = (holds: (orders: string[]) => boolean): Promise<void> => until(async () => holds(await orders()));

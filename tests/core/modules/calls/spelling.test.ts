@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { runTests } from "../../../../src/core/testing/runs/runner.ts";
 import { systemClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { hostRig } from "../host-rig.ts";
 import { rig } from "../rig.ts";
 
@@ -42,7 +42,7 @@ describeInEach("a method of a module in a %s", (isolation) => {
   });
 });
 
-describe("a pure method", () => {
+describeInEither("a pure method", () => {
   it.each([
     ["predict_batch", "predictBatch"],
     ["predictBatch", "predict_batch"],

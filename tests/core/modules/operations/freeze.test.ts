@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { isReason } from "../../../../src/core/errors/error.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { itInEach } from "../../../support/isolations.ts";
+import { describeInEither, itInEach } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { ownRoot, rig } from "../rig.ts";
 
@@ -57,7 +57,9 @@ describe("while the flag hot_reload_modules is off", () => {
       });
     },
   );
+});
 
+describeInEither("while the flag hot_reload_modules is off", () => {
   it("a rollback, a restart after a crash, an unload and a load are still possible", async () => {
     const { modules, flags, load, call, reaches } = await rig();
     await load("echo_v1", {}, "echo");
@@ -111,7 +113,7 @@ describe("while the flag hot_reload_modules is off", () => {
   });
 });
 
-describe("the flag hot_reload_modules", () => {
+describeInEither("the flag hot_reload_modules", () => {
   const source = (version: string): string => `export default class A { static version = "${version}"; }`;
   const two = async () => {
     const { path, write } = await ownRoot({ "a.js": source("1"), "b.js": source("1") });

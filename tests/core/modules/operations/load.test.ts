@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { hanging, ownRoot, rig, statesOf } from "../rig.ts";
 
 describeInEach("a module in a %s", (isolation) => {
@@ -44,7 +44,7 @@ describeInEach("a module in a %s", (isolation) => {
   });
 });
 
-describe("load", () => {
+describeInEither("load", () => {
   it("a load of a module that hangs ends at its start_timeout", async () => {
     const { hostClock, log, hangs } = hanging();
     const { modules, register } = await rig({ hostClock, log });
@@ -165,7 +165,7 @@ describe("load", () => {
   });
 });
 
-describe("a forced reload", () => {
+describeInEither("a forced reload", () => {
   it("starts the present file, and stops the old instance", async () => {
     const { path, write } = await ownRoot({ "a.js": "export default class A { one() { return 1; } }" });
     const { modules, load, call } = await rig({ root: path });
@@ -209,7 +209,7 @@ describe("a forced reload", () => {
   });
 });
 
-describe("dependencies", () => {
+describeInEither("dependencies", () => {
   it("must be ACTIVE: an error names those that are not, registered or not", async () => {
     const { modules, register, load, state } = await rig();
     await load("echo_v1", {}, "up");
@@ -261,7 +261,7 @@ describe("dependencies", () => {
   });
 });
 
-describe("unload", () => {
+describeInEither("unload", () => {
   it("lets the calls under way end, and refuses new ones", async () => {
     const { modules, load, call, reaches } = await rig();
     await load("echo_v1");
@@ -286,7 +286,7 @@ describe("unload", () => {
   });
 });
 
-describe("a fresh instance", () => {
+describeInEither("a fresh instance", () => {
   it("is separate from the one that serves", async () => {
     const { modules, load, call } = await rig();
     await load("counter_v1");

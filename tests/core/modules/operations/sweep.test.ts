@@ -5,6 +5,7 @@ import type { Log } from "../../../../src/core/log.ts";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { describeInEach } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, type Rig, rig } from "../rig.ts";
 
@@ -45,7 +46,7 @@ async function serving(isolation: Isolation): Promise<Swept> {
 }
 
 describeInEach("the code of a version in a %s is not deleted", (isolation) => {
-  it.each(["shadow", "canary"] as const)("during a %s of half an hour", async (trial) => {
+  itInRows<["shadow" | "canary"]>(1, [["shadow"], ["canary"]])("during a %s of half an hour", async (trial) => {
     const engine = await serving(isolation);
     const begun = Promise.withResolvers<void>();
     const durationMs = 30 * MINUTE;

@@ -1,10 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
+import { describeInEither, SOAK } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { refusing } from "../refusing.ts";
 import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
 
@@ -16,7 +18,7 @@ async function restarted(before: Rig, options: Parameters<typeof rig>[0] = {}): 
 
 const emptyStore = (): Store => createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
 
-describe("a restart of the service", () => {
+describeInEither("a restart of the service", () => {
   it("restores the desired state of each module: swapped, LOADED or unloaded", async () => {
     const first = await rig();
     await first.load("counter_v1", {}, "counter");
@@ -70,7 +72,7 @@ describe("a restart of the service", () => {
     expect(at("top ACTIVE")).toBe(order.length - 1);
   });
 
-  it.each([
+  itInRows<[string, string, number]>(1, [
     ["the record of its start", "breaker/module:echo_v1", 0],
     ["the beginning of its start", "module/echo_v1", 1],
     ["the end of its start", "module/echo_v1", 2],
@@ -156,7 +158,7 @@ describe("a restart of the service", () => {
   });
 });
 
-describe("the first start", () => {
+describeInEither("the first start", () => {
   const modulesFile = JSON.stringify({
     caller: { module_path: "caller", dependencies: ["echo"], load: true },
     echo: { module_path: "echo_v1", load: true },
@@ -179,7 +181,7 @@ describe("the first start", () => {
     expect(second.modules.list().map(({ name }) => name)).toEqual(["echo", "spare"]);
   });
 
-  it("is completed by the next start if it was interrupted", async () => {
+  it("is completed by the next start if it was interrupted", SOAK, async () => {
     const store = emptyStore();
     const full = await rig({ modulesFile, store });
     const [echo] = await store.history("module/echo", 1);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RESTART_POLICY, restartDelay } from "../../../../src/core/modules/supervision/restart.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { rig, statesOf } from "../rig.ts";
 
@@ -98,7 +98,7 @@ describeInEach("a module in a %s that crashes", (isolation) => {
   });
 });
 
-describe("a module that crashes again and again", () => {
+describeInEither("a module that crashes again and again", () => {
   it("is restarted five times with growing waits, and then stays FAILED with its breaker open until it is loaded", async () => {
     const { clock, isSet } = watchedClock();
     const { modules, breakers, load, call, reaches } = await rig({ clock });

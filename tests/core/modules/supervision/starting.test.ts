@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
 import { heldStart } from "../held-start.ts";
 import { hanging, rig } from "../rig.ts";
@@ -29,7 +29,7 @@ describeInEach("a call to a module in a %s that is starting", (isolation) => {
   });
 });
 
-describe("a call to a module that is starting without traffic", () => {
+describeInEither("a call to a module that is starting without traffic", () => {
   it("gets no retry time", async () => {
     const { hostClock, log, hangs } = hanging();
     const { register, modules, call } = await rig({ hostClock, log });
@@ -45,7 +45,7 @@ describe("a call to a module that is starting without traffic", () => {
   });
 });
 
-describe("a call while the service starts its modules", () => {
+describeInEither("a call while the service starts its modules", () => {
   it("gets a retry time for modules that will serve, even before their turn, and for no others", async () => {
     const store = createMemoryStore({ clock: createManualClock(), incarnation: "incarnation" });
     const first = await rig({ store });
@@ -65,7 +65,7 @@ describe("a call while the service starts its modules", () => {
   });
 });
 
-describe("calls that a crash interrupts, and calls until the module serves again", () => {
+describeInEither("calls that a crash interrupts, and calls until the module serves again", () => {
   it("are all UNAVAILABLE with a retry time, and the next call is answered", async () => {
     const { root, fields, hold, release } = await heldStart();
     const { load, modules, call } = await rig({ root });

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, SOAK } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { until } from "../../../support/until.ts";
 import { type Acting, acting, trader } from "../acting.ts";
 import { refusing } from "../refusing.ts";
@@ -68,7 +69,10 @@ describeInEach("a module in a %s", (isolation) => {
     const swapped = one.swap({}, { commit: () => refuse("module/", 1), drain: () => (isSwitched = true) });
     await until(() => refused() !== 0);
     const answers: unknown[] = [];
-    while (!isSwitched) answers.push(await one.call("trader", "which"));
+    while (!isSwitched) {
+      answers.push(await one.call("trader", "which"));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     expect(await swapped).toMatchObject({ swapped: true });
     expect(one.logged).toContain("module trader is unhealthy");
     expect(new Set(answers)).toEqual(new Set(["2"]));
@@ -131,7 +135,7 @@ describeInEach("a version in a %s that does not serve any more", (isolation) => 
     own() { setTimeout(async () => { await this.#call().catch(() => {}); throw new Error("its own fault"); }); }
     both() { setTimeout(() => Promise.any([this.#call(), Promise.reject(new Error("its own fault"))])); }`;
 
-  it.each(["plain", "wrapped", "several", "later"])(
+  itInRows(2, [["plain"], ["wrapped"], ["several"], ["later"]])(
     "does not end because of a refused call of its own that it did not handle (%s)",
     async (how) => {
       const one = await acting({ isolation, v1: trader(1, { more }) });
@@ -167,7 +171,7 @@ describeInEach("a version in a %s that does not serve any more", (isolation) => 
     expect(one.logged.filter((line) => line.includes("of its own accord was refused"))).toHaveLength(1);
   });
 
-  it.each(["own", "both"])("ends because of an error of its own (%s)", async (how) => {
+  itInRows(1, [["own"], ["both"]])("ends because of an error of its own (%s)", async (how) => {
     const one = await acting({ isolation, v1: trader(1, { more }) });
     const { instance } = one.modules.activeInstance("trader");
     await onTrial(one);
@@ -226,7 +230,7 @@ describeInEach("a version in a %s that ends during its standby", (isolation) => 
     expect(one.modules.get("trader").record).toMatchObject({ generation: 3, starts: 3, restarts: 0 });
   });
 
-  it("is started again even if its start makes calls that are allowed before it serves", async () => {
+  it("is started again even if its start makes calls that are allowed before it serves", SOAK, async () => {
     const v1 = trader(1, { construct: "", start: "await ctx.call('gateway', 'place_order', { id: 9 });" });
     const one = await acting({ isolation, v1, fields: { testAllowDependencies: ["gateway"] } });
     const { end } = await endStandby(one);

@@ -1,10 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock, systemClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
+import { describeInEither, SOAK } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { turn } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { refusing } from "../refusing.ts";
@@ -18,7 +20,7 @@ const source = (version: number): string => `export default class A {
   which() { return { version: ${version}, config: this.#config }; }
 }`;
 
-describe("a rollback", () => {
+describeInEither("a rollback", () => {
   it("restores the previous version under load, whatever happened to its file", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2) });
     const { modules, load, call } = await rig({ root: path });
@@ -91,7 +93,7 @@ describe("a rollback", () => {
   });
 });
 
-describe("a rollback with an id", () => {
+describeInEither("a rollback with an id", () => {
   it("a rollback that ends a trial happens once, however often the id is sent, also after a restart", async () => {
     const { path } = await ownRoot({ "v1.js": source(1), "v2.js": source(2), "v3.js": source(3) });
     const { modules, load, call, store, close } = await rig({ root: path });
@@ -120,8 +122,8 @@ describe("a rollback with an id", () => {
   });
 });
 
-describe("a rollback with an id that is interrupted by the end of the service", () => {
-  it("reports after the restart which version serves", async () => {
+describeInEither("a rollback with an id that is interrupted by the end of the service", () => {
+  it("reports after the restart which version serves", SOAK, async () => {
     const stateful = (version: number, importing: string): string => `export default class A {
       static version = "${version}";
       which() { return ${version}; }
@@ -151,7 +153,7 @@ describe("a rollback with an id that is interrupted by the end of the service", 
   });
 });
 
-describe("the list of generations of a module", () => {
+describeInEither("the list of generations of a module", () => {
   it("shows what was started, newest first, and why it ended", async () => {
     const { modules, load, call, reaches } = await rig();
     await load("echo_v1", {}, "echo");
@@ -172,7 +174,7 @@ describe("the list of generations of a module", () => {
     ]);
   });
 
-  it("has at most 20 entries", async () => {
+  it("has at most 20 entries", SOAK, async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { isolation: "THREAD" }, "echo");
     for (let count = 0; count < 22; count += 1) await modules.swap("echo", { force: true });
@@ -181,7 +183,7 @@ describe("the list of generations of a module", () => {
   });
 });
 
-describe("a rollback of a module that is FAILED", () => {
+describeInEither("a rollback of a module that is FAILED", () => {
   const fatal = (version: number): string => `export default class A {
     static version = "${version}";
     start(ctx) { ctx.onServe(() => { throw new Error("no route"); }); }
@@ -231,7 +233,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(await call("a", "which")).toBe(1);
   });
 
-  it("restores the version that served last if its file now contains code that does not start", async () => {
+  it("restores the version that served last if its file now contains code that does not start", SOAK, async () => {
     const { path, write } = await ownRoot({ "v1.js": well(1), "v2.js": well(2) });
     const { modules, load, call } = await rig({ root: path });
     await load("v1", {}, "a");
@@ -286,7 +288,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(state("a")).toBe("ACTIVE");
   });
 
-  it("restores it without traffic if it was to have none", async () => {
+  it("restores it without traffic if it was to have none", SOAK, async () => {
     const exits = `export default class A {
       static version = "2";
       start({ flags }) {
@@ -309,7 +311,7 @@ describe("a rollback of a module that is FAILED", () => {
     expect(state("a")).toBe("LOADED");
   });
 
-  it.each(["before the rollback", "in its course"])(
+  itInRows(1, [["before the rollback"], ["in its course"]])(
     "does not wait for a restart that hangs and began %s",
     async (when) => {
       const clock = createManualClock();
@@ -349,7 +351,7 @@ describe("a rollback of a module that is FAILED", () => {
     },
   );
 
-  it("needs the dependencies of the module, as a load does", async () => {
+  it("needs the dependencies of the module, as a load does", SOAK, async () => {
     const { path } = await ownRoot({ "v1.js": well(1), "v2.js": crashing(2), "needed.js": well(1) });
     const { modules, load, call, reaches } = await rig({ root: path, clock: createManualClock() });
     await load("needed");

@@ -1,12 +1,15 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { SwapEvent } from "../../../../src/core/modules/swap/state/events.ts";
+import type { SwapOptions } from "../../../../src/core/modules/swap/state/swap-options.ts";
 import { errorOf } from "../../../support/errors.ts";
+import { describeInEither } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { ownRoot, rig } from "../rig.ts";
 
 const source = (version: string, more = ""): string =>
   `export default class A { static version = "${version}"; which() { return "${version}"; } ${more} }`;
 
-describe("a swap to the version that serves", () => {
+describeInEither("a swap to the version that serves", () => {
   it("changes nothing, and says so", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
@@ -38,7 +41,7 @@ describe("a swap to the version that serves", () => {
   });
 });
 
-describe("a swap with an id", () => {
+describeInEither("a swap with an id", () => {
   it("gives the same outcome when it is sent again, and happens once", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
@@ -90,7 +93,7 @@ describe("a swap with an id", () => {
   });
 });
 
-describe("a swap", () => {
+describeInEither("a swap", () => {
   it("is refused if the serving generation is not the expected one", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", {}, "echo");
@@ -181,7 +184,7 @@ describe("a swap", () => {
     expect(await call("a", "from")).toEqual({ fromVersion: "1", schema: 1, bytes: [1, 2, 3] });
   });
 
-  it.each([
+  itInRows<[SwapOptions, string]>(4, [
     [{ bakeMs: -1 }, "bake_duration"],
     [{ bakeMaxErrorRate: 2 }, "bake_max_error_rate"],
     [{ bakeMinCalls: Number.NaN }, "bake_min_calls"],

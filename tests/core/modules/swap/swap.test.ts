@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import { BARE_TEST } from "../../../../src/core/modules/calls/generation/trial.ts";
 import { PAUSE_LIMIT_MS } from "../../../../src/core/modules/swap/state/pause.ts";
@@ -7,7 +7,8 @@ import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, describeInEither, SOAK } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { turn } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { hanging, ownRoot, rig } from "../rig.ts";
@@ -63,7 +64,7 @@ describeInEach("a swap in a %s", (isolation) => {
   });
 });
 
-describe("a swap", () => {
+describeInEither("a swap", () => {
   it("reports its steps in order with times, and records the same", async () => {
     const { modules, load } = await rig();
     await load("echo_v1", { reloadHooks: [{ method: "echo", input: 1 }] }, "echo");
@@ -169,9 +170,11 @@ describe("a swap", () => {
   });
 });
 
-describe("a swap that fails", () => {
-  it.each(["ends", "becomes unhealthy"])("ends the tests if the new version %s while it is tested", async (what) => {
-    const turnsIll = `export default class A {
+describeInEither("a swap that fails", () => {
+  itInRows(1, [["ends"], ["becomes unhealthy"]])(
+    "ends the tests if the new version %s while it is tested",
+    async (what) => {
+      const turnsIll = `export default class A {
       static version = "2";
       #asked = 0;
       start({ log }) { this.log = log; }
@@ -183,25 +186,29 @@ describe("a swap that fails", () => {
         throw new Error("no feed");
       }
     }`;
-    const { path } = await ownRoot({ "v1.js": 'export default class A { static version = "1"; }', "v2.js": turnsIll });
-    let ill = 0;
-    const log: Log = (_area, _level, message) => {
-      if (message === "ill") ill += 1;
-    };
-    const { modules, load } = await rig({ root: path, log });
-    await load("v1", { healthIntervalMs: 100 }, "a");
-    modules.useGate(async (_request, _subject, signal) => {
-      await until(() => signal.aborted || ill >= 3);
-      return { passed: true, detail: "1 of 1 passed" };
-    });
-    const result = await modules.swap("a", { newVersionPath: "v2", testSuite: "any" });
-    expect(result).toMatchObject({ swapped: false, failedStep: "gate" });
-    expect(result.failure).toBe(what === "ends" ? "it ended: exit code 3" : "it is unhealthy: no feed");
-  });
+      const { path } = await ownRoot({
+        "v1.js": 'export default class A { static version = "1"; }',
+        "v2.js": turnsIll,
+      });
+      let ill = 0;
+      const log: Log = (_area, _level, message) => {
+        if (message === "ill") ill += 1;
+      };
+      const { modules, load } = await rig({ root: path, log });
+      await load("v1", { healthIntervalMs: 100 }, "a");
+      modules.useGate(async (_request, _subject, signal) => {
+        await until(() => signal.aborted || ill >= 3);
+        return { passed: true, detail: "1 of 1 passed" };
+      });
+      const result = await modules.swap("a", { newVersionPath: "v2", testSuite: "any" });
+      expect(result).toMatchObject({ swapped: false, failedStep: "gate" });
+      expect(result.failure).toBe(what === "ends" ? "it ended: exit code 3" : "it is unhealthy: no feed");
+    },
+  );
 
   const wrong = "0".repeat(64);
 
-  it.each<[string, string, SwapOptions, string]>([
+  itInRows<[string, string, SwapOptions, string]>(5, [
     ["has another digest than expected", "verify", { newVersionPath: "echo_v2", sha256: wrong }, wrong],
     ["throws when it is imported", "start", { newVersionPath: "throws_on_import" }, "no such thing"],
     ["is not a module", "start", { newVersionPath: "not_a_module" }, "default-exports"],
@@ -400,7 +407,7 @@ describe("a swap that fails", () => {
   });
 });
 
-describe("a swap of a module that crashes during it", () => {
+describeInEither("a swap of a module that crashes during it", () => {
   it("ends with the new version serving", async () => {
     const { modules, load, call, reaches } = await rig({ clock: createManualClock() });
     await load("echo_v1", {}, "echo");
@@ -415,13 +422,13 @@ describe("a swap of a module that crashes during it", () => {
   });
 });
 
-describe("swaps of modules that call each other", () => {
-  it("hand over both states at the same time under load, and fail no call", async () => {
+describeInEither("swaps of modules that call each other", () => {
+  const swapBothUnderLoad = async (times: number): Promise<void> => {
     const { modules, load, call } = await rig();
     await load("counter_v1", {}, "inner");
     await load("stateful_caller", { dependencies: ["inner"] }, "outer");
     const traffic = startTraffic(() => call("outer", "ask", { of: "inner", method: "increment" }), 16);
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < times; round += 1) {
       await traffic.more(50);
       const results = await Promise.all([
         modules.swap("outer", { force: true }),
@@ -434,5 +441,9 @@ describe("swaps of modules that call each other", () => {
     expect(failed).toEqual([]);
     const counts = (answers as { answer: number }[]).map(({ answer }) => answer).sort((a, b) => a - b);
     expect(counts).toEqual(Array.from({ length: counts.length }, (_, index) => index + 1));
-  });
+  };
+
+  it("hand over both states at the same time under load, and fail no call", () => swapBothUnderLoad(1));
+
+  it("hand over both states under load again and again, and fail no call", SOAK, () => swapBothUnderLoad(3));
 });

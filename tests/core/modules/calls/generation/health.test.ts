@@ -5,7 +5,7 @@ import type { Ending } from "../../../../../src/core/modules/host/types/host.ts"
 import { EVENT_SOURCES } from "../../../../../src/core/status/sources.ts";
 import { createStatus } from "../../../../../src/core/status/status.ts";
 import { createManualClock, type ManualClock } from "../../../../../src/kernel/clock.ts";
-import { describeInEach } from "../../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { ownRoot, type Rig, rig, statesOf } from "../../rig.ts";
@@ -292,7 +292,7 @@ describeInEach("the health reported by a module in a %s", (isolation) => {
   });
 });
 
-describe("the stored health of a module", () => {
+describeInEither("the stored health of a module", () => {
   it("is that of the serving version, also if that became unhealthy between its first check and the switch", async () => {
     const clock = createManualClock();
     const ill = `export default class A {
@@ -352,7 +352,7 @@ describe("the stored health of a module", () => {
   });
 });
 
-describe("a candidate that becomes unhealthy", () => {
+describeInEither("a candidate that becomes unhealthy", () => {
   it.each(["canary", "shadow"] as const)("fails its %s", async (step) => {
     const clock = createManualClock();
     const ill = `export default class A {

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createMemoryStore } from "../../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { describeInEach } from "../../../../support/isolations.ts";
+import { describeInEach, describeInEither } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "../../orders-rig.ts";
@@ -121,8 +121,8 @@ describeInEach("a call with a key to a module in a %s", (isolation) => {
   });
 
   it("runs when it is sent again after its blocked module had dropped it unstarted", async () => {
-    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 });
-    const blocked = errorOf(call("orders", "block", 1000));
+    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 150 });
+    const blocked = errorOf(call("orders", "block", 500));
     expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     expect(await blocked).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     expect(await ledger()).toEqual([]);
@@ -141,8 +141,8 @@ describeInEach("a call with a key to a module in a %s", (isolation) => {
   it("frees its key at once if the module drops it unstarted before the service's own timer has run", async () => {
     // No time passes on the service's clock. The module has a clock of its own.
     const hostClock = createManualClock();
-    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 300 }, { hostClock });
-    const blocked = call("orders", "block", 1000);
+    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 150 }, { hostClock });
+    const blocked = call("orders", "block", 500);
     expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
     expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
     await blocked;
@@ -162,7 +162,7 @@ describeInEach("a call with a key to a module in a %s", (isolation) => {
   });
 });
 
-describe("a call with a key", () => {
+describeInEither("a call with a key", () => {
   it("leaves its key unused, and nothing in the store, if it is refused before the module gets it", async () => {
     const { place, ledger, breakers, modules, store, call } = await ordersRig({});
     const refusals: [string, () => Promise<unknown>, () => Promise<unknown>][] = [

@@ -1,7 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { SwapOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../../support/errors.ts";
+import { describeInEither } from "../../../../support/isolations.ts";
+import { itInRows } from "../../../../support/rows.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { ownRoot, type Rig, rig } from "../../rig.ts";
@@ -38,7 +40,7 @@ const serves = async ({ call }: Pick<Rig, "call">, version: number): Promise<voi
   expect(await call("a", "which")).toBe(version);
 };
 
-describe("a version on trial", () => {
+describeInEither("a version on trial", () => {
   it("serves while the old one is on standby, and is permanent once the time is over", async () => {
     const engine = await onTrial();
     await serves(engine, 2);
@@ -156,7 +158,7 @@ describe("a version on trial", () => {
     expect(await hung).toMatchObject({ reason: "MODULE_CRASHED" });
   });
 
-  it.each(["", "back"])("is rolled back even if its trial ends at the same moment (id: %j)", async (swapId) => {
+  itInRows(1, [[""], ["back"]])("is rolled back even if its trial ends at the same moment (id: %j)", async (swapId) => {
     const { modules, load, call } = await rig({
       root: (await ownRoot({ "v1.js": source(1), "v2.js": source(2) })).path,
     });

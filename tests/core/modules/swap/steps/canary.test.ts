@@ -1,7 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { CanaryOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../../support/errors.ts";
+import { describeInEither } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { ownRoot, rig } from "../../rig.ts";
 
@@ -38,7 +39,7 @@ async function keysOf(invoke: (key: string) => Promise<{ version: string }>, ver
   return keys;
 }
 
-describe("a canary", () => {
+describeInEither("a canary", () => {
   it("answers its share of the keys, always the same ones, and no call without a key", async () => {
     const { swap, invoke, begun, clock } = await shared(answering(2));
     const swapped = swap({ percentage: 30, minCalls: 10_000 });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../../src/core/log.ts";
+import { hurried } from "../../../../support/clocks.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { describeInEach } from "../../../../support/isolations.ts";
+import { describeInEach, SOAK } from "../../../../support/isolations.ts";
+import { itInRows } from "../../../../support/rows.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { type Acting, acting, trader } from "../../acting.ts";
@@ -44,7 +46,7 @@ describeInEach("state that is handed over by a module in a %s", (isolation) => {
     expect(await one.call("trader", "fills")).toEqual([1]);
   });
 
-  it("contains the effects of an answer after many turns of promises", async () => {
+  it("contains the effects of an answer after many turns of promises", SOAK, async () => {
     const fills = "#fills = [];";
     const slowly = trader(1).replace(
       "this.#fills.push(fill)",
@@ -140,7 +142,7 @@ describeInEach("state that is handed over by a module in a %s", (isolation) => {
     expect(await failing.orders()).toEqual([{ id: 5, from: "1" }]);
   });
 
-  it.each([
+  itInRows(1, [
     ["undefined", ["undefined", "undefined"]],
     ["null", ["object", "null"]],
     ["0", ["number", "0"]],
@@ -170,7 +172,7 @@ describeInEach("state that is handed over by a module in a %s", (isolation) => {
   });
 
   it("excludes on a rollback the results that take too long, and the result says so", async () => {
-    const one = await acting({ isolation });
+    const one = await acting({ isolation, clock: hurried(1000) });
     const begun = Promise.withResolvers<void>();
     const swapped = one.swap({ bakeMs: 60_000 }, { bake: begun.resolve });
     await begun.promise;
@@ -224,7 +226,7 @@ describeInEach("a trial in a %s that ends with a rollback", (isolation) => {
     await swapped;
   });
 
-  it("hands the states of a group back at the same time, while the calls of all members wait", async () => {
+  it("hands the states of a group back at the same time, while the calls of all members wait", SOAK, async () => {
     const logsFor = (name: string): string =>
       `this.#ctx.log.info("${name} begins"); await new Promise((resolve) => setTimeout(resolve, 100)); this.#ctx.log.info("${name} ends");`;
     const root = await ownRoot({
@@ -255,7 +257,7 @@ describeInEach("a module in a %s whose hand-over fails", (isolation) => {
   it("is started again if it ended during the hand-over and the store refuses the following writes", async () => {
     const disk = refusing();
     const v1 = trader(1, { exportState: "process.exit(3);" });
-    const one = await acting({ isolation, v1, store: disk.store });
+    const one = await acting({ isolation, v1, store: disk.store, clock: hurried(1000) });
     const swapped = one.swap({}, { hand_over: () => disk.refuse("", 3) });
     expect(await swapped).toMatchObject({ swapped: false, failedStep: "commit", stateLost: true });
     disk.refuse("", 0);
@@ -322,7 +324,7 @@ describeInEach("a module in a %s that is unloaded", (isolation) => {
 });
 
 describe("modules that are replaced together", () => {
-  it("hand over consistent states, whatever one does in the other of its own accord", async () => {
+  it("hand over consistent states, whatever one does in the other of its own accord", SOAK, async () => {
     const book = (version: number): string => `export default class Book {
       static version = "${version}";
       #count = 0;

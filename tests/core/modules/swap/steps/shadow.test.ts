@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { ShadowOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
+import { describeInEither, SOAK } from "../../../../support/isolations.ts";
 import { turn } from "../../../../support/turns.ts";
 import { ownRoot, rig } from "../../rig.ts";
 
@@ -37,7 +38,7 @@ async function callMany(
   await turn();
 }
 
-describe("a shadow", () => {
+describeInEither("a shadow", () => {
   it("lets the swap continue if its answers are equal, and callers get only the current version's answers", async () => {
     const engine = await priced("{ price: of * 100 }");
     const swapped = engine.swap({ minCalls: 5 });
@@ -68,7 +69,7 @@ describe("a shadow", () => {
     expect(await engine.call("a", "price", { of: 2 })).toEqual({ price: 200 });
   });
 
-  it("may differ by the tolerance", async () => {
+  it("may differ by the tolerance", SOAK, async () => {
     const engine = await priced("{ price: of * 101 }");
     const swapped = engine.swap({ minCalls: 3, relativeTolerance: 0.011 });
     await engine.begun;
@@ -118,7 +119,7 @@ describe("a shadow", () => {
   });
 });
 
-describe("a pure method", () => {
+describeInEither("a pure method", () => {
   it("is called once more if the version that runs it ends", async () => {
     const source = `export default class A {
       hold(_, { signal }) { return new Promise((resolve) => { signal.addEventListener("abort", resolve); }); }
