@@ -6,6 +6,7 @@ import { HeliosError } from "../../../../src/core/index.ts";
 import type { Instance, InstanceSpec } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach } from "../../../support/isolations.ts";
+import { until } from "../../../support/until.ts";
 import { call, type HostRig, hostRig, NO_GRANTS } from "../host-rig.ts";
 
 /** The most processor time that one turn of the service's event loop may take. */
@@ -42,27 +43,39 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["an answer to an unknown call", "send", { ...output("1"), id: 77 }, false],
   ["an answer that is too large for a caller", "send_long", { kind: 2, id: 1, what: "text" }, true],
   ["an answer with endless nesting", "send_long", { kind: 2, id: 1, what: "depth" }, true],
-  ["a call whose input has endless nesting", "send_long", { kind: 4, id: 1, what: "depth" }, true],
-  ["an answer whose keys have endless nesting", "send_long", { kind: 2, id: 1, what: "keys" }, true],
   ["a state that was not requested", "send_long", { kind: 5, id: 1, what: "text" }, true],
-  ["an endless log entry", "send_long", { kind: 8, id: 1, what: "text" }, true],
-  ["an endless error", "send_long", { kind: 7, id: 1, what: "text" }, true],
   ["a message of an unknown kind", "send", { kind: 99, id: 1, content: "1" }, true],
-  ["a message that only the service sends", "send", { kind: 1, id: 1, content: "1" }, true],
   ["a long message of an unknown kind", "send_head", { kind: 99, length: 200_000_000 }, true],
-  ["a long message that only the service sends", "send_head", { kind: 1, length: 200_000_000 }, true],
   ["a long batch of messages", "send_head", { kind: 9, length: 200_000_000 }, true],
   ["a call in the wrong form", "send", asked({ json: 0 }), true],
-  ["an answer in the wrong form", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
   ["a state in the wrong form", "send", other({ type: "state", id: 1, state: {} }), true],
-  ["the late end of a call in the wrong form", "send", other({ type: "late", id: 1 }), true],
-  ["a long log entry in the wrong form", "send_entry", { kind: 7, length: 900_000 }, true],
   ["bytes in place of a log entry", "send", { kind: 8, id: 0, content: "1", form: 1 }, true],
   ["an invalid log entry", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
   ["invalid keys", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
 ];
+/** Each goes a way that one of the others goes, too. */
+const MORE_MESSAGES: typeof MESSAGES = [
+  ["a call whose input has endless nesting", "send_long", { kind: 4, id: 1, what: "depth" }, true],
+  ["an answer whose keys have endless nesting", "send_long", { kind: 2, id: 1, what: "keys" }, true],
+  ["an endless log entry", "send_long", { kind: 8, id: 1, what: "text" }, true],
+  ["an endless error", "send_long", { kind: 7, id: 1, what: "text" }, true],
+  ["a message that only the service sends", "send", { kind: 1, id: 1, content: "1" }, true],
+  ["a long message that only the service sends", "send_head", { kind: 1, length: 200_000_000 }, true],
+  ["an answer in the wrong form", "send", other({ type: "output", id: 1, output: { json: 0 } }), true],
+  ["the late end of a call in the wrong form", "send", other({ type: "late", id: 1 }), true],
+  ["a long log entry in the wrong form", "send_entry", { kind: 7, length: 900_000 }, true],
+];
 
 const USAGE = { heapUsedBytes: 1, externalBytes: 1, eventLoopUtilization: 0 };
+
+const FLOODS: readonly (readonly [string, object])[] = [
+  ["answers to unknown calls", { kind: 2, content: "1" }],
+  ["pongs", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
+];
+const MORE_FLOODS: typeof FLOODS = [
+  ["log entries", { kind: 8, content: JSON.stringify({ type: "log", level: "info", message: "m", fields: {} }) }],
+  ["meaningless messages", { kind: 7, content: "{}" }],
+];
 
 describeInEach("a hostile module in a %s", (isolation) => {
   let honest: Instance;
@@ -80,7 +93,7 @@ describeInEach("a hostile module in a %s", (isolation) => {
     return { rig, hostile: await rig.start(isolation, "hostile", spec), other: () => call(honest, "echo", 1) };
   }
 
-  it.each(MESSAGES)("delays no one by sending %s, and the log says so", async (_, method, input, ends) => {
+  const sends = async (method: string, input: object, ends: boolean): Promise<void> => {
     const { rig, hostile, other } = await sides();
     const longest = watchTurns();
     const sent = call(hostile, method, input).catch(String);
@@ -98,7 +111,17 @@ describeInEach("a hostile module in a %s", (isolation) => {
     }
     expect(await other()).toBe(1);
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
-  });
+  };
+
+  it.each(MESSAGES)("delays no one by sending %s, and the log says so", (_, method, input, ends) =>
+    sends(method, input, ends),
+  );
+
+  it.each(MORE_MESSAGES)(
+    "delays no one by sending %s, and the log says so",
+    { tags: ["soak"] },
+    (_, method, input, ends) => sends(method, input, ends),
+  );
 
   it("delays no one by handing over text in place of its state, and the log says so", async () => {
     const { rig, hostile, other } = await sides({ maxHeapMb: 512 });
@@ -131,12 +154,7 @@ describeInEach("a hostile module in a %s", (isolation) => {
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
   });
 
-  it.each([
-    ["log entries", { kind: 8, content: JSON.stringify({ type: "log", level: "info", message: "m", fields: {} }) }],
-    ["answers to unknown calls", { kind: 2, content: "1" }],
-    ["meaningless messages", { kind: 7, content: "{}" }],
-    ["pongs", { kind: 7, content: JSON.stringify({ type: "pong", usage: USAGE }) }],
-  ])("is ended if it floods the service with %s, and others are answered meanwhile", async (_, flood) => {
+  const floods = async (flood: object): Promise<void> => {
     const { hostile, other } = await sides();
     const longest = watchTurns();
     const flooding = errorOf(call(hostile, "flood", flood));
@@ -149,7 +167,17 @@ describeInEach("a hostile module in a %s", (isolation) => {
     expect(["it flooded the service with messages", "it sent more than the service can take"]).toContain(description);
     expect(await flooding).toMatchObject({ reason: "MODULE_CRASHED" });
     expect(longest()).toBeLessThan(LONGEST_TURN_MS);
-  });
+  };
+
+  it.each(FLOODS)("is ended if it floods the service with %s, and others are answered meanwhile", (_, flood) =>
+    floods(flood),
+  );
+
+  it.each(MORE_FLOODS)(
+    "is ended if it floods the service with %s, and others are answered meanwhile",
+    { tags: ["soak"] },
+    (_, flood) => floods(flood),
+  );
 
   it("is read no further, or ended, if it calls without end and never reads, and others are answered meanwhile", async () => {
     const { hostile, other } = await sides();
@@ -201,9 +229,12 @@ describeInEach("an honest module in a %s", (isolation) => {
     const directory = realpathSync(mkdtempSync(join(tmpdir(), "helios-backlog-")));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const grants = { ...NO_GRANTS, fsRead: [directory] };
-    const instance = await hostRig().start(isolation, "blocking", { grants, maxHeapMb: 512 });
+    const rig = hostRig();
+    const instance = await rig.start(isolation, "blocking", { grants, maxHeapMb: 512 });
     const file = join(directory, "release");
     const blocked = call(instance, "block_until", file);
+    // Until then it would read further calls.
+    await until(() => rig.logged.includes("blocking"));
     // The bytes are shared: the service keeps one copy for all waiting calls.
     const large = { binary: new Uint8Array(4 * 1024 * 1024) };
     const answers = Array.from({ length: 40 }, () =>
