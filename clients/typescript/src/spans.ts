@@ -19,7 +19,10 @@ export function fromDuration({ seconds, nanos }: Pick<Duration, "seconds" | "nan
   return Number(seconds) * 1000 + nanos / 1e6;
 }
 
-/** Converts ms to a duration of the contract, rounded to microseconds. If `ms` is not a span in the range, throws a TypeError that names the option. */
+/**
+ * Converts ms to a duration of the contract, rounded to microseconds. If `ms` is not a span in the range, throws a TypeError
+ * that names the option.
+ */
 export function toDuration(option: string, ms: number, range?: SpanRange): Duration {
   const micros = Math.round(checkSpan(option, ms, range) * 1000);
   const seconds = Math.trunc(micros / 1e6);

@@ -10,7 +10,9 @@ import { RECORDED_MS } from "./simulation/recording.ts";
 /** A person's decision about a breaker. */
 export interface OverrideRequest {
   readonly kind: OverrideKind;
-  /** The holder's name for the hold, at most 128 characters. A hold replaces an earlier one of the same id. Default `manual`. */
+  /**
+   * The holder's name for the hold, at most 128 characters. A hold replaces an earlier one of the same id. Default `manual`.
+   */
   readonly holdId?: string | undefined;
   /** The hold expires after this time, from 1 ms to 365 days. Absent: it stays until it is released. */
   readonly ttlMs?: number | undefined;

@@ -36,7 +36,9 @@ export interface HistoryOptions {
 export interface Flags extends FlagEvaluator {
   /** Publishes flags and their changes. A deleted flag is published as absent. */
   readonly hub: Hub<Delta<FlagDefinition>, Flag>;
-  /** Call it after the feed was started. It fills an empty store from the flags file, or with the defaults if there is no file. */
+  /**
+   * Call it after the feed was started. It fills an empty store from the flags file, or with the defaults if there is no file.
+   */
   start(): Promise<void>;
   /** FLAG_NOT_FOUND. */
   get(name: string): Flag;

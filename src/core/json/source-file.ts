@@ -9,7 +9,10 @@ export interface SourceFile {
   read(): Promise<string | undefined>;
 }
 
-/** Returns the text of the file, or undefined if the file does not exist. If it cannot be read, rejects with the error of `invalid`. */
+/**
+ * Returns the text of the file, or undefined if the file does not exist. If it cannot be read, rejects with the error of
+ * `invalid`.
+ */
 export async function readSourceFile(file: SourceFile, invalid: FileInvalid): Promise<string | undefined> {
   try {
     return await file.read();

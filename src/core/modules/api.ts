@@ -24,7 +24,9 @@ export interface CallError extends Error {
   readonly code: string;
   /** The metadata of the error, as all callers of the service get them. The property is not enumerable. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Only with MODULE_METHOD_FAILED: the error that the method threw, with its name, message, `code`, cause and JSON members. */
+  /**
+   * Only with MODULE_METHOD_FAILED: the error that the method threw, with its name, message, `code`, cause and JSON members.
+   */
   readonly cause?: Error & { readonly code?: string | number };
 }
 

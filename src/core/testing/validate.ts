@@ -21,7 +21,9 @@ export function checkSuiteStandIns(standIns: StandIns): void {
   refuse(standInsViolation(standIns, { stubs: ["suite", "stubs"], allow: ["suite", "allow_dependencies"] }));
 }
 
-/** The tests of a new suite, validated and with every default. SUITE_INVALID names the test, and the place in its expectation. */
+/**
+ * The tests of a new suite, validated and with every default. SUITE_INVALID names the test, and the place in its expectation.
+ */
 export function completeCases(
   suite: string,
   fields: readonly TestCaseFields[],

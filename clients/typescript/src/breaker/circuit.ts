@@ -175,7 +175,9 @@ export class Circuit {
     if (known === undefined && !this.pending.isEmpty) this.#deps.report(false);
   }
 
-  /** Takes over a description that includes all outcomes of this client. It also replaces a trip of the client's own machine. */
+  /**
+   * Takes over a description that includes all outcomes of this client. It also replaces a trip of the client's own machine.
+   */
   judged(service: ServiceBreaker, notice: IsolationNotice | undefined): void {
     this.update(service, "answer");
     this.isolate(notice);

@@ -50,7 +50,9 @@ export interface FeedDeps {
 export class Feed {
   readonly #deps: FeedDeps;
   readonly #following = new Set<Promise<void>>();
-  /** The latest stream, and those before it. These continue until it has begun. Without any, the service takes all probes back. */
+  /**
+   * The latest stream, and those before it. These continue until it has begun. Without any, the service takes all probes back.
+   */
   #stream: Stream | undefined;
   #before: Stream[] = [];
   #isDue = false;

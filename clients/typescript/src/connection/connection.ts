@@ -33,8 +33,9 @@ const DEFAULTS: SessionOptions = {
 };
 
 /**
- * The connection to one service over HTTP/2, in the form that the Connect transports need. One session at a time takes new calls; a
- * session that the service is closing ends its calls beside the next one. No failure of a session is an uncaught error.
+ * The connection to one service over HTTP/2, in the form that the Connect transports need. One session at a time takes new
+ * calls; a session that the service is closing ends its calls beside the next one. No failure of a session is an uncaught
+ * error.
  */
 export class Connection {
   readonly authority: string;

@@ -1,7 +1,10 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-/** Begins to connect, as Node does for a session of HTTP/2. With its own socket, the client can end a connection that Node would leave open. */
+/**
+ * Begins to connect, as Node does for a session of HTTP/2. With its own socket, the client can end a connection that Node would
+ * leave open.
+ */
 export function dial({ protocol, hostname, port }: URL): Socket {
   const isSecure = protocol === "https:";
   // A URL has brackets around an IPv6 address.

@@ -96,7 +96,9 @@ export function cycleOf(name: string, needs: Needs): readonly string[] | undefin
 export interface FlagOrder {
   /** All flags, each after its prerequisites, except where these form a cycle. */
   readonly order: readonly string[];
-  /** Cycles, such as `a, b, a`. Without the last step of each there would be no cycle, unless more were found than asked for. */
+  /**
+   * Cycles, such as `a, b, a`. Without the last step of each there would be no cycle, unless more were found than asked for.
+   */
   readonly cycles: readonly (readonly string[])[];
 }
 

@@ -38,7 +38,10 @@ export interface FlagEvaluator {
    * in one piece: if there may be many flags with conditions, use `evaluateManyInSlices`, which lets other work run between.
    */
   evaluateMany(names: readonly string[] | "all", context?: EvaluationContext): Evaluations;
-  /** Like `evaluateMany`, over the flags of one revision, taken when all are compiled. Rejects with the signal's reason once that is aborted. */
+  /**
+   * Like `evaluateMany`, over the flags of one revision, taken when all are compiled. Rejects with the signal's reason once
+   * that is aborted.
+   */
   evaluateManyInSlices(
     names: readonly string[] | "all",
     context?: EvaluationContext,

@@ -15,7 +15,9 @@ import type { Lane } from "./lane.ts";
 export const REMAINING_TIME: SpanRange = { least: -LONGEST_SPAN_MS, mayBeInfinite: true };
 
 export interface InvokeOptions {
-  /** Milliseconds until the caller stops waiting. The call ends then, or after the module's `call_timeout` if that is sooner. */
+  /**
+   * Milliseconds until the caller stops waiting. The call ends then, or after the module's `call_timeout` if that is sooner.
+   */
   readonly timeoutMs?: number | undefined;
   /** If it is aborted, the call rejects with its reason, and the `signal` that the module has is aborted too. */
   readonly signal?: AbortSignal | undefined;

@@ -16,7 +16,7 @@ import { type Module, type ModuleRecord, moduleNotFound, type Registration } fro
 import type { Operations } from "./exclusive.ts";
 import type { HotReload } from "./freeze.ts";
 
-/** What the operations on modules share. */
+/** The parts that all operations on modules share. */
 export interface OperationContext {
   readonly clock: Clock;
   readonly log: Log;
@@ -29,24 +29,24 @@ export interface OperationContext {
   readonly hotReload: HotReload;
   readonly upcoming: Upcoming;
   /**
-   * Handles the crash of an instance whose end was kept from the supervisor. A second call for the same instance does
+   * Handles the crash of an instance whose end the supervisor was not notified of. A second call for the same instance does
    * nothing.
    */
   readonly crashed: (name: string, generation: Generation) => void;
   /** Aborted when the service stops. */
   readonly closing: AbortSignal;
-  /** Whether the service stops. A failure is not recorded then: nobody is to blame. */
+  /** Whether the service stops. Failures are not recorded then, because the modules did not cause them. */
   isClosing(): boolean;
 }
 
-/** The module of that name. MODULE_NOT_FOUND. */
+/** Returns the module with that name. Throws MODULE_NOT_FOUND. */
 export function getModule({ collection }: OperationContext, name: string): Module {
   const module = collection.get(name);
   if (module === undefined) throw moduleNotFound(name);
   return module;
 }
 
-/** Rejects with ETAG_MISMATCH unless the module has this etag; undefined and empty match every module. */
+/** Rejects with ETAG_MISMATCH unless the module has this etag. Undefined and empty match every module. */
 export async function checkEtag(
   { collection }: OperationContext,
   name: string,
@@ -55,20 +55,20 @@ export async function checkEtag(
   await collection.change(name, { action: "Check" }, () => undefined, etag);
 }
 
-/** The registered dependencies of each module. */
+/** Returns the registered dependencies of each module. */
 export function dependenciesOf({ collection }: OperationContext): Dependencies {
   return new Map(collection.list().map(({ name, record }) => [name, record.registration.dependencies]));
 }
 
-/** The generation of a module that runs; undefined where the module does not run. */
+/** Returns the running generation of a module. Undefined if the module does not run. */
 export function runningGeneration({ generations }: OperationContext, { name, record }: Module): Generation | undefined {
   const { lifecycle } = record;
   return isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
 }
 
 /**
- * Stores the state that a module goes to by an event, with what `also` changes. MODULE_STATE_CONFLICT where the event
- * is not possible in the module's present state.
+ * Stores the state of a module after an event, and the changes that `also` returns. Rejects with MODULE_STATE_CONFLICT if the
+ * event is not possible in the module's current state.
  */
 export async function advance(
   context: OperationContext,
@@ -98,8 +98,8 @@ export function conflict({ name, record }: Module, operation: string, expected: 
 }
 
 /**
- * Reads the code and the assets, and compares the digest of the file or of the artifact, where one is given.
- * MODULE_DIGEST_MISMATCH, and the errors of `ModuleHost.resolve`.
+ * Reads the code and the assets. If a digest is given, compares it with those of the file and of the artifact. Rejects with
+ * MODULE_DIGEST_MISMATCH and the errors of `ModuleHost.resolve`.
  */
 export async function verified({ host }: OperationContext, of: VerifiedCode): Promise<ResolvedModule> {
   return checkDigest(await host.resolve(of.modulePath, of.assets), of.sha256);
@@ -114,7 +114,7 @@ function checkDigest(module: ResolvedModule, expected: string): ResolvedModule {
   throw HeliosError.of("MODULE_DIGEST_MISMATCH", metadata);
 }
 
-/** The error of a start that failed in this step. */
+/** Creates the error for a start that failed in this step. */
 export function loadFailed(name: string, step: string, error: unknown): HeliosError {
   if (isReason(error, "MODULE_LOAD_FAILED")) return error;
   const metadata = error instanceof HeliosError ? error.metadata : {};
@@ -129,7 +129,7 @@ export function loadFailed(name: string, step: string, error: unknown): HeliosEr
 /** Length of a failed module's message, and of its stack, in the store; the rest is cut. @limit characters */
 const MAX_FAILURE = 4096;
 
-/** The failure to record for an error that ended a start. */
+/** Returns the failure to record for an error that ended a start. */
 export function failureOf(error: unknown, time: number): Failure {
   if (!isReason(error, "MODULE_LOAD_FAILED"))
     return { step: "verify", message: cut(messageOf(error), MAX_FAILURE), time };

@@ -3,18 +3,18 @@ import { HeliosError } from "../../errors/error.ts";
 interface Running {
   readonly operation: string;
   readonly ended: Promise<void>;
-  /** Operations that it runs beside itself, each with what aborts it; undefined where it lets nobody in. */
+  /** Guests: operations that run beside this one, each with its controller. Undefined if it lets no guests in. */
   guests: Map<Promise<unknown>, AbortController> | undefined;
-  /** Aborted when another operation asks for the module. Absent: that one is refused. */
+  /** Aborted when another operation asks for the module. Absent: the other operation is refused. */
   readonly givesWay?: AbortController;
 }
 
-/** One operation at a time on each module. */
+/** Runs one operation at a time on each module. */
 export class Operations {
   #closed = false;
   readonly #running = new Map<string, Running>();
 
-  /** The operation that runs on the module. */
+  /** Returns the operation that runs on the module. */
   running(name: string): string | undefined {
     return this.#running.get(name)?.operation;
   }
@@ -25,8 +25,8 @@ export class Operations {
   }
 
   /**
-   * Runs `work` alone on the module, after an operation that gives way has ended. MODULE_BUSY names an operation that
-   * does not give way. SERVER_DRAINING after `close`.
+   * Runs `work` alone on the module. If the operation that runs on it gives way, waits until that has ended. Otherwise rejects
+   * with MODULE_BUSY, which names the operation. Rejects with SERVER_DRAINING after `close`.
    */
   async alone<T>(name: string, operation: string, work: () => Promise<T>, givesWay?: AbortController): Promise<T> {
     for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) {
@@ -45,7 +45,7 @@ export class Operations {
     }
   }
 
-  /** Runs `work` alone on several modules: it gets all of them, or is refused. */
+  /** Runs `work` alone on several modules. It gets all of them, or is refused. */
   together<T>(names: readonly string[], operation: string, work: () => Promise<T>): Promise<T> {
     const [first, ...rest] = names;
     if (first === undefined) return work();
@@ -54,13 +54,14 @@ export class Operations {
 
   /** Runs `work` alone on the module, after all operations that asked before. */
   async inTurn<T>(name: string, operation: string, work: () => Promise<T>, givesWay?: AbortController): Promise<T> {
-    // The first to wake takes the module in the same tick. The others find it taken, and wait again.
+    // The first waiter takes the module in the same tick. The others find it taken, and wait again.
     for (let other = this.#running.get(name); other !== undefined; other = this.#running.get(name)) await other.ended;
     return this.alone(name, operation, work, givesWay);
   }
 
   /**
-   * Runs `work` beside an operation that lets guests in, else in turn. Aborts the signal when another operation asks.
+   * Runs `work` as a guest of an operation that lets guests in. Otherwise runs it after the earlier operations. Aborts the
+   * signal when another operation asks for the module.
    */
   asGuest<T>(name: string, operation: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const givesWay = new AbortController();
@@ -72,8 +73,8 @@ export class Operations {
   }
 
   /**
-   * Lets guests in, while the running operation does not touch the modules themselves. The returned function ends that:
-   * it lets nobody in any more, aborts the guests, and resolves when all have left.
+   * Lets guests in. Call it while the running operation does not change the modules themselves. The returned function lets no
+   * more guests in, aborts those that run, and resolves when all of them have ended.
    */
   letGuestsIn(names: readonly string[]): () => Promise<void> {
     const hosts = names.flatMap((name) => this.#running.get(name) ?? []);
@@ -86,7 +87,7 @@ export class Operations {
     };
   }
 
-  /** Refuses further operations; resolves when the running ones have ended. */
+  /** Refuses further operations. Resolves when the running ones have ended. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));

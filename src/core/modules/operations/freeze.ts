@@ -3,19 +3,19 @@ import { HeliosError, isReason } from "../../errors/error.ts";
 import { type FlagPasts, whoSwitchedOff } from "../../flags/switched-off.ts";
 import { printTime } from "../../text/rfc3339.ts";
 
-/** A module can be replaced only while this flag is on for the context `system` = the module's name. */
+/** A module can be replaced only while this flag is on for a context whose `system` is the module's name. */
 const HOT_RELOAD_FLAG = "hot_reload_modules";
 
 /** The flag `hot_reload_modules` decides whether modules can be replaced while they serve. */
 export interface HotReload {
   /**
-   * HOT_RELOAD_DISABLED names the modules that must not be replaced, and who switched the flag off. Without the flag,
-   * every module can be replaced.
+   * Rejects with HOT_RELOAD_DISABLED if some of the modules must not be replaced. The error names them, and who switched the
+   * flag off. If the flag does not exist, every module can be replaced.
    */
   check(names: readonly string[]): Promise<void>;
 }
 
-/** Who made a change of a flag, where its cause has no actor. */
+/** The actor to show for a change of a flag whose cause has no actor. */
 const UNNAMED: Readonly<Record<string, string>> = { ReloadFlags: "the flags file", InstallFlags: "the flags file" };
 
 export function createHotReload(flags: FlagPasts): HotReload {

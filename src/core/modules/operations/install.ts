@@ -8,12 +8,12 @@ import type { Registration } from "../record/record.ts";
 import { type OperationContext, verified } from "./context.ts";
 import { checkCycle, newRecord } from "./register.ts";
 
-/** Fills an empty store from the modules file. MODULES_FILE_INVALID; nothing is registered then. */
+/** Fills an empty store from the modules file. If it rejects with MODULES_FILE_INVALID, nothing was registered. */
 export type Install = () => Promise<void>;
 
 /** Must be called before the feed is started. */
 export function createInstall(feed: Feed, context: OperationContext, source: SourceFile): Install {
-  // Exists while a first start fills the store: the next start completes what a crash cut short.
+  // It has an entry while a first start fills the store. If that crashes, the next start completes it.
   const filling = new Collection<Record<string, never>>(feed, "module-setup/");
 
   return async () => {
@@ -34,7 +34,7 @@ export function createInstall(feed: Feed, context: OperationContext, source: Sou
   };
 }
 
-/** The modules of a file, with their code. Refuses what `RegisterModule` would refuse of one after the other. */
+/** Returns the modules of a file, with their code. Refuses what `RegisterModule` would refuse if it got them one by one. */
 async function resolveAll(
   context: OperationContext,
   { modules, invalid }: ModulesFile,
@@ -56,7 +56,7 @@ async function resolveAll(
   return found;
 }
 
-/** The key of a module that is wrong, and what it should be, by the reason of the error. */
+/** The key of the file that is wrong, and the expected value, by the reason of the error. */
 const MISTAKES: readonly (readonly [Reason, string, string])[] = [
   ["MODULE_PATH_OUTSIDE_ROOT", "module_path", "a path below the modules root"],
   ["MODULE_FILE_NOT_FOUND", "module_path", "the path of a file"],

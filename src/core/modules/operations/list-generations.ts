@@ -4,8 +4,8 @@ import type { GenerationRecord } from "../record/record.ts";
 import { getModule, type OperationContext } from "./context.ts";
 
 /**
- * STARTING: its code is being started. CANDIDATE: it is tested, and takes no traffic except that of a canary. CURRENT:
- * it serves. STANDBY: it serves again if its successor fails its trial. DRAINING: it completes the calls that it has.
+ * STARTING: its code is being started. CANDIDATE: it is tested, and takes no traffic except that of a canary. CURRENT: it
+ * serves. STANDBY: it serves again if the bake of its successor fails. DRAINING: it completes the calls that it has begun.
  * RETIRED: it served once. FAILED: it never served, or ended by itself.
  */
 export type GenerationState = "STARTING" | "CANDIDATE" | "CURRENT" | "STANDBY" | "DRAINING" | "RETIRED" | "FAILED";
@@ -25,7 +25,7 @@ export interface GenerationView {
   readonly inFlight: number;
 }
 
-/** All generations of a module that live or are recorded, newest first. MODULE_NOT_FOUND. */
+/** Returns all generations of a module that live or are recorded, newest first. Throws MODULE_NOT_FOUND. */
 export function listGenerations(context: OperationContext, name: string): readonly GenerationView[] {
   const { record } = getModule(context, name);
   const views = new Map<number, GenerationView>();

@@ -24,37 +24,37 @@ import {
 import { closeSupervised } from "./module-breaker.ts";
 
 export interface LoadOptions {
-  /** Whether to start the file anew where the module runs. The new instance is started first, as in a swap. */
+  /** Whether to start the file again if the module runs already. The new instance is started first, as in a swap. */
   readonly forceReload?: boolean | undefined;
   /** Whether to load dependencies first that are not ACTIVE, in order. */
   readonly loadDependencies?: boolean | undefined;
-  /** Whether it takes traffic: default true. Else it is left LOADED. */
+  /** Whether it takes traffic afterwards. If not, it stays LOADED. Default: true. */
   readonly activate?: boolean | undefined;
 }
 
-/** How a module is started that does not run. */
+/** How to start a module that does not run. */
 export interface BringUp {
   readonly activate: boolean;
   readonly cause: Cause;
   readonly etag?: string | undefined;
-  /** Restarts to record; 0 where this start is not a restart. */
+  /** The number of restarts to record. 0 if this start is not a restart. */
   readonly restarts: number;
   /** Finds the code to start. Absent: the recorded code. */
   readonly code?: (module: Module) => Promise<ResolvedModule>;
-  /** Aborting it gives the start up: the module is FAILED with the failure that it had before. */
+  /** If it is aborted, the start is given up. The module is then FAILED with its earlier failure. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * UNLOADED or FAILED -> LOADING -> LOADED or ACTIVE, on failure FAILED. Whoever calls it has the module to itself. The
- * desired state changes with the success only: after a load that fails, a restart of the service restores what it would
- * have restored before.
+ * Takes a module from UNLOADED or FAILED to LOADING, and then to LOADED or ACTIVE, or after a failure to FAILED. The caller
+ * must make sure that no other operation runs on the module. The desired state changes only after a success. So after a failed
+ * load, a restart of the service restores the earlier desired state.
  */
 export async function bringUp(context: OperationContext, name: string, options: BringUp): Promise<Module> {
   const { activate, cause, etag, restarts, code = async ({ record }) => record.code, signal } = options;
   const start = context.clock.monotonic();
   if (activate) context.upcoming.expect(name, 0);
-  // The supervisor decides whether another restart follows one that fails.
+  // If a restart fails, the supervisor decides whether another one follows.
   const giveUp = (): void => {
     if (restarts === 0) context.upcoming.forget(name);
   };
@@ -116,7 +116,7 @@ export async function bringUp(context: OperationContext, name: string, options: 
   } catch (error) {
     giveUp();
     context.generations.discard(name, generation);
-    // The module would stay LOADING for ever.
+    // Otherwise the module would stay LOADING for ever.
     if (!context.isClosing()) await storeFailure(failureOf(error, context.clock.now()));
     throw error;
   }
@@ -138,7 +138,7 @@ async function startChecked(
   const generation = await context.generations.start(name, record.starts, request);
   try {
     await unlessAborted(signal, generation.health.check(registration.startTimeoutMs));
-    // Only the supervisor's decision is taken back: a human closes what a human has opened.
+    // Closes the breaker only if the supervisor opened it. If a human opened it, a human closes it.
     await closeSupervised(context, name);
     return generation;
   } catch (error) {
@@ -147,7 +147,9 @@ async function startChecked(
   }
 }
 
-/** Reads the file again: a load on request starts what is in it, where a restart starts what ran before. */
+/**
+ * Reads the file again. A load on request starts the present content of the file. A restart starts the code that ran before.
+ */
 function asItIsNow(context: OperationContext): NonNullable<BringUp["code"]> {
   return ({ record: { registration } }) => verified(context, registration);
 }
@@ -196,7 +198,7 @@ async function loadThem(context: OperationContext, name: string, by: By | undefi
   const cause = causeOf("LoadModule", by);
   for (const dependency of loadOrder([name], dependenciesOf(context))) {
     if (dependency === name || context.collection.get(dependency) === undefined) continue;
-    // Another load of the dependency may run already; afterwards there is nothing left to do.
+    // Another load of the dependency may be running. After it, nothing is left to do.
     await context.operations.inTurn(dependency, "LoadModule", async () => {
       const { lifecycle } = getModule(context, dependency).record;
       if (lifecycle.state === "ACTIVE") return;

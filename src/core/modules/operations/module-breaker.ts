@@ -10,7 +10,7 @@ import { persistently } from "./persist.ts";
 /** The actor that opens a breaker when its module has used up its restarts. */
 const SUPERVISOR = "helios:supervisor";
 
-/** The breaker of a module; undefined before the first load has created it. */
+/** Returns the breaker of a module. Undefined before the first load has created it. */
 export function findBreaker({ breakers }: OperationContext, name: string): Breaker | undefined {
   try {
     return breakers.get(breakerOf(name));
@@ -21,8 +21,8 @@ export function findBreaker({ breakers }: OperationContext, name: string): Break
 }
 
 /**
- * What opened the breaker of a module: failed calls, or the supervisor after too many restarts. Undefined where the
- * breaker is not open, and where a human decides over it: that says nothing about the version that serves.
+ * Returns what opened the breaker of a module: failed calls, or the supervisor after too many restarts. Undefined if the
+ * breaker is not open, or if a human decides about it, because that says nothing about the version that serves.
  */
 export function openedBy(context: OperationContext, name: string): "FAILURES" | "SUPERVISOR" | undefined {
   const breaker = findBreaker(context, name);
@@ -39,7 +39,7 @@ export async function openBreaker(context: OperationContext, name: string, reaso
   }
 }
 
-/** Closes a breaker that the supervisor opened, because the module runs again. Rejects where the store refuses. */
+/** Closes a breaker that the supervisor opened, because the module runs again. Rejects if the write fails. */
 export async function closeSupervised(context: OperationContext, name: string): Promise<void> {
   if (openedBy(context, name) !== "SUPERVISOR") return;
   await context.breakers.reset(breakerOf(name), { actor: SUPERVISOR, reason: `module ${name} is started again` });
@@ -56,7 +56,8 @@ export async function closeBreaker(context: OperationContext, name: string, reas
 }
 
 /**
- * Configures the breaker anew where a new registration changes its configuration. Else it keeps what an operator set.
+ * Applies the breaker's configuration of a new registration if it differs from the previous registration. Otherwise the
+ * breaker keeps the configuration that an operator has set.
  */
 export async function followBreaker(
   context: OperationContext,
@@ -69,7 +70,7 @@ export async function followBreaker(
   await context.breakers.update(breakerOf(name), after.breaker, { reason: `module ${name} was replaced` });
 }
 
-/** Deletes the breaker of a deleted module. Tries again where the store refuses, unless a module has the name again. */
+/** Deletes the breaker of a deleted module. Repeats a failed write, unless a module with that name exists again. */
 export async function deleteBreaker(context: OperationContext, name: string): Promise<void> {
   const attempt = async (): Promise<void> => {
     if (findBreaker(context, name) === undefined || context.collection.get(name) !== undefined) return;

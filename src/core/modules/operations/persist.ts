@@ -21,7 +21,7 @@ export function persist(
 }
 
 /**
- * Stores what is decided already. Tries again where the store refuses, until the service stops. `what` is for the log.
+ * Stores a decision that is final. Repeats a failed write until the service stops. `what` describes the decision for the log.
  */
 export async function persistently(context: OperationContext, what: string, store: () => Promise<void>): Promise<void> {
   await retry(store, async (error) => {

@@ -17,13 +17,13 @@ export interface RegisterOptions {
 export interface Registrar {
   /** Resolves the path and compares the digest. Registering the same content again changes nothing. */
   register(name: string, fields: RegistrationFields, options: RegisterOptions, by: By | undefined): Promise<Module>;
-  /** Resolves to the module as it was. */
+  /** Resolves to the deleted module. */
   delete(name: string, by: By | undefined): Promise<Module>;
 }
 
-/** `forget` deletes what else is kept for a module; it is called again after the module is deleted. */
+/** `forget` deletes other data of a module. It is called before the module is deleted, and again afterwards. */
 export function createRegistrar(context: OperationContext, forget: (name: string) => Promise<void>): Registrar {
-  // One at a time: of two registrations that together make a cycle, the second must see the first.
+  // Registrations run one at a time. If two together make a cycle, the second one must see the first.
   const turns = new Serial();
 
   const write = async (
@@ -64,7 +64,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
       const code = await verified(context, registration);
       const release = context.host.hold(code);
       const work = () => write(name, registration, code, options, by);
-      // An operation on the module reads its registration: it must not be replaced meanwhile.
+      // The registration must not be replaced while another operation on the module uses it.
       return turns
         .run(() => (options.replace ? context.operations.alone(name, "RegisterModule", work) : work()))
         .finally(release);
@@ -83,7 +83,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
           };
           await checkEtag(context, name, by?.etag);
           check(getModule(context, name));
-          // Before the module is deleted: one that is registered later under this name must not find it.
+          // This comes first, so that a module that is registered later under this name does not find the old data.
           await forget(name);
           const removed = await context.collection.delete(name, causeOf("DeleteModule", by), check, by?.etag);
           await context.generations.forget(name);
@@ -119,7 +119,7 @@ export function newRecord(registration: Registration, code: ResolvedModule): Mod
   };
 }
 
-/** Throws MODULE_DEPENDENCY_CYCLE where calls could go in a circle through the module. */
+/** Throws MODULE_DEPENDENCY_CYCLE if calls could go in a circle through the module. */
 export function checkCycle(name: string, registration: Registration, others: ReadonlyMap<string, Registration>): void {
   const cycle = callCycle(name, new Map([...others, [name, registration]]));
   if (cycle === undefined) return;

@@ -9,7 +9,7 @@ import type { ModuleRecord } from "../record/record.ts";
 /** Time after a change of a module until code that no version needs any more is deleted from the disk. @limit ms */
 const SWEEP_DELAY_MS = 15 * 60_000;
 
-/** Deletes code that no module needs any more, from time to time. The returned function ends that. */
+/** Periodically deletes code that no module needs any more. The returned function ends that. */
 export function sweepArtifacts(
   collection: Collection<ModuleRecord>,
   host: ModuleHost,

@@ -51,7 +51,8 @@ function isLoaded(context: OperationContext, name: string): boolean {
 }
 
 /**
- * Goes to UNLOADING, waits for the calls under way, and goes to UNLOADED. Whoever calls it has the module to itself.
+ * Takes a module to UNLOADING, waits for the calls in progress, and takes it to UNLOADED. The caller must make sure that no
+ * other operation runs on the module.
  */
 async function takeDown(context: OperationContext, name: string, cause: Cause, etag?: string): Promise<Module> {
   const before = getModule(context, name);
@@ -60,7 +61,7 @@ async function takeDown(context: OperationContext, name: string, cause: Cause, e
   const module = await advance(context, name, cause, { type: "unload" }, () => ({ desired: "UNLOADED" }), etag);
   if (module.record.lifecycle.state !== "UNLOADING") return module;
   if (generation !== undefined) {
-    // Its `onRetire` may need calls of other modules to end what it began.
+    // A listener of `onRetire` may have to call other modules to complete its work.
     generation.instance.retire();
     await drained(context, generation, before.record.registration.callTimeoutMs);
     await context.generations.stop(name, generation);
@@ -71,8 +72,8 @@ async function takeDown(context: OperationContext, name: string, cause: Cause, e
 }
 
 /**
- * Resolves to whether everything under way in it has ended in time. Calls have deadlines; methods may run on after
- * these.
+ * Resolves to whether everything in progress in a generation has ended in time. Calls have deadlines, but their methods may
+ * continue after them.
  */
 export async function drained(
   context: OperationContext,
@@ -87,7 +88,7 @@ export async function drained(
   );
 }
 
-/** Has a module that does not run stay so after a restart of the service. */
+/** Makes sure that a module which does not run is not started after a restart of the service. */
 async function forgetDesire(
   context: OperationContext,
   name: string,

@@ -1,10 +1,10 @@
 /** The names that each name needs. A needed name may have no entry of its own. */
 export type Dependencies = ReadonlyMap<string, readonly string[]>;
 
-/** The path of a cycle through `name`, from it and back to it (`a`, `b`, `a`); undefined where there is no cycle. */
+/** Returns the path of a cycle through `name`, such as `a`, `b`, `a`. Undefined if there is no cycle. */
 export function cycleThrough(name: string, dependencies: Dependencies): readonly string[] | undefined {
   const seen = new Set<string>();
-  // Depth first without recursion: a chain may be longer than the call stack.
+  // This depth-first search does not use recursion, because a chain may be longer than the call stack.
   const path: { readonly name: string; readonly rest: string[] }[] = [];
   const enter = (next: string): void => {
     seen.add(next);
@@ -20,20 +20,20 @@ export function cycleThrough(name: string, dependencies: Dependencies): readonly
   return undefined;
 }
 
-/** Where a module's calls may go. */
+/** The modules that a module's calls may reach. */
 export interface Calls {
   readonly dependencies: readonly string[];
-  /** The module that answers in its place while its breaker is open; empty: calls are refused. */
+  /** The module that answers in its place while its breaker is open. Empty: calls are refused. */
   readonly fallbackModule: string;
 }
 
 /**
- * The path of a cycle through `name` that a call could take, by dependencies and by the fallbacks of the called
- * modules; undefined where there is no cycle. Without any cycle, no call ever waits for itself. Two modules may be each
- * other's fallback: a call that has fallen back does not fall back again.
+ * Returns the path of a cycle through `name` that a call could take, by dependencies and by the fallbacks of the called
+ * modules. Undefined if there is no cycle. Without a cycle, no call ever waits for itself. Two modules may be the fallback of
+ * each other, because a call falls back only once.
  */
 export function callCycle(name: string, modules: ReadonlyMap<string, Calls>): readonly string[] | undefined {
-  // `a` is a call that runs in a. `a?` is a call that was sent to a: it goes on to a, or to the fallback of a.
+  // `a` stands for a call that runs in module a. `a?` stands for a call that was sent to a, and runs in a or in its fallback.
   const edges = new Map<string, readonly string[]>();
   for (const [from, { dependencies, fallbackModule }] of modules) {
     edges.set(
@@ -48,7 +48,7 @@ export function callCycle(name: string, modules: ReadonlyMap<string, Calls>): re
     .filter((step, index, path) => index === 0 || step !== path[index - 1]);
 }
 
-/** `names` and everything that they need, each after everything that it needs, as far as the graph has no cycle. */
+/** Returns `names` and everything that they need. Each name stands after those that it needs, unless the graph has a cycle. */
 export function loadOrder(names: readonly string[], dependencies: Dependencies): readonly string[] {
   const order: string[] = [];
   const entered = new Set<string>();
@@ -73,13 +73,13 @@ export function loadOrder(names: readonly string[], dependencies: Dependencies):
   return order;
 }
 
-/** Everything that needs `name`, directly or not, each after everything that needs it: the order of unloading. */
+/** Returns all names that need `name`, directly or indirectly, in the order of unloading: each after those that need it. */
 export function dependentsOrder(name: string, dependencies: Dependencies): readonly string[] {
   const needed = reversed(dependencies);
   return loadOrder([name], needed).filter((one) => one !== name);
 }
 
-/** The names that need `name` directly, sorted. */
+/** Returns the names that need `name` directly, sorted. */
 export function directDependents(name: string, dependencies: Dependencies): readonly string[] {
   return [...(reversed(dependencies).get(name) ?? [])].sort();
 }

@@ -10,7 +10,7 @@ const KEPT_GENERATIONS = 20;
 
 type Life = Pick<GenerationRecord, "served" | "startTime"> & Partial<Pick<GenerationRecord, "end" | "endTime">>;
 
-/** The record with a generation added or changed. What `life` leaves out stays as it is recorded. */
+/** Returns the record with a generation added or changed. Fields that `life` does not have stay as they are recorded. */
 export function remember(
   record: ModuleRecord,
   { registration, code, configVersion, running }: Served,
@@ -26,7 +26,7 @@ export function remember(
   return { ...record, generations: kept(generations, number, record.generation) };
 }
 
-/** The record in which a generation has ended. */
+/** Returns the record after the end of a generation. */
 export function rememberEnd(record: ModuleRecord, number: number, end: string, endTime: number): ModuleRecord {
   const generations = record.generations.map((one) =>
     one.number === number && one.end === undefined ? { ...one, end, endTime } : one,
@@ -34,21 +34,21 @@ export function rememberEnd(record: ModuleRecord, number: number, end: string, e
   return { ...record, generations };
 }
 
-/** The record in which all generations have ended. */
+/** Returns the record after the end of all generations. */
 export function rememberEnds(record: ModuleRecord, end: string, endTime: number): ModuleRecord {
   const running = record.generations.filter((one) => one.end === undefined);
   return running.reduce((ended, { number }) => rememberEnd(ended, number, end, endTime), record);
 }
 
-/** The newest generations, and those of `always`. */
+/** Returns the newest generations, and those in `always`. */
 function kept(generations: readonly GenerationRecord[], ...always: readonly number[]): readonly GenerationRecord[] {
   const newest = generations.slice(0, KEPT_GENERATIONS);
   return [...newest, ...generations.slice(KEPT_GENERATIONS).filter(({ number }) => always.includes(number))];
 }
 
 /**
- * The generation to go back to; `wanted` 0: the last one that served with other code or configuration than what runs,
- * or did not start. Undefined where none is remembered.
+ * Returns the generation to return to. `wanted` 0 stands for the last one that served with code or configuration other than
+ * those that run, or that failed to start. Undefined if no such generation is remembered.
  */
 export function earlierGeneration(record: ModuleRecord, wanted: number): GenerationRecord | undefined {
   const { generations, configVersion, generation, lifecycle } = record;
@@ -63,7 +63,7 @@ export function earlierGeneration(record: ModuleRecord, wanted: number): Generat
   );
 }
 
-/** The code of a module that may still be started. */
+/** Returns all code of a module that may still be started. */
 export function codeOf({ code, generations }: ModuleRecord): readonly ResolvedModule[] {
   return [code, ...generations.map((generation) => generation.code)];
 }

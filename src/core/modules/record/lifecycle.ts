@@ -1,68 +1,68 @@
 /** The name of a module's state. */
 export type ModuleState = Lifecycle["state"];
 
-/** What went wrong with a module. */
+/** The failure of a module. */
 export interface Failure {
   /** One of `verify`, `import`, `construct`, `start`, `health`, `dependencies`, `running`. */
   readonly step: string;
   readonly message: string;
-  /** The first lines of the module's own stack; absent where it has none. */
+  /** The first lines of the module's own stack. Absent if it has none. */
   readonly stack?: string;
   /** Wall time in ms. */
   readonly time: number;
-  /** The artifact that did not start, in hex; absent where no code was started, and after a crash. */
+  /** The SHA-256 of the artifact that did not start, in hex. Absent if no code was started, and after a crash. */
   readonly artifact?: string;
 }
 
 /** A generation that runs. */
 export interface Running {
-  /** Its number: it counts the starts of the module's code. */
+  /** The number of the generation. It counts the starts of the module's code. */
   readonly generation: number;
   readonly modulePath: string;
   readonly version: string;
-  /** Of the file, in hex. */
+  /** The SHA-256 of the file, in hex. */
   readonly sha256: string;
-  /** Of all code that runs, in hex. */
+  /** The SHA-256 of the artifact, in hex. */
   readonly artifact: string;
   /** The methods that can be invoked, sorted. */
   readonly methods: readonly string[];
-  /** Wall time in ms at which it started to serve; of a LOADED one, at which it was started. */
+  /** Wall time in ms at which it began to serve. For a LOADED module: at which it was started. */
   readonly loadTime: number;
 }
 
-/** The state of a module. Each state has only the data that is true in it. */
+/** The state of a module. Each state has only its own data. */
 export type Lifecycle =
   | { readonly state: "UNLOADED" }
   /** `failure`: the crash after which it is started again. */
   | { readonly state: "LOADING"; readonly failure?: Failure }
-  /** Started; takes no traffic. */
+  /** It is started, and takes no traffic. */
   | { readonly state: "LOADED"; readonly running: Running }
-  /** Started; takes traffic. */
+  /** It is started, and takes traffic. */
   | { readonly state: "ACTIVE"; readonly running: Running }
-  /** `last`: what crashed; absent where it could not be started. */
+  /** `last`: the generation that crashed. Absent if it could not be started. */
   | { readonly state: "FAILED"; readonly failure: Failure; readonly last?: Running }
-  /** Takes no new calls; what is under way ends. */
+  /** It takes no new calls, and completes those in progress. */
   | { readonly state: "UNLOADING"; readonly running: Running };
 
 export type LifecycleEvent =
   /** A start begins. */
   | { readonly type: "load" }
   | { readonly type: "started"; readonly running: Running; readonly activate: boolean }
-  /** The start did not succeed, or was not tried. */
+  /** The start failed, or was not attempted. */
   | { readonly type: "failed"; readonly failure: Failure }
   | { readonly type: "activate"; readonly time: number }
-  /** Another generation takes the place of the one that runs, or that has failed. */
+  /** Another generation replaces the one that runs or has failed. */
   | { readonly type: "replace"; readonly running: Running; readonly activate: boolean }
-  /** The generation of that number ended by itself. */
+  /** The generation with that number ended by itself. */
   | { readonly type: "crash"; readonly generation: number; readonly failure: Failure }
   | { readonly type: "unload" }
   | { readonly type: "stopped" }
-  /** The service has started: nothing runs, whatever the record says. */
+  /** The service has started, so that nothing runs, whatever the record says. */
   | { readonly type: "boot" };
 
 /**
- * The state of a module after an event; undefined where the event is not possible in that state. LOADING and UNLOADING
- * can be left by `load` and `unload` too, for an operation whose end could not be stored.
+ * Returns the state of a module after an event. Undefined if the event is not possible in that state. `load` and `unload` are
+ * possible in LOADING and UNLOADING too, because the end of an earlier operation may not have been stored.
  */
 export function transition(from: Lifecycle, event: LifecycleEvent): Lifecycle | undefined {
   switch (event.type) {

@@ -10,22 +10,22 @@ import { registrationSizeViolation } from "./size.ts";
 import { registrationViolations } from "./validate.ts";
 import { nameViolation } from "./validate-parts.ts";
 
-/** A module as a file describes it. */
+/** A module in a modules file. */
 export interface FileModule {
   readonly name: string;
   readonly registration: Registration;
-  /** Whether it is to be loaded. */
+  /** Whether to load it. */
   readonly load: boolean;
 }
 
-/** A modules file, and the errors for places in it. */
+/** The content of a modules file, and the errors for places in it. */
 export interface ModulesFile {
   readonly modules: readonly FileModule[];
-  /** The error for a mistake at that place. */
+  /** Creates the error for a mistake at that place. */
   invalid(path: JsonPath, problem: string, expected: string, cause?: unknown): HeliosError;
 }
 
-/** Converts a value of the file to one of the engine's; undefined where it is wrong, which is reported. */
+/** Converts a value of the file to one of the engine. If the value is wrong, reports that and returns undefined. */
 type Read = (value: unknown, path: JsonPath, report: Report) => unknown;
 
 const asIs: Read = (value) => value;
@@ -88,10 +88,12 @@ export function parseModulesFile(text: string, file: string): ModulesFile {
   return { modules, invalid };
 }
 
-/** The error for a modules file. `line` 0: the file as a whole. */
+/** Creates the error for a modules file. `line` 0 stands for the file as a whole. */
 export const fileInvalid = invalidAs("MODULES_FILE_INVALID");
 
-/** The module; undefined where it is wrong, which is reported. A wrong value has its default in the further checks. */
+/**
+ * Reads a module. If it is wrong, reports that and returns undefined. Further checks use the default in place of a wrong value.
+ */
 function readModule(name: string, entry: unknown, report: Report): FileModule | undefined {
   const wrong: Violation[] = [];
   const found: Report = (one) => wrong.push(one);
@@ -118,7 +120,7 @@ function readModule(name: string, entry: unknown, report: Report): FileModule | 
   return undefined;
 }
 
-/** The members of an object that are right, by the engine's names; undefined where it is not an object. */
+/** Returns the valid members of an object, by the engine's names. Undefined if the value is not an object. */
 function fields(
   value: unknown,
   path: JsonPath,
@@ -137,7 +139,7 @@ function fields(
   return read;
 }
 
-/** A duration as protobuf writes it in JSON: `10s`, `0.25s`. */
+/** A duration in the form of protobuf's JSON, such as `10s` or `0.25s`. */
 function duration(value: unknown, path: JsonPath, report: Report): number | undefined {
   const match = typeof value === "string" ? /^(\d{1,12}(?:\.\d{1,9})?)s$/.exec(value) : null;
   if (match?.[1] !== undefined) return Number(match[1]) * 1000;

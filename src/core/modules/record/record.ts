@@ -13,11 +13,11 @@ export interface ReloadHook {
   readonly input: unknown;
 }
 
-/** What was registered, with every default in place. */
+/** The registration of a module, with all defaults. */
 export interface Registration {
-  /** Below the modules root; changed by a swap. */
+  /** The path of the file below the modules root. Changed by a swap. */
   readonly modulePath: string;
-  /** Empty: the class's `static version`, else `0.0.0`. Changed by a swap. */
+  /** The version. Empty: the class's `static version`, or else `0.0.0`. Changed by a swap. */
   readonly version: string;
   /** Paths of the files and directories that it reads as data, below the modules root, sorted. Changed by a swap. */
   readonly assets: readonly string[];
@@ -27,34 +27,34 @@ export interface Registration {
   readonly isolation: Isolation;
   readonly config: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string>>;
-  /** The digest that the file or the artifact must have, in hex; empty: any. */
+  /** The SHA-256 that the file or the artifact must have, in hex. Empty: any. */
   readonly sha256: string;
   readonly grants: Grants;
   readonly startTimeoutMs: number;
   readonly callTimeoutMs: number;
-  /** How long its event loop may be blocked before it is ended; 0: without limit. */
+  /** Time for which its event loop may be blocked before it is ended. 0: no limit. */
   readonly blockTimeoutMs: number;
-  /** The time between two health checks; 0: no checks. Earlier versions of the service did not store it. */
+  /** The time between two health checks. 0: no checks. Earlier versions of the service did not store it. */
   readonly healthIntervalMs?: number;
   readonly maxHeapMb: number;
-  /** Calls that it handles at once. */
+  /** The number of calls that it handles at once. */
   readonly concurrency: number;
-  /** The suite that a new version must pass in a swap; empty: no suite is run. */
+  /** The suite that a new version must pass in a swap. Empty: no suite. */
   readonly testSuite: string;
   readonly reloadHooks: readonly ReloadHook[];
   /** Methods without effects, as the class spells them or in snake_case. They may be called more than once. */
   readonly pureMethods: readonly string[];
-  /** What stands in for its dependencies in tests that do not say otherwise. Absent: nothing. */
+  /** Stubs for its dependencies, which tests use unless they define others. Absent: no stubs. */
   readonly testStubs?: Readonly<Record<string, Stub>>;
   /** Dependencies that it may call for real while it does not serve: in tests, and as the new version of a swap. */
   readonly testAllowDependencies?: readonly string[];
   /** The configuration of its breaker, `module:<name>`. */
   readonly breaker: BreakerConfig;
-  /** The module that answers while the breaker is open; empty: calls are refused. */
+  /** The module that answers while the breaker is open. Empty: calls are refused. */
   readonly fallbackModule: string;
 }
 
-/** A registration as it is given. An absent field has its default. */
+/** The fields of a registration in a request. An absent field has its default. */
 export type RegistrationFields = { readonly modulePath: string } & {
   readonly [Key in Exclude<keyof Registration, "grants" | "breaker">]?: Registration[Key] | undefined;
 } & {
@@ -62,14 +62,14 @@ export type RegistrationFields = { readonly modulePath: string } & {
   readonly breaker?: BreakerConfigFields | undefined;
 };
 
-/** The state that a restart of the service restores: that of the last successful load or unload. */
+/** The state that a restart of the service restores. The last successful load or unload sets it. */
 export type Desired = "UNLOADED" | "LOADED" | "ACTIVE";
 
-/** A version that serves, or did: what it was registered as, its code, and what runs of it. */
+/** A version that serves or has served, with its registration, its code and its generation. */
 export interface Served {
   readonly registration: Registration;
   readonly code: ResolvedModule;
-  /** Counts the changes of the configuration. */
+  /** The number of changes of the configuration. */
   readonly configVersion: number;
   readonly running: Running;
 }
@@ -85,38 +85,38 @@ export interface GenerationRecord {
   readonly served: boolean;
   /** Wall time in ms. */
   readonly startTime: number;
-  /** Absent while it lives, and where the service ended before it could be stored. */
+  /** Wall time in ms. Absent while it lives, and if the service ended before it could be stored. */
   readonly endTime?: number;
-  /** Why it ended; for people. */
+  /** Describes why it ended. */
   readonly end?: string;
 }
 
-/** A trial of the version that serves. */
+/** The bake of the version that serves. */
 export interface Bake {
   readonly swapId: string;
   /** Wall time in ms. */
   readonly until: number;
-  /** Why the version that stands by has ended; absent while it lives. */
+  /** Why the version that stands by has ended. Absent while it lives. */
   readonly standbyEnd?: string;
 }
 
-/** All that is stored of a module, in one value: it changes together. */
+/** Everything that is stored about a module. It is one value, so that its parts change together. */
 export interface ModuleRecord {
   readonly registration: Registration;
   /**
-   * The code that a restart starts: of the last registration, load or swap. Later changes of the file do not matter.
+   * The code that a restart starts. The last registration, load or swap has read it. Later changes of the file do not matter.
    */
   readonly code: ResolvedModule;
   readonly configVersion: number;
   readonly desired: Desired;
   readonly lifecycle: Lifecycle;
-  /** The generation that runs, or ran last; 0 before the first. */
+  /** The generation that runs, or ran last. 0 before the first one. */
   readonly generation: number;
-  /** The highest number of a generation: it counts the starts of the module's code. */
+  /** The highest number of a generation, which is the number of starts of the module's code. */
   readonly starts: number;
   /** The last generations, newest first. */
   readonly generations: readonly GenerationRecord[];
-  /** Present while the swap that made the present generation can still go back by itself. */
+  /** Present during the bake of the swap that started the present generation. */
   readonly bake?: Bake;
   /** Restarts after crashes since it was loaded. */
   readonly restarts: number;
@@ -127,7 +127,7 @@ export interface ModuleRecord {
 
 export type Module = Resource<ModuleRecord>;
 
-/** The version to show: as registered, else that of what runs or ran last. */
+/** Returns the version to show: the registered one, or else the one that runs or ran last. */
 export function versionOf({ registration, lifecycle }: ModuleRecord): string {
   if (registration.version !== "") return registration.version;
   if ("running" in lifecycle) return lifecycle.running.version;

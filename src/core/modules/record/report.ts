@@ -17,19 +17,19 @@ export type StepName =
 export interface SwapStep {
   readonly name: StepName;
   readonly durationMs: number;
-  /** The deadline of the step; absent where it has no deadline. */
+  /** The deadline of the step. Absent if it has no deadline. */
   readonly deadlineMs?: number;
   readonly outcome: "done" | "skipped" | "failed";
-  /** Details, or why it was skipped or failed; may be empty. */
+  /** Details, or why it was skipped or failed. May be empty. */
   readonly detail: string;
 }
 
-/** Where the answers of two versions differ. */
+/** A difference between the answers of two versions. */
 export interface ShadowDifference {
   readonly method: string;
-  /** The place in the answer: `output.price`; empty where the candidate failed. */
+  /** The place in the answer, such as `output.price`. Empty if the candidate failed. */
   readonly path: string;
-  /** Short texts. */
+  /** The two values as short texts. */
   readonly current: string;
   readonly candidate: string;
 }
@@ -43,11 +43,11 @@ export interface ShadowReport {
   readonly failed: number;
   /** Calls that were not mirrored because too many were under way. */
   readonly dropped: number;
-  /** The first ones. */
+  /** The first differences. */
   readonly differences: readonly ShadowDifference[];
 }
 
-/** How the calls of one version went. */
+/** The results of calls of one version. */
 export interface Sample {
   readonly calls: number;
   /** Calls that failed through the fault of the module. */
@@ -61,21 +61,21 @@ export interface Sample {
  */
 export type CanaryVerdict = "PASSED" | "REFUSED" | "INCONCLUSIVE";
 
-/** How a candidate did with its share of the callers, beside the version that serves. */
+/** The result of a canary: the calls of the candidate and of the version that serves. */
 export interface CanaryReport {
   readonly candidate: Sample;
-  /** Only calls that could have gone to the candidate: those with a `routing_key`. */
+  /** The calls of the current version that could have gone to the candidate: those with a `routing_key`. */
   readonly current: Sample;
   /** Earlier versions of the service did not store it. */
   readonly verdict?: CanaryVerdict;
 }
 
-/** How a swap, or a forced reload, went for one module. */
+/** The report of a swap, or of a forced reload, for one module. */
 export interface SwapReport {
   readonly swapId: string;
-  /** Whether the version that was asked for serves. If not, the old one does. */
+  /** Whether the requested version serves. If not, the old one does. */
   readonly swapped: boolean;
-  /** Nothing was done: the same code with the same configuration serves already. */
+  /** Nothing was done, because the same code with the same configuration served already. */
   readonly unchanged: boolean;
   /**
    * Whether the version that serves now lacks the state of the one before, although nobody asked for that with
@@ -84,7 +84,7 @@ export interface SwapReport {
   readonly stateLost: boolean;
   readonly fromVersion: string;
   readonly toVersion: string;
-  /** Absent where no step failed. */
+  /** Absent if no step failed. */
   readonly failedStep?: StepName;
   readonly failure?: string;
   readonly steps: readonly SwapStep[];

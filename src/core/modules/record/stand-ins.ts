@@ -4,14 +4,14 @@ import { isPlainObject, jsonViolation } from "../../json/value.ts";
 import { LIST_LIMIT, list, methodViolation, nameViolation, pathViolation, tooMany } from "./validate-parts.ts";
 
 /**
- * What stands in for a dependency: JSON answers by the names of its methods, in either spelling; or the path of a
- * module, of which an instance is started for the run.
+ * A stub for a dependency. It has JSON answers by the names of methods, in either spelling, or is the path of a module, of
+ * which an instance is started for the run.
  */
 export type Stub = string | Readonly<Record<string, unknown>>;
 
-/** What tests of a module reach instead of its dependencies. */
+/** Stubs for the dependencies of a tested module, and the dependencies that it may really call. */
 export interface StandIns {
-  /** By the dependency's name. */
+  /** The stubs by the names of the dependencies. */
   readonly stubs?: Readonly<Record<string, Stub>> | undefined;
   /** Dependencies that may be called for real, except for their stubbed methods. */
   readonly allowDependencies?: readonly string[] | undefined;
@@ -20,7 +20,7 @@ export interface StandIns {
 /** Modules as stand-ins, each with an instance of its own for the run; more are refused. @limit modules */
 const MAX_STAND_IN_MODULES = 16;
 
-/** The first rule that stand-ins break. `fields`: what the two parts are called there. */
+/** Returns the first rule that stand-ins violate. `fields` has the names of the two parts in the request. */
 export function standInsViolation(
   { stubs, allowDependencies }: StandIns,
   fields: { readonly stubs: JsonPath; readonly allow: JsonPath },
@@ -60,7 +60,7 @@ function stubViolation(path: JsonPath, stub: unknown): Violation | undefined {
   return undefined;
 }
 
-/** The first dependency that stand-ins name although the module does not have it. */
+/** Returns the violation for the first dependency in the stand-ins that the module does not have. */
 export function strangerViolation(
   { stubs = {}, allowDependencies = [] }: StandIns,
   dependencies: readonly string[],

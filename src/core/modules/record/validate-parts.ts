@@ -18,13 +18,13 @@ export const LIST_LIMIT = 100;
 const METHOD_LIMIT = 128;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
-/** The first rule that a module's name breaks. */
+/** Returns the first rule that a module's name violates. */
 export function nameViolation(path: JsonPath, name: unknown): Violation | undefined {
   if (typeof name === "string" && name.length <= NAME_LIMIT && NAME.test(name)) return undefined;
   return violation(path, name, `1 to ${NAME_LIMIT} letters, digits and _ . -, a letter or digit first`);
 }
 
-/** The first rule that a module path breaks. Does not check whether the file exists. */
+/** Returns the first rule that a module path violates. Does not check whether the file exists. */
 export function pathViolation(path: JsonPath, value: unknown): Violation | undefined {
   return value === "" ? violation(path, value, "a path below the modules root") : text(path, value, PATH_LIMIT);
 }

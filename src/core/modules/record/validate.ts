@@ -47,7 +47,7 @@ const MAX_HEAP_MB = 65_536;
 const MAX_CONCURRENCY = 10_000;
 /** Length of the value of a variable in `env`; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const MAX_ENV_CHARS = 32_768;
-/** Variables for Node or the loader, which would load other code, open a channel, or write where nothing is granted. */
+/** Variables that make Node or the loader load other code, open a channel, or write to files that are not granted. */
 const CHANGES_CODE = new RegExp(
   `^(${[
     "NODE_(OPTIONS|PATH|REPL_EXTERNAL_MODULE|PRESERVE_SYMLINKS(_MAIN)?|COMPILE_CACHE(_PORTABLE)?|V8_COVERAGE)",
@@ -58,7 +58,7 @@ const CHANGES_CODE = new RegExp(
 );
 const ISOLATIONS = ["PROCESS", "THREAD"] as const;
 
-/** The first rule that the paths of a module's assets break. Does not check whether the files exist. */
+/** Returns the first rule that the paths of a module's assets violate. Does not check whether the files exist. */
 export function assetsViolation(path: JsonPath, assets: unknown): Violation | undefined {
   return list(path, assets, pathViolation);
 }
@@ -72,13 +72,13 @@ export function digestViolation(path: JsonPath, value: unknown): Violation | und
   return violation(path, value, "64 hex digits in lower case, or nothing");
 }
 
-/** The first rule that a suite's name, or its file's path, breaks. Does not check whether the suite exists. */
+/** Returns the first rule that the name or path of a suite violates. Does not check whether the suite exists. */
 export function suiteViolation(path: JsonPath, value: unknown): Violation | undefined {
   const limit = typeof value === "string" && isSuiteFile(value) ? PATH_LIMIT : SUITE_NAME_LIMIT;
   return text(path, value, limit);
 }
 
-/** The first rule that a registration breaks. */
+/** Returns the first rule that a registration violates. */
 export function registrationViolation(name: string, registration: Registration): Violation | undefined {
   return registrationViolations(name, registration)[0];
 }
@@ -163,7 +163,7 @@ function dependenciesViolation(name: string, dependencies: readonly string[]): V
   });
 }
 
-/** The first rule that the name of another module breaks. */
+/** Returns the first rule that the name of another module violates. */
 function otherName(path: JsonPath, name: string, other: unknown): Violation | undefined {
   if (other === name) return { path, problem: "the module itself", expected: "another module" };
   return nameViolation(path, other);
@@ -182,7 +182,7 @@ function envViolation(env: unknown): Violation | undefined {
       const problem = `${key} would change which code runs, or what it may do`;
       return { path, problem, expected: "variables that the module itself reads" };
     }
-    // The value may be a secret: no message shows it.
+    // The value may be a secret, so no message shows it.
     if (typeof value !== "string" || value.length > MAX_ENV_CHARS || value.includes("\0")) {
       return { path, problem: "not allowed", expected: `a text of at most ${MAX_ENV_CHARS} characters` };
     }

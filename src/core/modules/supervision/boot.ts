@@ -8,7 +8,7 @@ import type { Module, ModuleRecord } from "../record/record.ts";
 
 const CAUSE = { action: "Restore", reason: "the service was started" };
 
-/** Corrects the records that the last run of the service left: nothing runs any more. */
+/** Corrects the records that the last run of the service left, because nothing runs any more. */
 export async function forgetRuns({ collection, clock }: OperationContext): Promise<void> {
   const decide = (current: Module | undefined): ModuleRecord | undefined => {
     const lifecycle = current && transition(current.record.lifecycle, { type: "boot" });
@@ -19,9 +19,9 @@ export async function forgetRuns({ collection, clock }: OperationContext): Promi
 }
 
 /**
- * Starts every module that is to run, each after its dependencies, and otherwise all at once. A failure is recorded
- * with its module and holds up only what depends on it. After a fault of the machine, `retry` starts the module later.
- * Resolves when each module is up or known to have failed.
+ * Starts every module that must run by its desired state. Each one starts after its dependencies, and otherwise all start at
+ * once. A failure is recorded with its module, and prevents only the start of modules that depend on it. After a fault of the
+ * machine, `retry` starts the module later. Resolves when each module runs or has failed.
  */
 export async function bringDesiredUp(context: OperationContext, retry: (name: string) => void): Promise<void> {
   const dependencies = dependenciesOf(context);

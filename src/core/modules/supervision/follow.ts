@@ -6,7 +6,7 @@ import { isRunning } from "../record/lifecycle.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { Supervisor } from "./supervise.ts";
 
-/** What follows the record of a module. */
+/** The parts that are kept in line with the record of a module. */
 export interface Followers {
   readonly router: Router;
   readonly generations: Generations;
@@ -14,7 +14,7 @@ export interface Followers {
   readonly supervisor: Supervisor;
 }
 
-/** Routes calls as the record says, in the very tick in which the record changes. */
+/** Routes calls by the record of the module, in the same tick in which the record changes. */
 export function follow(
   { name, resource }: Delta<ModuleRecord>,
   { router, generations, upcoming, supervisor }: Followers,
@@ -26,11 +26,11 @@ export function follow(
     return;
   }
   const { lifecycle, registration, desired } = resource.record;
-  // It was unloaded: there is no restart to wait for.
+  // If it was unloaded, there is no restart to wait for.
   if (desired === "UNLOADED" && lifecycle.state !== "LOADING") upcoming.forget(name);
   const lane = router.lane(name);
   const generation = isRunning(lifecycle) ? generations.find(name, lifecycle.running.generation) : undefined;
-  // A swap has routed calls by its journal already; the record is late, and must not send them back.
+  // A swap has already routed the calls by its journal entry. An older record must not route them back.
   if (generation?.isRetired) return;
   if (lifecycle.state === "ACTIVE" && generation !== undefined) {
     generation.serve();
@@ -39,6 +39,6 @@ export function follow(
     const { message } = lifecycle.failure;
     lane.close(() => router.crashed(name, message));
   } else lane.close(() => router.notServing(resource));
-  // It may have ended while this change was on its way to the disk.
+  // It may have ended while this change was being stored.
   if (generation?.ending !== undefined && !generation.ending.expected) supervisor.crashed(name, generation);
 }

@@ -6,8 +6,8 @@ import { isRunning } from "../record/lifecycle.ts";
 import type { ModuleRecord } from "../record/record.ts";
 
 /**
- * Stores that the running generation has become unhealthy, or is well again. Rejects where the record does not say yet
- * that this generation runs: the caller tries again.
+ * Stores that the running generation has become unhealthy or healthy again. Rejects if this generation is not yet recorded as
+ * running. The caller then tries again.
  */
 export async function noteHealth(
   { collection, log }: OperationContext,

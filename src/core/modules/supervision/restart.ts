@@ -1,9 +1,9 @@
-/** When a module that crashed is started again. */
+/** The rules for restarts of a crashed module. */
 export interface RestartPolicy {
-  /** The wait before the first restart. Each further restart within the window waits `factor` times as long. */
+  /** The delay before the first restart. Each further restart within the window is delayed `factor` times as long. */
   readonly baseDelayMs: number;
   readonly factor: number;
-  /** How many restarts are made within the window. */
+  /** The number of restarts within the window. */
   readonly maxRestarts: number;
   readonly windowMs: number;
 }
@@ -28,7 +28,7 @@ export const RESTART_POLICY: RestartPolicy = Object.freeze({
 });
 
 /**
- * How long to wait before the next restart; undefined where the budget is used up (Erlang's restart intensity).
+ * Returns the delay before the next restart, in ms. Undefined if the restarts are used up (Erlang's restart intensity).
  *
  * @param restarts monotonic times of the restarts so far
  */
@@ -41,7 +41,7 @@ export function restartDelay(
   return recent < policy.maxRestarts ? policy.baseDelayMs * policy.factor ** recent : undefined;
 }
 
-/** The restarts within the window. */
+/** Returns the restarts within the window. */
 export function recentRestarts(
   restarts: readonly number[],
   now: number,

@@ -19,11 +19,11 @@ const FAULT_RETRY_MS = 2000;
 export interface Supervisor {
   /** Handles a generation that ended by itself. A second call for the same generation does nothing. */
   crashed(name: string, generation: Generation): void;
-  /** Forgets past and planned restarts: the module was deleted. */
+  /** Forgets past and planned restarts, because the module was deleted. */
   forget(name: string): void;
-  /** Starts a module again later that could not start because of the machine. */
+  /** Starts a module later that could not start because of a fault of the machine. */
   retry(name: string): void;
-  /** Forgets past restarts: the module was loaded on request. */
+  /** Forgets past restarts, because the module was loaded on request. */
   forgive(name: string): void;
   close(): void;
 }
@@ -31,7 +31,7 @@ export interface Supervisor {
 export function createSupervisor(context: OperationContext): Supervisor {
   const { clock, log, collection } = context;
   const restarts = new Map<string, readonly number[]>();
-  /** With the module of each. */
+  /** The timers of planned starts, each with its module. */
   const timers = new Map<{ cancel(): void }, string>();
   let closed = false;
 
@@ -71,7 +71,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
     await planRestart(name);
   };
 
-  /** Records the end of a generation that did not serve any more: nothing is started in its place. */
+  /** Records the end of a generation that did not serve any more. Nothing is started in its place. */
   const recordEnd = async (name: string, generation: Generation): Promise<void> => {
     const message = cut(generation.ending?.description ?? "ended", REASON_LIMIT);
     const time = generation.endTime ?? clock.now();
@@ -91,7 +91,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
     }
   };
 
-  /** When the module is started again; undefined where it is not. Calls are refused with that time meanwhile. */
+  /** Returns when the module is restarted. Undefined if it is not. Errors of calls contain that time meanwhile. */
   const nextRestart = (name: string): number | undefined => {
     const delayMs = restartDelay(restarts.get(name) ?? [], clock.monotonic());
     if (delayMs === undefined) context.upcoming.forget(name);
@@ -144,7 +144,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
         void recordEnd(name, generation);
       } else if (generation.guard === undefined) {
         const lifecycle = collection.get(name)?.record.lifecycle;
-        // At once: a call before the crash is stored is refused with the time of the restart, too.
+        // This comes before the crash is stored, so that the errors of calls in between contain the time of the restart too.
         if (lifecycle && isRunning(lifecycle) && lifecycle.running.generation === generation.number) nextRestart(name);
         void recordCrash(name, generation);
       } else if (generation.ending !== undefined) generation.guard(generation.ending);

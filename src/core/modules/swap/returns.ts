@@ -7,7 +7,9 @@ import { type AskedFor, checkSame, type Swaps } from "./swaps.ts";
 
 /** Rollbacks that end the bake of a swap. A repetition with the same id gets the outcome of the first request. */
 export interface Returns {
-  /** Returns the outcome of the rollback or swap with that id. Undefined if the id was not used. Rejects with SWAP_ID_REUSED. */
+  /**
+   * Returns the outcome of the rollback or swap with that id. Undefined if the id was not used. Rejects with SWAP_ID_REUSED.
+   */
   recall(asked: AskedFor): Promise<SwapOutcome | undefined>;
   /**
    * Ends the bake of a module's swap, so that the old version serves again. Undefined if the module is not in a bake, or the

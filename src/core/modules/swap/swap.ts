@@ -37,7 +37,10 @@ export async function swapModule(
   return resultOf(context, outcome, name);
 }
 
-/** Replaces several modules together. If each new version passes its tests, all begin to serve at the same moment. Otherwise none does. */
+/**
+ * Replaces several modules together. If each new version passes its tests, all begin to serve at the same moment. Otherwise
+ * none does.
+ */
 export async function swapModules(
   context: OperationContext,
   swaps: Swaps,
@@ -79,7 +82,9 @@ function run(
   return swaps.run({ cause, swapId, digest, targets, terms, etag: by?.etag, isAlone: false }, listener);
 }
 
-/** Returns the function for a forced reload: a swap to the registered files. If it fails, it rejects with MODULE_LOAD_FAILED. */
+/**
+ * Returns the function for a forced reload: a swap to the registered files. If it fails, it rejects with MODULE_LOAD_FAILED.
+ */
 export function reloading(context: OperationContext, swaps: Swaps): Reload {
   return async ({ name }, activate, by) => {
     const outcome = await swaps.run({

@@ -40,7 +40,10 @@ export class Transactions {
     this.#dataVersion = this.#readDataVersion();
   }
 
-  /** Runs `work` in a transaction. If it fails, nothing was written, the error is STORE_UNAVAILABLE, and a write is tested later. */
+  /**
+   * Runs `work` in a transaction. If it fails, nothing was written, the error is STORE_UNAVAILABLE, and a write is tested
+   * later.
+   */
   run<T>(work: () => T): T {
     const { database, clock, journal } = this.#deps;
     const before = journal.save();
@@ -59,7 +62,10 @@ export class Transactions {
     }
   }
 
-  /** Must be called after a transaction that wrote something. A transaction that wrote nothing does not show that writes succeed. */
+  /**
+   * Must be called after a transaction that wrote something. A transaction that wrote nothing does not show that writes
+   * succeed.
+   */
   succeeded(): void {
     this.#probe?.cancel();
     this.writable.succeeded();

@@ -87,7 +87,9 @@ export function buildArtifact({ root, entry, assets }: BuildRequest, onPackage: 
   return { artifact: { entry: first.path, files, outside, assets }, entryBytes: first.raw };
 }
 
-/** Returns the path of an import's target, with links followed. Returns undefined for an optional import that cannot be found. */
+/**
+ * Returns the path of an import's target, with links followed. Returns undefined for an optional import that cannot be found.
+ */
 function targetOf(edge: Edge, file: string, source: Source): string | undefined {
   try {
     if (edge.by === "require") {

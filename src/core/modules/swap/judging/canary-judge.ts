@@ -25,7 +25,10 @@ export type Finding =
 export const FALSE_REFUSALS = 0.01;
 /** Evidence at the end of a canary above which it is INCONCLUSIVE: the candidate does not pass, but is not refused either. */
 const GREAT_DOUBT = 20;
-/** The same limit, as the number of standard deviations by which the rate exceeds the allowed one. Equal versions hardly ever reach it. */
+/**
+ * The same limit, as the number of standard deviations by which the rate exceeds the allowed one. Equal versions hardly ever
+ * reach it.
+ */
 const GREAT_DEVIATIONS = 3;
 /**
  * Calls with a `routing_key` that the current version must have answered during a canary if calls of the candidate have

@@ -48,7 +48,9 @@ export interface SwapTermsOptions {
   readonly bakeMaxErrorRate?: number | undefined;
   /** Number of calls from which on the share of failed calls is evaluated. Default: 20. */
   readonly bakeMinCalls?: number | undefined;
-  /** How long calls may wait during the hand-over, in ms. At most half of `call_timeout`. Default: that half, but at most 5 s. */
+  /**
+   * How long calls may wait during the hand-over, in ms. At most half of `call_timeout`. Default: that half, but at most 5 s.
+   */
   readonly maxPauseMs?: number | undefined;
   /** How long the tests may take, in ms. Default: 5 min. */
   readonly gateTimeoutMs?: number | undefined;
