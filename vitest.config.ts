@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
-import { readProjects } from "./tests/projects.ts";
+import { IS_LONG } from "./tests/effort.ts";
+import { readTestFiles } from "./tests/projects.ts";
 
-const { process: processes, soak } = readProjects();
+const { projects, long } = readTestFiles();
+const { process: processes, soak } = projects;
 const EVERYTHING = ["tests/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
 /** Those that take 10 s and more: begun last, one of them would run when all others are done. */
@@ -59,8 +61,9 @@ export default defineConfig({
         extends: true,
         test: { name: "unit", isolate: false, include: EVERYTHING, exclude: [...ELSEWHERE, ...processes, ...soak] },
       },
-      { extends: true, test: { name: "process", isolate: false, include: processes } },
-      { extends: true, test: { name: "soak", include: soak } },
+      { extends: true, test: { name: "process", isolate: false, include: [...processes] } },
+      { extends: true, test: { name: "soak", include: [...soak] } },
+      ...(IS_LONG ? [{ extends: true as const, test: { name: "long", include: [...long] } }] : []),
     ],
   },
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { times } from "../../effort.ts";
 import { context, referenceEvaluate, someTime, world } from "../../kernel/flags/reference.ts";
 import { compilerOver } from "./world.ts";
 
@@ -14,7 +15,7 @@ describe("compiled flags", () => {
           );
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: times(400, 5000) },
     );
   });
 });

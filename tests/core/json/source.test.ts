@@ -4,6 +4,7 @@ import { JsonSourceError } from "../../../src/core/json/error.ts";
 import { type JsonPath, pathText } from "../../../src/core/json/path.ts";
 import { readJsonSource } from "../../../src/core/json/source.ts";
 import { numberViolation } from "../../../src/core/json/tree.ts";
+import { times } from "../../effort.ts";
 
 /** Free-form JSON whose numbers are exact. */
 const held = fc.jsonValue().filter((value) => numberViolation(value, []) === undefined);
@@ -49,7 +50,7 @@ describe("readJsonSource", () => {
         const { value, mistakes } = readJsonSource(text);
         if (mistakes.length === 0) expect(value).toEqual(plain);
       }),
-      { numRuns: 5000 },
+      { numRuns: times(1000, 10_000) },
     );
   });
 

@@ -3,12 +3,11 @@ import { byRevision } from "../../../src/core/store/checks.ts";
 import { openSqliteStore } from "../../../src/core/store/sqlite/open.ts";
 import type { Change } from "../../../src/core/store/store.ts";
 import { systemClock } from "../../../src/kernel/clock.ts";
+import { SOAK } from "../../support/soak.ts";
 import { makeDirectory } from "./directories.ts";
 import { type Acknowledged, startWriter } from "./processes.ts";
 import { readAll } from "./rig.ts";
 import { BATCHED } from "./writer.ts";
-
-const KILLS = 20;
 
 /** Numbers from 0 to 1 that are equal in every run (mulberry32). */
 function seeded(seed: number): () => number {
@@ -22,12 +21,15 @@ function seeded(seed: number): () => number {
 }
 
 describe("a process that is killed while it writes", () => {
-  it(`loses no acknowledged write, ${KILLS} times on one directory`, async () => {
+  it("loses no acknowledged write, 4 times on one directory", () => killing(4));
+  it("loses no acknowledged write, 20 times on one directory", SOAK, () => killing(20));
+
+  async function killing(kills: number): Promise<void> {
     const random = seeded(20_261_123);
     const directory = makeDirectory();
     const acknowledged: Acknowledged[] = [];
     let before: readonly Change[] = [];
-    for (let kill = 0; kill < KILLS; kill += 1) {
+    for (let kill = 0; kill < kills; kill += 1) {
       const writer = startWriter(directory, "loop");
       // It is killed after a random number of acknowledged writes, from zero to a few hundred.
       await writer.saidAtLeast(Math.floor(random() ** 3 * 400));
@@ -57,6 +59,6 @@ describe("a process that is killed while it writes", () => {
       before = changes;
       await store.close();
     }
-    expect(acknowledged.length).toBeGreaterThan(KILLS * 20);
-  });
+    expect(acknowledged.length).toBeGreaterThan(kills * 20);
+  }
 });

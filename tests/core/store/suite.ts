@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { isReason } from "../../../src/core/errors/error.ts";
 import { type Change, RevisionCompacted, RevisionConflict } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
+import { times } from "../../effort.ts";
 import { commands, entriesOf, entryOf, headOf, historyOf, type Model, runCommand } from "./model.ts";
 import { cause, type MakeStore, readAll, rejection, type SetUp } from "./rig.ts";
 import { batchSuite } from "./suite-batch.ts";
@@ -87,7 +88,7 @@ export function storeSuite(name: string, make: MakeStore): void {
           expect(change).toMatchObject({ key, value, cause: written });
           expect(change?.previous).toBe(before?.value);
         }),
-        { numRuns: 60 },
+        { numRuns: times(20, 60) },
       );
     });
 
@@ -358,7 +359,7 @@ export function storeSuite(name: string, make: MakeStore): void {
           }
           await store.close();
         }),
-        { numRuns: 30 },
+        { numRuns: times(10, 50) },
       );
     });
   });

@@ -4,6 +4,7 @@ import type { BreakerConfig } from "../../../src/kernel/breakers/config.ts";
 import { CLOSED, type Event, type Machine, type Outcome, type Step } from "../../../src/kernel/breakers/machine.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { type Hold, type OverrideKind, withHold, withoutHold } from "../../../src/kernel/breakers/policy/holds.ts";
+import { times } from "../../effort.ts";
 
 const CLIENTS = ["", "a", "b", "c"];
 const KINDS: readonly OverrideKind[] = ["FORCED_OPEN", "FORCED_CLOSED", "DISABLED", "METRICS_ONLY"];
@@ -159,4 +160,4 @@ const HALF_OPEN: readonly Act[] = [{ do: "trip" }, { do: "advance", ms: 2000 }, 
 export const acts = fc
   .tuple(fc.boolean(), fc.array(anyAct, { maxLength: 120 }))
   .map(([isHalfOpen, all]) => [...(isHalfOpen ? HALF_OPEN : []), ...all]);
-export const RUNS = { numRuns: 2000 };
+export const RUNS = { numRuns: times(400, 5000) };

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import { exceeds, reaches } from "../../../src/kernel/breakers/policy/rate.ts";
 import { addCall, type Evidence, NO_EVIDENCE, tallyOf } from "../../../src/kernel/breakers/policy/trip.ts";
+import { times } from "../../effort.ts";
 
 const window = fc.record({
   windowCalls: fc.integer({ min: 1, max: 30 }),
@@ -56,7 +57,7 @@ describe("a reconfigured window", () => {
         expect(grown.calls).toBe(Math.min(kept.calls + 1, most));
         expect(grown.failures).toBeGreaterThanOrEqual(kept.failures);
       }),
-      { numRuns: 500 },
+      { numRuns: times(200, 1000) },
     );
   });
 });
@@ -89,7 +90,7 @@ describe("a failure share", () => {
           expect(exceeds(count, all, rate)).toBe(count * 10_000 > parts * all);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: times(500, 5000) },
     );
   });
 });

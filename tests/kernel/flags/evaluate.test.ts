@@ -5,6 +5,7 @@ import { compileFlag } from "../../../src/kernel/flags/evaluate.ts";
 import { type Evaluation, missingFlag } from "../../../src/kernel/flags/evaluation.ts";
 import type { FlagRule, Gradual } from "../../../src/kernel/flags/rule.ts";
 import { shareAt } from "../../../src/kernel/flags/share.ts";
+import { times } from "../../effort.ts";
 import {
   context,
   gradual,
@@ -53,7 +54,7 @@ describe("compileFlag", () => {
           referenceEvaluate(someRule, someContext, nowMs),
         );
       }),
-      { numRuns: 3000 },
+      { numRuns: times(600, 6000) },
     );
   });
 
@@ -182,7 +183,7 @@ describe("compileFlag", () => {
         const atHigh = isOn({ strategy: "PERCENTAGE", percentage: high }, sessionId);
         expect(atLow && !atHigh).toBe(false);
       }),
-      { numRuns: 2000 },
+      { numRuns: times(500, 5000) },
     );
   });
 
@@ -206,7 +207,7 @@ describe("compileFlag", () => {
         const late = isOn({ strategy: "GRADUAL", gradual: rising }, sessionId, Math.max(a, b));
         expect(early && !late).toBe(false);
       }),
-      { numRuns: 2000 },
+      { numRuns: times(500, 5000) },
     );
   });
 
@@ -222,7 +223,7 @@ describe("compileFlag", () => {
         if (!low.enabled) return;
         expect([high.enabled, high.variant, high.value]).toEqual([true, low.variant, low.value]);
       }),
-      { numRuns: 2000 },
+      { numRuns: times(500, 5000) },
     );
   });
 

@@ -5,6 +5,7 @@ import { ConditionError, ConditionFailed, type EvaluationContext, type Program }
 import { CONTEXT_VARIABLES } from "../../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../../../src/kernel/flags/condition/interpret.ts";
 import { compileCondition, programOf } from "../../../src/server/cel/condition.ts";
+import { times } from "../../effort.ts";
 
 type Source = fc.Arbitrary<string>;
 const join = (parts: TemplateStringsArray, ...sources: readonly Source[]): Source =>
@@ -136,7 +137,7 @@ describe("a condition of any expression", () => {
           expect(error).toBeInstanceOf(ConditionFailed);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: times(100, 1000) },
     );
   });
 
@@ -155,7 +156,7 @@ describe("a condition of any expression", () => {
         const outcomeOf = (one: unknown): unknown => (typeof one === "boolean" ? one : "failed");
         expect([source, outcomeOf(value)]).toEqual([source, outcomeOf(isCelError(wanted) ? undefined : wanted)]);
       }),
-      { numRuns: 300 },
+      { numRuns: times(100, 1000) },
     );
     expect(compared).toBeGreaterThan(60);
   });

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ConditionError } from "../../../src/core/index.ts";
 import { compileCondition, programOf } from "../../../src/server/cel/condition.ts";
 import { encodedSize } from "../../../src/server/map/condition.ts";
+import { times } from "../../effort.ts";
 
 const asked = {
   sessionId: "s-1",
@@ -159,7 +160,7 @@ describe("a condition", () => {
           expect(error).toBeInstanceOf(Error);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: times(600, 6000) },
     );
   });
 });

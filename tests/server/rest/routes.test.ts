@@ -51,6 +51,7 @@ describe("a path of the REST API", () => {
     const words = new Set(
       all.flatMap(({ segments }) => segments.flatMap((one) => (one.kind === "literal" ? [one.text] : []))),
     );
+    const unreached: unknown[] = [];
     for (const rpc of new Set(all.map((route) => route.rpc))) {
       const ways = all.filter((route) => route.rpc === rpc);
       // One word for all variables of a path, and one for each.
@@ -61,9 +62,10 @@ describe("a path of the REST API", () => {
           const found = find(verb, `/${path.join("/")}`);
           return found.kind === "match" && found.match.route.rpc === rpc;
         });
-        expect([rpc.name, first, second, reached]).toEqual([rpc.name, first, second, true]);
+        if (!reached) unreached.push([rpc.name, first, second]);
       }
     }
+    expect(unreached).toEqual([]);
   });
 
   it("can be read by GET exactly if nothing changes", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { explain } from "../../../../src/core/flags/evaluation/explain.ts";
+import { times } from "../../../effort.ts";
 import { context, referenceMurmur3, someTime, world } from "../../../kernel/flags/reference.ts";
 import { flagsRig } from "../harness.ts";
 import { compilerOver, flagIn } from "../world.ts";
@@ -93,7 +94,7 @@ describe("explain", () => {
           if (code !== undefined) expect(steps.at(-1)?.outcome).toContain(code);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: times(300, 4000) },
     );
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
+import { times } from "../../../effort.ts";
 import { makeDirectory } from "../directories.ts";
 import { commands, type Model, runCommand } from "../model.ts";
 import { readAll } from "../rig.ts";
@@ -46,7 +47,7 @@ describe("a reopened SQLite store", () => {
         for (const command of after) await runCommand(second, model, command, clock.now());
         await second.close();
       }),
-      { numRuns: 15 },
+      { numRuns: times(5, 30) },
     );
   });
 

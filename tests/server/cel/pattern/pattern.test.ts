@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Run } from "../../../../src/kernel/flags/condition/budget.ts";
 import { matcherOf } from "../../../../src/kernel/flags/condition/pattern.ts";
 import { PatternError, patternOf } from "../../../../src/server/cel/pattern/compile.ts";
+import { times } from "../../../effort.ts";
 
 const matches = (pattern: string, text: string): boolean => matcherOf(patternOf(pattern))(text, new Run(1e9, 1e9));
 
@@ -51,7 +52,7 @@ describe("a pattern", () => {
         });
         expect([source, subject, matches(source, subject)]).toEqual([source, subject, isMatch]);
       }),
-      { numRuns: 1500 },
+      { numRuns: times(400, 4000) },
     );
   });
 
@@ -93,7 +94,7 @@ describe("a pattern", () => {
           expect(error).toBeInstanceOf(PatternError);
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: times(400, 4000) },
     );
   });
 

@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { EFFORT, isTest, readTestFiles, STARTS } from "../projects.ts";
+import { filesBelow } from "./imports.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const { projects, long } = readTestFiles();
+const { unit, process: processes, soak } = projects;
+
+describe("the projects of the tests", () => {
+  it("have each test file once", () => {
+    const expected = filesBelow(ROOT, "tests").filter(isTest);
+    expect([...unit, ...processes, ...soak].toSorted()).toEqual(expected.toSorted());
+    for (const files of [unit, processes, soak]) expect(files.length).toBeGreaterThan(20);
+  });
+
+  it.each([
+    ["tests/kernel/flags/bucket.test.ts", unit],
+    ["tests/core/flags/compile.property.test.ts", unit],
+    ["tests/core/modules/host/host.test.ts", processes],
+    ["tests/wire/rest.test.ts", processes],
+    ["tests/core/store/kill.test.ts", processes],
+    ["tests/soak/wire/kill.test.ts", soak],
+  ])("have %s where a reader expects it", (path, project) => {
+    expect(project).toContain(path);
+  });
+
+  it("depend on files that exist", () => {
+    const paths = STARTS.filter((one) => typeof one === "string" && one.startsWith("src/")) as readonly string[];
+    expect(paths.length).toBeGreaterThan(1);
+    expect([...paths, EFFORT].filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});
+
+describe("the long tests", () => {
+  it("are those whose effort depends on it, directly or through a helper", () => {
+    expect(long).toContain("tests/wire/fuzz.test.ts");
+    // Its helper says how often.
+    expect(long).toContain("tests/core/store/memory/store.test.ts");
+    expect(long).not.toContain("tests/wire/rest.test.ts");
+  });
+});
