@@ -50,16 +50,28 @@ async function isMistake(work: Promise<unknown>): Promise<boolean> {
   return isReason(error, "MODULE_METHOD_FAILED") && error.metadata.caller_fault === "true";
 }
 
+/** Fewer calls than by default. */
+const FEW: Record<string, object> = {
+  trading: { latency_orders: 50 },
+  ml: { latency_predictions: 50, heap_warm_up_predictions: 100, heap_predictions: 100 },
+};
+
 const withSuite = Object.entries(MODULES).flatMap(([name, { suite }]) =>
   suite === undefined ? [] : [[name, suite] as const],
 );
 
 describe("the example", () => {
-  it.each(withSuite)("%s passes the suite %s", async (name, suite) => {
-    const { record } = await engine.testing.run(name, suite);
+  const passes = async (name: string, suite: string, config: object): Promise<void> => {
+    const { record } = await engine.testing.run(name, suite, { config: { ...config } });
     expect(record.tests.filter(({ outcome }) => outcome !== "PASSED")).toEqual([]);
     expect(record.passed).toBe(true);
-  });
+  };
+
+  it.each(withSuite)("%s passes the suite %s", (name, suite) => passes(name, suite, FEW[suite] ?? {}));
+
+  it.each(withSuite)("%s passes the suite %s with its default settings", { tags: ["soak"] }, (name, suite) =>
+    passes(name, suite, {}),
+  );
 
   it.each(["neural_predictor", "neural_predictor_v2"])("%s passes the suite that was written for it", async (name) => {
     const { record } = await engine.testing.run(name, "suites/neural_predictor.ts");

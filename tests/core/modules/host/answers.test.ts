@@ -103,8 +103,10 @@ async function errorsOf(
 }
 
 describeInEach("a module in a %s", (isolation) => {
+  const answering = hostRig().share(isolation, "answering");
+
   it("returns values without a JSON form by the documented rules, at any depth", async () => {
-    const instance = await hostRig().start(isolation, "answering");
+    const instance = await answering();
     for (const [name, expected] of Object.entries(CONVERTED)) {
       const answer = (await call(instance, "answer", name)) as { of: unknown };
       expect([name, JSON.stringify(answer.of)]).toEqual([name, JSON.stringify(expected)]);
@@ -116,7 +118,7 @@ describeInEach("a module in a %s", (isolation) => {
   });
 
   it("never returns a value that JSON cannot carry as a success: the error names its place, and the module lives on", async () => {
-    const instance = await hostRig().start(isolation, "answering");
+    const instance = await answering();
     const errors = await errorsOf(instance, "answer", Object.keys(REFUSED));
     expect(errors).toEqual(
       Object.fromEntries(Object.entries(REFUSED).map(([name, problem]) => [name, `output.of${problem}`])),
@@ -128,7 +130,7 @@ describeInEach("a module in a %s", (isolation) => {
   });
 
   it("calls others by the same rules: an invalid input is refused at its place before it is sent", async () => {
-    const instance = await hostRig().start(isolation, "answering");
+    const instance = await answering();
     expect(await call(instance, "ask", "map")).toEqual({ of: CONVERTED.map });
     const names = Object.keys(REFUSED);
     expect(await errorsOf(instance, "ask", names)).toEqual(
@@ -137,7 +139,7 @@ describeInEach("a module in a %s", (isolation) => {
   });
 
   it("gets an error for an invalid call or an invalid flag request, and does not wait for ever", async () => {
-    const instance = await hostRig().start(isolation, "answering");
+    const instance = await answering();
     expect(await call(instance, "ask_wrongly")).toEqual([
       "dependency must be a string, but is a value of type undefined",
       "method must be a string, but is a value of type number",
@@ -151,7 +153,7 @@ describeInEach("a module in a %s", (isolation) => {
   });
 
   it("hands over everything that a structured clone can copy", async () => {
-    const instance = await hostRig().start(isolation, "answering");
+    const instance = await answering();
     await call(instance, "next_state", "rich");
     expect(deserialize((await instance.exportState(10_000)).bytes)).toMatchObject({
       at: new Date(0),
@@ -180,7 +182,7 @@ describeInEach("a module in a %s", (isolation) => {
     ["getterThrows", "state.price cannot be read: no price yet"],
     ["method", "state.call is a function, which cannot be handed over"],
   ])("does not hand over a partial state: %s is refused at its place", async (name, problem) => {
-    const instance = await hostRig().start(isolation, "answering");
+    const instance = await answering();
     await call(instance, "next_state", name);
     expect((await errorOf(instance.exportState(10_000))).metadata.error).toContain(problem);
   });

@@ -6,7 +6,6 @@ import { type Files, hostOf, launch, run, tree } from "../artifact-rig.ts";
 /** The file, and further files that it needs. `run` answers with its configured name. */
 const FORMS: readonly (readonly [string, string, Files])[] = [
   ["module.exports of a .cjs file", "m.cjs", { "m.cjs": "module.exports = class { run() { return 'it' } }" }],
-  ["exports.default of a .cjs file", "m.cjs", { "m.cjs": "exports.default = class { run() { return 'it' } }" }],
   [
     "the compiled form of a default export",
     "m.cjs",
@@ -16,17 +15,41 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
     },
   ],
   [
+    "a class with a property named default",
+    "m.cjs",
+    { "m.cjs": "class It { run() { return 'it' } } It.default = class Other {}; module.exports = It" },
+  ],
+  ["exports.default of a .ts file", "m.ts", { "m.ts": "exports.default = class { run(): string { return 'it' } }" }],
+  [
+    "exports.default of a .js file whose package is CommonJS",
+    "m.js",
+    { "m.js": "exports.default = class { run() { return 'it' } }", "package.json": '{ "type": "commonjs" }' },
+  ],
+  [
+    "a constructor function with a prototype",
+    "m.cjs",
+    {
+      "m.cjs":
+        "function It(ctx) { this.name = ctx.name } It.prototype.run = function () { return this.name && 'it' }; module.exports = It",
+    },
+  ],
+  ["a factory", "m.cjs", { "m.cjs": "module.exports = function (ctx) { return { run: () => ctx.name && 'it' } }" }],
+  ["an async factory", "m.mjs", { "m.mjs": "export default async function () { return { run: () => 'it' } }" }],
+  [
+    "a class behind a proxy",
+    "m.mjs",
+    { "m.mjs": "class It { run() { return 'it' } }\nexport default new Proxy(It, {})" },
+  ],
+];
+const MORE_FORMS: typeof FORMS = [
+  ["exports.default of a .cjs file", "m.cjs", { "m.cjs": "exports.default = class { run() { return 'it' } }" }],
+  [
     "a compiled default export beside a function",
     "m.cjs",
     {
       "m.cjs": `module.exports = function other() {}; module.exports.__esModule = true;
         module.exports.default = class { run() { return "it" } };`,
     },
-  ],
-  [
-    "a class with a property named default",
-    "m.cjs",
-    { "m.cjs": "class It { run() { return 'it' } } It.default = class Other {}; module.exports = It" },
   ],
   [
     "module.exports with a default",
@@ -42,20 +65,6 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
     "module.exports of a .cts file",
     "m.cts",
     { "m.cts": "module.exports = class { run(_: null): string { return 'it' } }" },
-  ],
-  ["exports.default of a .ts file", "m.ts", { "m.ts": "exports.default = class { run(): string { return 'it' } }" }],
-  [
-    "exports.default of a .js file whose package is CommonJS",
-    "m.js",
-    { "m.js": "exports.default = class { run() { return 'it' } }", "package.json": '{ "type": "commonjs" }' },
-  ],
-  [
-    "a constructor function with a prototype",
-    "m.cjs",
-    {
-      "m.cjs":
-        "function It(ctx) { this.name = ctx.name } It.prototype.run = function () { return this.name && 'it' }; module.exports = It",
-    },
   ],
   [
     "a constructor function of an ES module",
@@ -82,21 +91,14 @@ const FORMS: readonly (readonly [string, string, Files])[] = [
     "m.cjs",
     { "m.cjs": "module.exports = function () { this.run = () => 'it' }" },
   ],
-  ["a factory", "m.cjs", { "m.cjs": "module.exports = function (ctx) { return { run: () => ctx.name && 'it' } }" }],
   [
     "a factory that returns a promise",
     "m.cjs",
     { "m.cjs": "module.exports = function () { return Promise.resolve({ run: () => 'it' }) }" },
   ],
-  ["an async factory", "m.mjs", { "m.mjs": "export default async function () { return { run: () => 'it' } }" }],
   ["an arrow function", "m.mjs", { "m.mjs": "export default (ctx) => ({ run: () => ctx.name && 'it' })" }],
   ["a method", "m.mjs", { "m.mjs": "export default { make() { return { run: () => 'it' } } }.make" }],
   ["a bound class", "m.mjs", { "m.mjs": "class It { run() { return 'it' } }\nexport default It.bind(null)" }],
-  [
-    "a class behind a proxy",
-    "m.mjs",
-    { "m.mjs": "class It { run() { return 'it' } }\nexport default new Proxy(It, {})" },
-  ],
   [
     "a class whose instances have a method `then`",
     "m.mjs",
@@ -113,6 +115,27 @@ const UNFIT: readonly (readonly [string, string, string, string])[] = [
     "it default-exports an object with It, other, not a class or a function",
   ],
   [
+    "a promise",
+    "m.mjs",
+    "export default Promise.resolve(class {})",
+    "it default-exports a promise, not a class or a function",
+  ],
+  [
+    "a generator",
+    "m.mjs",
+    "export default function* () {}",
+    "it default-exports a generator function, not a class or a function that returns an object",
+  ],
+  ["a factory that returns nothing", "m.mjs", "export default () => {}", "its factory must return an object"],
+  [
+    "a function that does nothing",
+    "m.cjs",
+    "module.exports = function () {}",
+    "its function must return an object, have a prototype with methods, or set members on `this`",
+  ],
+];
+const MORE_UNFIT: typeof UNFIT = [
+  [
     "an ES module without exports",
     "m.mjs",
     "export const a = 1",
@@ -125,46 +148,38 @@ const UNFIT: readonly (readonly [string, string, string, string])[] = [
     "exports.default = 7",
     "it default-exports a value of type number, not a class or a function",
   ],
-  [
-    "a promise",
-    "m.mjs",
-    "export default Promise.resolve(class {})",
-    "it default-exports a promise, not a class or a function",
-  ],
   ["a list", "m.cjs", "module.exports = []", "it default-exports a list, not a class or a function"],
-  [
-    "a generator",
-    "m.mjs",
-    "export default function* () {}",
-    "it default-exports a generator function, not a class or a function that returns an object",
-  ],
   [
     "an async generator",
     "m.cjs",
     "module.exports = async function* () {}",
     "it default-exports a generator function, not a class or a function that returns an object",
   ],
-  ["a factory that returns nothing", "m.mjs", "export default () => {}", "its factory must return an object"],
   ["a factory that returns a number", "m.mjs", "export default async () => 7", "its factory must return an object"],
-  [
-    "a function that does nothing",
-    "m.cjs",
-    "module.exports = function () {}",
-    "its function must return an object, have a prototype with methods, or set members on `this`",
-  ],
 ];
 
 describeInEach("a module in a %s", (isolation) => {
-  it.each(FORMS)("may be %s", async (_, path, files) => {
+  const answers = async (path: string, files: Files): Promise<void> => {
     const host = hostOf(tree(files));
     expect(await run(await launch(host, await host.resolve(path), isolation))).toBe("it");
-  });
-
-  it.each(UNFIT)("is refused with a description if it is %s", async (_, path, text, problem) => {
+  };
+  const isRefused = async (path: string, text: string, problem: string): Promise<void> => {
     const host = hostOf(tree({ [path]: text }));
     const error = await errorOf(launch(host, await host.resolve(path), isolation));
     expect(error).toMatchObject({ reason: "MODULE_INVALID", metadata: { module_path: path, problem } });
-  });
+  };
+
+  it.each(FORMS)("may be %s", (_, path, files) => answers(path, files));
+
+  it.each(MORE_FORMS)("may be %s", { tags: ["soak"] }, (_, path, files) => answers(path, files));
+
+  it.each(UNFIT)("is refused with a description if it is %s", (_, path, text, problem) =>
+    isRefused(path, text, problem),
+  );
+
+  it.each(MORE_UNFIT)("is refused with a description if it is %s", { tags: ["soak"] }, (_, path, text, problem) =>
+    isRefused(path, text, problem),
+  );
 
   it("has the version and the schema of a constructor function, as of a class", async () => {
     const host = hostOf(

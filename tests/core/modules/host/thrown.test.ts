@@ -5,16 +5,20 @@ import { errorOf } from "../../../support/errors.ts";
 import { describeInEach } from "../../../support/isolations.ts";
 import { call, hostRig } from "../host-rig.ts";
 
-/** An instance whose calls to others return to itself. */
-async function start(isolation: Isolation): Promise<Instance> {
-  const rig = hostRig({ call: (_dependency, method, input) => instance.invoke(method, input, { timeoutMs: 10_000 }) });
-  const instance: Instance = await rig.start(isolation, "answering", { maxHeapMb: 256 });
-  return instance;
+/** Shares an instance whose calls to others return to itself. */
+function share(isolation: Isolation): () => Promise<Instance> {
+  const rig = hostRig({
+    call: async (_dependency, method, input) => (await shared()).invoke(method, input, { timeoutMs: 10_000 }),
+  });
+  const shared = rig.share(isolation, "answering", { maxHeapMb: 256 });
+  return shared;
 }
 
 describeInEach("an error thrown by a module in a %s", (isolation) => {
+  const shared = share(isolation);
+
   it("reaches its caller with its code, its cause and its own members that are JSON", async () => {
-    const { reason, code, metadata } = await errorOf(call(await start(isolation), "fail", "margin"));
+    const { reason, code, metadata } = await errorOf(call(await shared(), "fail", "margin"));
     expect([reason, code]).toEqual(["MODULE_METHOD_FAILED", "INTERNAL"]);
     expect(metadata).toMatchObject({
       error: "margin is short",
@@ -41,7 +45,7 @@ describeInEach("an error thrown by a module in a %s", (isolation) => {
     ["callerCode", "INVALID_ARGUMENT"],
     ["callerTruthy", "INTERNAL"],
   ])("an error thrown as %s has the code %s, which says whose fault it is", async (name, code) => {
-    const error = await errorOf(call(await start(isolation), "fail", name));
+    const error = await errorOf(call(await shared(), "fail", name));
     expect(error).toMatchObject({ reason: "MODULE_METHOD_FAILED", code });
     expect(error.metadata.caller_fault).toBe(code === "INTERNAL" ? undefined : "true");
     // The kept part is enough to recreate the error.
@@ -50,7 +54,7 @@ describeInEach("an error thrown by a module in a %s", (isolation) => {
   });
 
   it("may be any value, and is described as far as possible", async () => {
-    const instance = await start(isolation);
+    const instance = await shared();
     const thrownBy = async (name: string): Promise<Record<string, unknown>> => {
       const { metadata } = await errorOf(call(instance, "fail", name));
       const { error, error_name, error_code } = metadata;
@@ -87,7 +91,7 @@ describeInEach("an error thrown by a module in a %s", (isolation) => {
   });
 
   it("has a bounded size, however large it is", async () => {
-    const { metadata } = await errorOf(call(await start(isolation), "fail", "huge"));
+    const { metadata } = await errorOf(call(await shared(), "fail", "huge"));
     expect(metadata.error).toHaveLength(4096);
     expect(JSON.parse(metadata.error_fields ?? "")).toEqual({ small: 1 });
     expect(Buffer.byteLength(metadata.error_cause ?? "")).toBeLessThanOrEqual(1024);
@@ -96,7 +100,7 @@ describeInEach("an error thrown by a module in a %s", (isolation) => {
   });
 
   it("becomes the cause of the error in a module that called it, with the reason as code", async () => {
-    const instance = await start(isolation);
+    const instance = await shared();
     expect(await call(instance, "tell_failure", "margin")).toEqual({
       kind: "HeliosError",
       message: "fail of module under_test failed: margin is short",
