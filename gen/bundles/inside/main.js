@@ -555,7 +555,7 @@ function isDense(list) {
 	return list.length <= LOOKED_AT || 0 in list && list.length - 1 in list;
 }
 // src/core/modules/host/values/version.ts
-/** Returns the version that is asked for, else the one that the class declares, else the other one. */
+/** Returns the version that is asked for. Without one, returns the class's version, and without that, `otherwise`. */
 function chosenVersion({ asked, otherwise }, ofClass) {
 	return asked || (ofClass ?? otherwise);
 }

@@ -17,7 +17,7 @@ export class ConditionError extends Error {
   }
 }
 
-/** What is wrong with a condition; undefined if it compiles. */
+/** Returns what is wrong with a condition; undefined if it compiles. */
 export function conditionProblem(source: string, compile: ConditionCompiler | undefined): ConditionError | undefined {
   if (compile === undefined)
     return new ConditionError("conditions cannot be evaluated here", "a flag without a condition");

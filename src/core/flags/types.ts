@@ -63,7 +63,7 @@ export interface Flags extends FlagEvaluator {
   /** Switches the flag off and keeps its strategy. FLAG_NOT_FOUND. */
   disable(name: string, options?: DisableOptions, by?: By): Promise<Flag>;
   /**
-   * Makes the flag what it was at that revision. A schedule that was running then comes back paused, at the share of that
+   * Restores the flag as it was at that revision. A schedule that was running then comes back paused, at the share of that
    * time. FLAG_REBUCKETS, FLAG_ABSENT_AT_REVISION, FLAG_REVISION_UNAVAILABLE, FLAG_KILLED.
    */
   revert(name: string, toRevision: number, options?: RevertOptions, by?: By): Promise<Flag>;

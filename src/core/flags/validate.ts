@@ -28,7 +28,7 @@ const TAG_LIMIT = 128;
 /** Length of a flag's condition; a longer one is refused with `ARGUMENT_INVALID`. @limit characters */
 const CONDITION_LIMIT = 2048;
 
-/** What is wrong with a flag's name. */
+/** Returns what is wrong with a flag's name. */
 export function nameViolation(name: unknown): Violation | undefined {
   if (isName(name)) return undefined;
   return violation(["name"], name, `1 to ${NAME_LIMIT} letters, digits and _ . : -, a letter or digit first`);
@@ -84,7 +84,7 @@ export function definitionViolation(definition: FlagDefinition, before?: FlagDef
   return definitionViolations(definition, before)[0];
 }
 
-/** What is wrong with a percentage. */
+/** Returns what is wrong with a percentage. */
 export function percentageViolation(path: JsonPath, value: unknown): Violation | undefined {
   // This is exact: a double is the nearest to n/1000 exactly if it equals the quotient.
   const valid = typeof value === "number" && value >= 0 && value <= 100 && Math.round(value * 1000) / 1000 === value;
@@ -125,7 +125,7 @@ function gradualViolations(gradual: unknown): readonly Violation[] {
   return found.filter((each) => each !== undefined);
 }
 
-/** What is wrong with a wall time in ms. */
+/** Returns what is wrong with a wall time in ms. */
 export function timeViolation(path: JsonPath, time: unknown): Violation | undefined {
   if (time === undefined) return undefined;
   if (Number.isInteger(time) && Number(time) >= EARLIEST_TIME && Number(time) <= LATEST_TIME) return undefined;

@@ -74,7 +74,7 @@ export function checkConfig(suite: string, settings: Settings, config: Readonly<
   }
 }
 
-/** What is wrong with the value of a setting that has this default. */
+/** Returns what is wrong with the value of a setting that has this default. */
 function problemOf(value: unknown, standard: unknown): string | undefined {
   switch (typeof standard) {
     case "number": {

@@ -4,13 +4,13 @@ import type { Item } from "./types.ts";
 /** Items in one chunk of a snapshot, and changes in one frame; further ones come in the next. @limit items */
 export const FRAME_LIMIT = 500;
 
-/** What a watcher receives at a time. `revision` and `resumeToken` are its position after it has applied the frame. */
+/** A part of a watch that is sent at once. `revision` and `resumeToken` are its position after it has applied the frame. */
 export type Frame<I, S> = { readonly revision: number; readonly resumeToken: string } & (
   | { readonly kind: "snapshot"; readonly items: readonly S[]; readonly complete: boolean }
   | Content<I>
 );
 
-/** What is in a frame that is not of a snapshot. */
+/** The content of a frame that does not belong to a snapshot. */
 export type Content<I> =
   | { readonly kind: "changes"; readonly items: readonly I[] }
   | {

@@ -130,7 +130,7 @@ export function overrideOf({ holds }: Machine): OverrideKind | undefined {
   return decisive(holds)?.kind;
 }
 
-/** The state that holds for calls: that of the override, if there is one, else the automatic one. */
+/** The state that applies to calls: that of the override if there is one, and otherwise the automatic one. */
 export function effectiveState(machine: Machine): BreakerState {
   return shownState(machine.automatic.state, overrideOf(machine));
 }

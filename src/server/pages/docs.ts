@@ -39,7 +39,7 @@ export const docsRoutes: Readonly<Record<string, PlainRoute>> = {
 const PLACES = {
   docs: "The REST API, to read and to try.",
   "openapi.json": "The REST API, for programs (OpenAPI 3.1).",
-  "api/modularity/status": "What runs, and whether it is well.",
+  "api/modularity/status": "What runs, and whether it is healthy.",
   healthz: "Whether the process lives.",
   readyz: "Whether it is ready.",
 };

@@ -167,7 +167,7 @@ describeInEach("an old version in a %s", (isolation) => {
     await errorOf(one.patiently("exit"));
     const result = await swapped;
     expect(result).toMatchObject({ swapped: false, failedStep: "canary" });
-    expect(result.failure).toBe("what it is compared with has ended");
+    expect(result.failure).toBe("the current version, which it is compared with, has ended");
     await one.reaches("counter", "ACTIVE");
     const failed = await goesOn(one, "1", false);
     expect(failed.filter((reason) => !CRASH.includes(reason))).toEqual([]);

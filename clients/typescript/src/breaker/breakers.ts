@@ -150,7 +150,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
 
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    // It keeps the process alive: whoever waits for the end must see it, even where nothing else is left to happen.
+    // It keeps the process alive. Otherwise the process could end before a caller that waits for the end is notified.
     const enough = clock.setTimer(FAREWELL_MS, () => waits.stop(), true);
     await reporter.close();
     enough.cancel();

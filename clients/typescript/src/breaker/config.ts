@@ -15,7 +15,7 @@ import { toDuration } from "../spans.ts";
 
 let validator: Validator | undefined;
 
-/** The request for a breaker. Throws a TypeError that names what is wrong by the rules of the contract. */
+/** Returns the request for a breaker. Throws a TypeError that names the field that violates the contract. */
 export function toRequest(name: string, fields: BreakerConfigFields | undefined): GetOrCreateBreakerRequest {
   const config = fields && toMessage(fields);
   const request = create(GetOrCreateBreakerRequestSchema, { name, ...(config === undefined ? {} : { config }) });

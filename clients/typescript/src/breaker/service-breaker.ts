@@ -62,7 +62,7 @@ export function supersedes(described: ServiceBreaker, known: ServiceBreaker, sou
   return described.revision > known.revision && (!isSame || described.epoch >= known.epoch);
 }
 
-/** Undefined where there is no override, or one that this client does not know. */
+/** Undefined if there is no override, or one that this client does not know. */
 export function toOverride(override: BreakerOverride): OverrideKind | undefined {
   switch (override) {
     case BreakerOverride.FORCED_OPEN:

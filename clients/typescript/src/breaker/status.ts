@@ -4,7 +4,7 @@ import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.
 /**
  * What a breaker does while the service is not heard of. `LOCAL`: it continues by itself, with its own counts, timeout and
  * probes. `HOLD_LAST`: it stays in the state in which the service left it. `ALLOW`: it lets all calls through. `REJECT`: it
- * rejects all calls. What a human decided comes before all of these.
+ * rejects all calls. A decision of a human takes precedence over all of these.
  */
 export type OnDisconnect = "LOCAL" | "HOLD_LAST" | "ALLOW" | "REJECT";
 

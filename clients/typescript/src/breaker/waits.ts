@@ -45,7 +45,7 @@ export class Waits {
     });
   }
 
-  /** Sleeps before the next try of what failed so many times in a row: longer each time, besides what the service asked for. */
+  /** Sleeps after this many consecutive failures: longer each time, and at least as long as the service asked for. */
   backOff(failures: number, error: unknown): Promise<void> {
     const waitMs = backoffMs(failures, { minMs: MIN_BACKOFF_MS, maxMs: MAX_BACKOFF_MS }, this.#random);
     return this.sleep((errorInfo(error)?.retryAfterMs ?? 0) + waitMs);

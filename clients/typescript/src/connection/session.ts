@@ -127,7 +127,7 @@ export class Session {
     return !this.#wasToldToGo && !this.#http2.closed && !this.#http2.destroyed;
   }
 
-  /** Begins a call. Throws where the session does not take calls any more. */
+  /** Begins a call. Throws if the session does not take calls any more. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#http2.request(headers);
     // It may fail before its caller can listen.
@@ -155,7 +155,7 @@ export class Session {
     if (session === this.#http2) this.#heard();
   }
 
-  /** Whether the other side is there. Known from recent data, else by a ping. Never rejects. */
+  /** Resolves to whether the other side answers. Recent data shows that, or else a ping. Never rejects. */
   isAlive(): boolean | Promise<boolean> {
     return systemClock.monotonic() - this.#heardAt <= this.#options.pingIntervalMs || this.#isAnswering();
   }

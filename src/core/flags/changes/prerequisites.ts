@@ -31,7 +31,7 @@ export function closureOf(name: string, needs: Needs): ReadonlySet<string> {
 export const MAX_CLOSURE_LOOKS = 1_000_000;
 
 /**
- * What is wrong if the flags in `grown` get new prerequisites: one of them, or one of their dependents, would have too many
+ * Returns what is wrong if the flags in `grown` get new prerequisites: one of them, or one of their dependents, would have too many
  * prerequisites, or there are too many flags to find out. A flag that had too many before, and is not in `grown`, is
  * accepted. `all` and `needs` are the flags as they will be, `before` gives their present prerequisites.
  */

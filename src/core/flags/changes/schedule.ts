@@ -76,7 +76,7 @@ export function refusePast(
 }
 
 /**
- * What is wrong with a pause in the future: the share would be that of a future time at once. A pause that the flag already
+ * Returns what is wrong with a pause in the future: the share would be that of a future time at once. A pause that the flag already
  * has is accepted; it may be older than this rule, or the clock was set back.
  */
 export function pauseViolation(

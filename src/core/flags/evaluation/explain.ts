@@ -17,7 +17,7 @@ export type ExplainedStep = "KILL" | "ENABLED" | "PREREQUISITES" | "CONDITION" |
 /** One step of an evaluation, for people. */
 export interface Explained {
   readonly step: ExplainedStep;
-  /** What was examined. */
+  /** The part of the flag that was examined. */
   readonly lookedAt: string;
   readonly outcome: string;
   /** Whether the flag is off because of this step. Then no other step follows. */

@@ -13,7 +13,7 @@ export const fileInvalid = invalidAs("FLAGS_FILE_INVALID");
 export interface FlagsFile {
   readonly text: string;
   readonly flags: readonly FileFlag[];
-  /** What is wrong with single flags. */
+  /** The mistakes in single flags. */
   readonly wrong: readonly Violation[];
   /** The prerequisites of the wrong flags, which are not among `flags`. */
   readonly wrongFlags: ReadonlyMap<string, readonly string[]>;
@@ -93,7 +93,7 @@ function neededBy(entry: unknown): readonly string[] {
 /** Keys under which other systems, and people, put all flags. */
 const WRAPPERS = ["flags", "feature_flags", "featureFlags", "feature-flags", "features", "toggles"];
 
-/** What is wrong with an entry that is not a flag but contains flags. */
+/** Returns what is wrong with an entry that is not a flag but contains flags. */
 function wrapperHint(name: string, entry: unknown): Omit<Violation, "path"> | undefined {
   if (typeof entry !== "object" || entry === null) return undefined;
   const isNamedSo = WRAPPERS.includes(name);

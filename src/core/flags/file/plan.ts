@@ -7,7 +7,7 @@ import type { FlagsFile } from "./parse.ts";
 import type { FlagDifference, ReloadMode, ReloadPlan } from "./reload.ts";
 
 /**
- * The changes that make the flags what the file says, with these exceptions. A paused schedule stays paused if the file has
+ * The changes after which the flags are as in the file, with these exceptions. A paused schedule stays paused if the file has
  * the same schedule; a schedule that its flag does not run is paused. A flag that a caller deleted stays deleted, a flag that
  * the file deleted comes back. A killed flag stays killed.
  *

@@ -18,7 +18,7 @@ export function checkFlagSize(name: string, after: FlagRecord, before: FlagRecor
   refuseTooLarge("flag", name, size, MAX_FLAG_BYTES);
 }
 
-/** What is wrong with the size of a flag in a file. */
+/** Returns what is wrong with the size of a flag in a file. */
 export function flagSizeViolation(definition: FlagDefinition): Violation | undefined {
   const size = knownSize(definition);
   if (size <= MAX_FLAG_BYTES) return undefined;

@@ -8,7 +8,7 @@ const SHORTEST_MS = 1000;
 /** Longest `max_staleness` of a flag; a longer one is refused with `ARGUMENT_INVALID`. @limit ms */
 const LONGEST_MS = 365 * 86_400_000;
 
-/** What is wrong with `onStale` and `maxStalenessMs`. */
+/** Returns what is wrong with `onStale` and `maxStalenessMs`. */
 export function stalenessViolation(onStale: unknown, maxStalenessMs: unknown): Violation | undefined {
   const path = ["max_staleness"];
   if (maxStalenessMs === undefined) {

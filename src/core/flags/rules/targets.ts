@@ -113,7 +113,7 @@ const DEEPEST = 32;
 /** Length of a flag's metadata, as JSON; longer ones are refused with `ARGUMENT_INVALID`. @limit characters */
 const METADATA_LIMIT = 16_384;
 
-/** What is wrong with metadata. Members of `known` are accepted: they may be older than the rule they break. */
+/** Returns what is wrong with metadata. Members of `known` are accepted: they may be older than the rule they break. */
 export function metadataViolation(metadata: unknown, known: FlagMetadata = {}): Violation | undefined {
   const path = ["metadata"];
   if (!isPlainObject(metadata)) return violation(path, metadata, "a JSON object");

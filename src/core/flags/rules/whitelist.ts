@@ -28,12 +28,12 @@ export function whitelistViolations(entries: unknown, known: readonly string[]):
   return found;
 }
 
-/** What is wrong with entries that are added. An entry may come twice. */
+/** Returns what is wrong with entries that are added. An entry may come twice. */
 export function additionViolation(entries: unknown): Violation | undefined {
   return firstOf(entries, entryViolation);
 }
 
-/** What is wrong with entries that are removed. Every entry that a whitelist may contain can be removed. */
+/** Returns what is wrong with entries that are removed. Every entry that a whitelist may contain can be removed. */
 export function removalViolation(entries: unknown): Violation | undefined {
   return firstOf(entries, sizeViolation);
 }
@@ -52,7 +52,7 @@ function firstOf(
   return undefined;
 }
 
-/** What is wrong with a text that must have no control characters, and no blanks at either end. */
+/** Returns what is wrong with a text that must have no control characters, and no blanks at either end. */
 export function lineViolation(path: JsonPath, value: unknown, limit: number): Violation | undefined {
   const wrong = textViolation(path, value, limit);
   if (wrong !== undefined || typeof value !== "string") return wrong;

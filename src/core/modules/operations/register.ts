@@ -89,7 +89,7 @@ export function createRegistrar(context: OperationContext, forget: (name: string
           await context.generations.forget(name);
           await deleteBreaker(context, name);
           await forget(name).catch((error: unknown) =>
-            context.log("modules", "warn", `what is kept of module ${name} was not deleted`, {
+            context.log("modules", "warn", `data of module ${name} was not deleted`, {
               error: messageOf(error),
             }),
           );

@@ -1,4 +1,4 @@
-/** What the store needs of an open database. Every call is synchronous. */
+/** The part of an open database that the store needs. Every call is synchronous. */
 export interface SqlDatabase {
   readonly isTransaction: boolean;
   exec(sql: string): void;

@@ -20,7 +20,7 @@ export interface TestInstance {
 export interface Test {
   /** Unique in its suite. */
   readonly name: string;
-  /** What it proves. */
+  /** Describes what the test proves. */
   readonly description: string;
   /** Whether the run fails if the test does. */
   readonly required: boolean;
@@ -42,7 +42,7 @@ export class TestFailure extends Error {
 export interface Setting<T = unknown> {
   /** Its default; plain JSON. */
   readonly standard: T;
-  /** What it means; for people. */
+  /** Describes the setting. */
   readonly about: string;
   /** Accept any JSON value. Default false: only values of the type of `standard`. */
   readonly any?: boolean;

@@ -39,7 +39,7 @@ export class Reader {
     return true;
   }
 
-  /** Consumes what a sticky regular expression matches here. */
+  /** Consumes the text that a sticky regular expression matches here. */
   match(pattern: RegExp): RegExpExecArray | undefined {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#text);

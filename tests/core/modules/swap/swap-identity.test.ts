@@ -163,7 +163,7 @@ describeInEither("a swap", () => {
     const { steps } = await modules.swap("counter", { newVersionPath: "counter_v2", discardState: true });
     expect(steps.find(({ name }) => name === "hand_over")).toMatchObject({
       outcome: "skipped",
-      detail: "its state is let go, as asked for",
+      detail: "its state is discarded, as requested",
     });
     expect(await call("counter", "increment")).toBe(1);
   });

@@ -37,7 +37,7 @@ export function isFault(error: unknown): boolean {
   return error instanceof Error && UNREADABLE.test(error.message);
 }
 
-/** Creates a MachineFault. `what` is what was to be done, such as `read src/a.ts`. */
+/** Creates a MachineFault. `what` describes the failed operation, such as `read src/a.ts`. */
 export function machineFault(what: string, error: unknown): MachineFault {
   return new MachineFault(`${what}: ${messageOf(error)}`, { cause: error });
 }

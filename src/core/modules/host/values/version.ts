@@ -9,7 +9,7 @@ export interface VersionChoice {
 /** The version if neither the registration nor the class names one. */
 export const DEFAULT_VERSION = "0.0.0";
 
-/** Returns the version that is asked for, else the one that the class declares, else the other one. */
+/** Returns the version that is asked for. Without one, returns the class's version, and without that, `otherwise`. */
 export function chosenVersion({ asked, otherwise }: VersionChoice, ofClass?: string): string {
   return asked || (ofClass ?? otherwise);
 }

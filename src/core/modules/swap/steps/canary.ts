@@ -28,7 +28,8 @@ export async function canary(
   const look = (over: boolean): boolean => {
     if (candidate.ending !== undefined) refuse(`it ended: ${candidate.ending.description}`);
     if (candidate.health.verdict !== undefined) refuse(candidate.health.verdict);
-    if (old === undefined || old.ending !== undefined) throw new Error("what it is compared with has ended");
+    if (old === undefined || old.ending !== undefined)
+      throw new Error("the current version, which it is compared with, has ended");
     const finding = over ? judge.atEnd(durationMs) : judge.finding;
     if (finding === undefined) return false;
     verdict = finding.verdict;

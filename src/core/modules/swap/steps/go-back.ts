@@ -107,7 +107,7 @@ async function reviveOne(context: SwapContext, member: StoodBy): Promise<Committ
     return { ...member, old: fresh, from: { ...from, running: { ...fresh.running, loadTime } }, stateLost };
   } catch (error) {
     const version = `version ${running.version} of module ${name}, which stood by,`;
-    const problem = `${version} had ended (${why}), and did not start anew: ${messageOf(error)}`;
+    const problem = `${version} had ended (${why}) and could not be restarted: ${messageOf(error)}`;
     throw new Error(problem, { cause: error });
   }
 }

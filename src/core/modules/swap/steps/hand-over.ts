@@ -52,10 +52,13 @@ function skip({ old, plan, steps, candidate }: StartedMember): boolean {
     old !== undefined && !old.instance.shape.hasState
       ? ["the old version has no state to hand over", false]
       : old === undefined && !candidate.instance.shape.hasState
-        ? ["the new version takes no state over", false]
+        ? ["the new version does not take over state", false]
         : plan.discardState
-          ? ["its state is let go, as asked for", false]
-          : [old === undefined || old.ending !== undefined ? STATE_LOST : "the new version takes no state over", true];
+          ? ["its state is discarded, as requested", false]
+          : [
+              old === undefined || old.ending !== undefined ? STATE_LOST : "the new version does not take over state",
+              true,
+            ];
   steps.skip("hand_over", why);
   return isLost;
 }
