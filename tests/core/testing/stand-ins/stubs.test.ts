@@ -153,23 +153,28 @@ describe("the stubs of a suite that is a file", () => {
     expect(outputs(await test("s.js"))).toEqual(["it took longer than 0.1 s", "well"]);
   });
 
+  const areRefused = async (exported: string, problem: string): Promise<void> => {
+    const { test } = await desk({ "s.js": `export const ${exported}; export default ${TESTS};` });
+    const error = await errorOf(test("s.js"));
+    expect(isReason(error, "SUITE_INVALID") && error.metadata.problem).toContain(problem);
+  };
+
   it.each([
-    ["stubs = 3", "stubs: 3 is not allowed; expected an object of stubs by dependency"],
     [
       "stubs = { gateway: 3 }",
       "stubs.gateway: 3 is not allowed; expected an object of answers by method, or the path of a module",
     ],
+    ["allow = 'gateway'", 'allow: "gateway" is not allowed; expected a list of dependencies'],
+  ])("are refused if they are wrong: %s", areRefused);
+
+  it.each([
+    ["stubs = 3", "stubs: 3 is not allowed; expected an object of stubs by dependency"],
     [
       "stubs = { gateway: () => 1 }",
       "stubs.gateway: null is not allowed; expected an object of answers by method, or the path of a module",
     ],
     ["stubs = { 'a b': {} }", 'stubs["a b"]: "a b" is not allowed'],
-    ["allow = 'gateway'", 'allow: "gateway" is not allowed; expected a list of dependencies'],
-  ])("are refused if they are wrong: %s", async (exported, problem) => {
-    const { test } = await desk({ "s.js": `export const ${exported}; export default ${TESTS};` });
-    const error = await errorOf(test("s.js"));
-    expect(isReason(error, "SUITE_INVALID") && error.metadata.problem).toContain(problem);
-  });
+  ])("are refused if they are wrong: %s", { tags: ["soak"] }, areRefused);
 });
 
 describe("the stubs of a created suite", () => {

@@ -94,15 +94,19 @@ describe("a wrong suite file", () => {
   const test = (fields: string): string =>
     `export default [{ name: "a", run() {} }, { name: "b", run() {}, ${fields} }]`;
 
-  it.each([
+  const isRefused = async (text: string, problem: string | RegExp): Promise<void> => {
+    const engine = await engineWith({ "wrong.ts": text });
+    const error = await thrown(engine.testing.run("counter", "wrong.ts"));
+    expect(isReason(error, "SUITE_INVALID") && error.metadata).toMatchObject({ name: "wrong.ts", file: "wrong.ts" });
+    const said = isReason(error, "SUITE_INVALID") ? error.metadata.problem : "";
+    if (typeof problem === "string") expect(said).toBe(problem);
+    else expect(said).toMatch(problem);
+    const [run] = engine.testing.listRuns("counter");
+    expect(run?.record).toMatchObject({ state: "INTERRUPTED", passed: false, failure: (error as Error).message });
+  };
+
+  it.each<[string, string, string | RegExp]>([
     ["exports nothing", "export const suite = [];", "it default-exports nothing, not a list of tests"],
-    [
-      "exports something other than a list",
-      "export default {}",
-      "it default-exports a value of type object, not a list of tests",
-    ],
-    ["exports an empty list", "export default []", "it has no tests"],
-    ["exports too many tests", "export default Array(1001).fill({})", /^test 1: name must be/],
     ["throws", 'throw new TypeError("at import")', "it cannot be imported: TypeError: at import"],
     ["ends", "process.exit(3)", "it cannot be imported: it ended while starting: exit code 3"],
     [
@@ -116,25 +120,32 @@ describe("a wrong suite file", () => {
       "export default [{ run() {} }]",
       "test 1: name must be a text of 1 to 128 characters",
     ],
-    ["has an invalid test", "export default [7]", "test 1: name must be a text of 1 to 128 characters"],
-    ["has a test without a function", test("run: 7"), "test 2: run must be a function"],
     ["has a test with a timeout of 0", test("timeoutMs: 0"), "test 2: timeoutMs must be from 1 to 600000"],
-    ["has a test with an invalid `required`", test("required: 1"), "test 2: required must be true or false"],
     [
       "has a description that cannot be sent",
       test("description: () => 1"),
       /description is a function, which JSON does not have/,
     ],
-  ])("a suite file that %s is refused with the reason, and leaves nothing behind", async (_, text, problem) => {
-    const engine = await engineWith({ "wrong.ts": text });
-    const error = await thrown(engine.testing.run("counter", "wrong.ts"));
-    expect(isReason(error, "SUITE_INVALID") && error.metadata).toMatchObject({ name: "wrong.ts", file: "wrong.ts" });
-    const said = isReason(error, "SUITE_INVALID") ? error.metadata.problem : "";
-    if (typeof problem === "string") expect(said).toBe(problem);
-    else expect(said).toMatch(problem);
-    const [run] = engine.testing.listRuns("counter");
-    expect(run?.record).toMatchObject({ state: "INTERRUPTED", passed: false, failure: (error as Error).message });
-  });
+  ])("a suite file that %s is refused with the reason, and leaves nothing behind", (_, text, problem) =>
+    isRefused(text, problem),
+  );
+
+  it.each<[string, string, string | RegExp]>([
+    [
+      "exports something other than a list",
+      "export default {}",
+      "it default-exports a value of type object, not a list of tests",
+    ],
+    ["exports an empty list", "export default []", "it has no tests"],
+    ["exports too many tests", "export default Array(1001).fill({})", /^test 1: name must be/],
+    ["has an invalid test", "export default [7]", "test 1: name must be a text of 1 to 128 characters"],
+    ["has a test without a function", test("run: 7"), "test 2: run must be a function"],
+    ["has a test with an invalid `required`", test("required: 1"), "test 2: required must be true or false"],
+  ])(
+    "a suite file that %s is refused with the reason, and leaves nothing behind",
+    { tags: ["soak"] },
+    (_, text, problem) => isRefused(text, problem),
+  );
 
   it("a suite file that hangs is given up", async () => {
     const { path } = await ownRoot({ "s.ts": 'console.log("hanging"); await new Promise(() => {});' });

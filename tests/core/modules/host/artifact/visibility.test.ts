@@ -86,7 +86,7 @@ describe("a private or protected member of a class", () => {
     expect(found(text)).toEqual([]);
   });
 
-  it("is found at the right places, whatever the surrounding text contains", () => {
+  const isFoundAnywhere = (numRuns: number): void => {
     const piece = fc.constantFrom(
       String.raw`one() { return /[}"'\/]private x/.test("\"}") }`,
       "'two'(a: '€') { return \"private y() {}\" }",
@@ -104,8 +104,15 @@ describe("a private or protected member of a class", () => {
         const kept = members.filter(([keyword]) => /^pr/.test(keyword)).map(([, rest]) => rest.slice(0, 5));
         expect(hiddenMembers(text, stripped).map(({ at }) => stripped.slice(at, at + 5))).toEqual(kept);
       }),
+      { numRuns },
     );
-  });
+  };
+
+  it("is found at the right places, whatever the surrounding text contains", () => isFoundAnywhere(20));
+
+  it("is found at the right places, whatever the surrounding text contains, in more texts", { tags: ["soak"] }, () =>
+    isFoundAnywhere(100),
+  );
 });
 
 describeInEach("in a %s", (isolation) => {
@@ -134,11 +141,6 @@ describeInEach("in a %s", (isolation) => {
 
   it.each<[string, string, string[]]>([
     [
-      "a method of the same name and text in another class is public",
-      "class B { one() { return 1; } }\nclass A { private one() { return 1; } }\nexport default class extends B { two() { return new A() } }",
-      ["one", "two"],
-    ],
-    [
       "a method of a class with the same text except for types is public",
       "const f = () => { class A { one() {} } return A };\nclass A { private one() {} }\nexport default f();",
       ["one"],
@@ -154,18 +156,8 @@ describeInEach("in a %s", (isolation) => {
       ["one"],
     ],
     [
-      "a public method that becomes private is private",
-      "class A { one() {} }\nexport default class extends A { private override one() {} two() {} }",
-      ["two"],
-    ],
-    [
       "arrow functions in fields count as methods",
       "export default class { private one = () => 1; two = () => 2; private three: () => 3; constructor() { this.three = () => 3 } }",
-      ["two"],
-    ],
-    [
-      "a bound method stays private",
-      "export default class { constructor() { this.one = this.one.bind(this); this.two = this.two.bind(this) } private one() {} two() {} }",
       ["two"],
     ],
     [
@@ -179,14 +171,34 @@ describeInEach("in a %s", (isolation) => {
       ["two"],
     ],
     [
-      "a private method of an inner class hides no method of the outer class",
-      "export default class { one() { return class { private one() {} two() {} } } two() {} }",
-      ["one", "two"],
-    ],
-    [
       "a private method of an object that a factory returns stays private",
       "class A { private one() {} two() {} }\nexport default async () => new A();",
       ["two"],
+    ],
+  ])("%s", async (_, text, methods) => {
+    expect(await methodsOf(text)).toEqual(methods);
+  });
+
+  it.each<[string, string, string[]]>([
+    [
+      "a method of the same name and text in another class is public",
+      "class B { one() { return 1; } }\nclass A { private one() { return 1; } }\nexport default class extends B { two() { return new A() } }",
+      ["one", "two"],
+    ],
+    [
+      "a public method that becomes private is private",
+      "class A { one() {} }\nexport default class extends A { private override one() {} two() {} }",
+      ["two"],
+    ],
+    [
+      "a bound method stays private",
+      "export default class { constructor() { this.one = this.one.bind(this); this.two = this.two.bind(this) } private one() {} two() {} }",
+      ["two"],
+    ],
+    [
+      "a private method of an inner class hides no method of the outer class",
+      "export default class { one() { return class { private one() {} two() {} } } two() {} }",
+      ["one", "two"],
     ],
     [
       "a private method of a class that a function creates stays private",
@@ -198,7 +210,7 @@ describeInEach("in a %s", (isolation) => {
       "export default class { private static one() {} one() {} }",
       ["one"],
     ],
-  ])("%s", async (_, text, methods) => {
+  ])("%s", { tags: ["soak"] }, async (_, text, methods) => {
     expect(await methodsOf(text)).toEqual(methods);
   });
 
