@@ -1,41 +1,51 @@
 import { once } from "node:events";
-import { Agent, type IncomingMessage, request } from "node:http";
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { expect, it } from "vitest";
-import { createEngine, createManualClock } from "../../src/core/index.ts";
+import { createEngine } from "../../src/core/index.ts";
 import { startServer } from "../../src/server/server.ts";
-import { turns } from "../support/turns.ts";
+import { watchedClock } from "../kernel/async/watched.ts";
+import { until } from "../support/until.ts";
 
 it("a connection that continues after a refused stream is not cut later, in the middle of another call", async () => {
-  const clock = createManualClock();
+  const { clock, timers } = watchedClock();
   const engine = await createEngine({ modulesRoot: `${import.meta.dirname}/../fixtures/modules` });
   const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, clock });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const localPorts = new Set<number | undefined>();
-  const call = async (rpc: string): Promise<IncomingMessage> => {
-    const headers = { "content-type": "application/connect+json" };
-    const sent = request({ agent, port: server.port, path: `/helios.v1.${rpc}`, method: "POST", headers });
+  /** Begins a request for a watch. */
+  const begin = (type: string): { readonly sent: ClientRequest; answered(): Promise<IncomingMessage> } => {
+    const path = "/helios.v1.FlagService/WatchFlags";
+    const sent = request({ agent, port: server.port, path, method: "POST", headers: { "content-type": type } });
     sent.write(Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]));
-    const answered = once(sent, "response");
-    // The request ends when it has been refused.
-    if (rpc.endsWith("Stream")) await turns(100);
-    sent.end();
-    const [response] = (await answered) as [IncomingMessage];
-    localPorts.add(response.socket.localPort);
-    return response;
+    const answered = async (): Promise<IncomingMessage> => {
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      localPorts.add(answer.socket.localPort);
+      return answer;
+    };
+    return { sent, answered };
   };
 
-  const refusal = await (await call("ModuleService/SwapModuleStream")).toArray();
-  expect(Buffer.concat(refusal).toString()).toContain("ARGUMENT_INVALID");
-  const stream = await call("FlagService/WatchFlags");
-  await once(stream, "data");
+  const refused = begin("text/plain");
+  const refusal = await refused.answered();
+  expect(refusal.statusCode).toBe(415);
+  expect(Buffer.concat(await refusal.toArray()).toString()).toContain("HTTP_MEDIA_TYPE_UNSUPPORTED");
+  // The service reads the rest of a refused request for a limited time. The end of the request ends that.
+  const waiting = timers();
+  refused.sent.end();
+  await until(() => timers() === waiting - 1);
+
+  const watch = begin("application/connect+json");
+  watch.sent.end();
+  const answer = await watch.answered();
+  await once(answer, "data");
   expect(localPorts.size).toBe(1);
   // All timers that the earlier call has left are due now.
-  const cut = once(stream, "close").then(
+  const cut = once(answer, "close").then(
     () => "cut",
     () => "cut",
   );
   clock.advance(10_000);
-  const open = once(stream, "data").then(() => "open");
+  const open = once(answer, "data").then(() => "open");
   await engine.flags.create("later", {});
   expect(await Promise.race([cut, open])).toBe("open");
   agent.destroy();
