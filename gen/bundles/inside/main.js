@@ -16,7 +16,7 @@ const sinceStart = performance.now.bind(performance);
 const offset = Number(process.hrtime.bigint()) / 1e6 - sinceStart();
 /**
 * Returns milliseconds since the machine was started, by the kernel's monotonic clock. All processes and threads of a
-* machine have the same time, so that a deadline can be sent between them. `performance.now()` starts anew in each of them,
+* machine have the same time, so that a deadline can be sent between them. `performance.now()` starts at 0 in each of them,
 * and operators and NTP change the wall clock.
 */
 function machineTime() {

@@ -237,7 +237,7 @@ export type ConditionPattern = Message<"helios.v1.ConditionPattern"> & {
   classes: ConditionCharacters[];
 
   /**
-   * The first instruction. It starts anew at each position of the string.
+   * The first instruction. It starts again at each position of the string.
    *
    * @generated from field: uint32 start = 4;
    */

@@ -464,7 +464,7 @@ export type LoadModuleRequest = Message<"helios.v1.LoadModuleRequest"> & {
   name: string;
 
   /**
-   * Start the file anew even if the module is ACTIVE. The new instance is started first, as in a swap.
+   * Start the file again even if the module is ACTIVE. The new instance is started first, as in a swap.
    *
    * @generated from field: bool force_reload = 2;
    */
@@ -1369,7 +1369,7 @@ export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> &
   /**
    * The generation to return to. 0: the one that served last before the present one with other code or configuration.
    * During a bake, if it is 0 or the generation on standby, the version on standby serves again. If that version has
-   * ended, it is started anew, which the step `start` shows.
+   * ended, it is started again, which the step `start` shows.
    *
    * @generated from field: uint32 generation = 2;
    */

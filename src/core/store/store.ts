@@ -20,7 +20,7 @@ export interface Entry {
   readonly value: string;
   /** The revision of the store at which this value was written. */
   readonly revision: number;
-  /** Wall time in ms at which the key was created. A deletion ends its life; a later write creates it anew. */
+  /** Wall time in ms at which the key was created. A deletion ends its life; a later write creates it again. */
   readonly createTime: number;
   /** Wall time in ms at which this value was written. */
   readonly updateTime: number;

@@ -245,7 +245,7 @@ function open(file: string): DatabaseSync {
   try {
     // Other programs may read, as a backup does. `helios.lock` ensures that only one store writes.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    // When SQLite starts the log anew, it cuts the file to this size.
+    // When SQLite restarts the log, it cuts the file to this size.
     database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES}`);
     const hasNotes = database.prepare(HAS_NOTES).get() !== undefined;
     database.exec(`BEGIN IMMEDIATE; ${hasNotes ? "" : ADD_NOTES}; COMMIT`);

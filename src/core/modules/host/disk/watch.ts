@@ -119,7 +119,7 @@ export function watchFiles({ clock, changed, unwatched, watch = watchBySystem }:
     watched.delete(directory);
   };
 
-  /** Watches exactly the followed directories that exist. A directory that was replaced is watched anew. */
+  /** Watches exactly the followed directories that exist. A directory that was replaced is watched again. */
   const keepWatches = (): void => {
     const wanted = new Map<string, string>();
     for (const seen of followed.values()) {
