@@ -4,6 +4,7 @@ import { isReason } from "../../../src/core/errors/error.ts";
 import { type Change, RevisionCompacted, RevisionConflict } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { times } from "../../effort.ts";
+import { anyCharacter } from "../../support/texts.ts";
 import { commands, entriesOf, entryOf, headOf, historyOf, type Model, runCommand } from "./model.ts";
 import { cause, type MakeStore, readAll, rejection, type SetUp } from "./rig.ts";
 import { batchSuite } from "./suite-batch.ts";
@@ -76,7 +77,7 @@ export function storeSuite(name: string, make: MakeStore): void {
 
     it("any well-formed text is read as it was written", async () => {
       const { store } = await setUp();
-      const text = fc.string({ unit: "binary" });
+      const text = fc.string({ unit: anyCharacter });
       await fc.assert(
         fc.asyncProperty(text, text, text, async (end, value, reason) => {
           const key = `k${end}`;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Evaluation, EvaluationContext } from "../../../src/kernel/flags/evaluation.ts";
 import type { FlagRule, Variant } from "../../../src/kernel/flags/rule.ts";
+import { anyCharacter } from "../../support/texts.ts";
 
 const MASK = 0xffff_ffffn;
 
@@ -151,7 +152,7 @@ export const anyText: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(
       fc.string({ maxLength: 5 }),
-      fc.string({ unit: "binary", maxLength: 3 }),
+      fc.string({ unit: anyCharacter, maxLength: 3 }),
       fc.constantFrom(
         "\u007f",
         "\u0080",

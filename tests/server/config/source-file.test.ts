@@ -7,12 +7,13 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
 import { MAX_SOURCE_BYTES, SOURCE_TIMEOUT_MS, sourceFile, utf8 } from "../../../src/server/config/source-file.ts";
+import { anyCharacter } from "../../support/texts.ts";
 import { turn } from "../../support/turns.ts";
 
 describe("a file of flags or modules", () => {
   it("is read as it was written, whatever its contents", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(fc.string({ unit: anyCharacter }), (text) => {
         expect(utf8(new TextEncoder().encode(text))).toBe(text);
       }),
     );

@@ -6,6 +6,7 @@ import { EvaluationSchema, FlagSchema, Reason, Strategy } from "../../../gen/hel
 import { SERVICES } from "../../../src/server/contract.ts";
 import { toAnswer } from "../../../src/server/rest/answer.ts";
 import { readMessage } from "../../../src/server/rest/fields.ts";
+import { anyCharacter } from "../../support/texts.ts";
 
 const registry = createRegistry(...SERVICES);
 
@@ -55,7 +56,7 @@ describe("an answer over REST", () => {
     );
     const flags = fc
       .record({
-        name: fc.string({ unit: "binary" }),
+        name: fc.string({ unit: anyCharacter }),
         enabled: fc.boolean(),
         strategy: fc.constantFrom(0, 1, 2, 3, 4, 5),
         percentage: fc.double({ noNaN: true, noDefaultInfinity: true }).map(withoutSign),

@@ -9,6 +9,7 @@ import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { compileCondition } from "../../../../src/server/cel/condition.ts";
 import { times } from "../../../effort.ts";
+import { anyCharacter } from "../../../support/texts.ts";
 import { fileFlags } from "./file-flags.ts";
 
 /** A new seed for each run. The title of the tests shows it, and HELIOS_FUZZ_SEED repeats a run. */
@@ -20,7 +21,7 @@ const AFTERWARDS = 1_700_000_001_000;
 const bytes = fc
   .oneof(
     fc.uint8Array({ maxLength: 200 }),
-    fc.string({ unit: "binary", maxLength: 100 }).map((text) => Buffer.from(text)),
+    fc.string({ unit: anyCharacter, maxLength: 100 }).map((text) => Buffer.from(text)),
   )
   .map((some) => Buffer.from(some).toString("utf8"));
 
