@@ -3,14 +3,17 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { HeliosError, systemClock } from "../../../../src/core/index.ts";
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type { Instance, InstanceServices } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach } from "../../../support/isolations.ts";
+import { turns } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { hostRig, NO_GRANTS, ROOT } from "../host-rig.ts";
+import { hanging } from "../rig.ts";
+import { sharedReaper } from "../shared-reaper.ts";
 
 let logged: { level: string; message: string; fields: Record<string, unknown> }[];
 let entry: () => void;
@@ -298,8 +301,16 @@ describeInEach("an instance in a %s", (isolation) => {
     ["hangs_at_start", "start"],
     ["loops_at_start", "start"],
   ])("an instance of %s is given up at its timeout, in the step %s", async (file, step) => {
-    const thrown = await errorOf(start(isolation, `broken/${file}`, { startTimeoutMs: 700 }));
-    expect(thrown).toMatchObject({
+    const { hostClock: clock, log, hangs } = hanging();
+    const manual = createModuleHost({ root: ROOT, clock, reaper: sharedReaper });
+    onTestFinished(() => manual.close());
+    const rig = hostRig({ log: (level, message) => log("modules", level, message) }, manual);
+    const thrown = errorOf(rig.start(isolation, `broken/${file}`, { startTimeoutMs: 700 }));
+    await hangs;
+    // The name of the step was sent before, through another pipe.
+    await turns(3);
+    clock.advance(700);
+    expect(await thrown).toMatchObject({
       reason: "MODULE_LOAD_FAILED",
       metadata: { step, error: "it took longer than 0.7 s" },
     });

@@ -198,7 +198,7 @@ describe("a wrong suite file", () => {
 describe("a test of a suite file", () => {
   const three = (run: string): string => `export default [
     { name: "before", run() {} },
-    { name: "bad", timeoutMs: 200, ${run} },
+    { name: "bad", ${run} },
     { name: "after", run: () => 1 },
   ];`;
 
@@ -214,7 +214,7 @@ describe("a test of a suite file", () => {
   it("times out if it loops, and ends the suite", async () => {
     const { path } = await ownRoot({
       "counter.ts": COUNTER,
-      "s.ts": three('run() { console.log("hanging"); for (;;); }'),
+      "s.ts": three('timeoutMs: 200, run() { console.log("hanging"); for (;;); }'),
     });
     const { hostClock: clock, log, hangs } = hanging();
     const engine = await createEngine({ modulesRoot: path, clock, log });
