@@ -20,7 +20,8 @@ export interface SourceFile {
 /** Stands for the specifier of an `import()` whose argument is not a literal. */
 export const COMPUTED = "(computed)";
 
-const COMMENT_OR_TEXT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;
+/** Finds comments and literals of text. */
+export const COMMENT_OR_TEXT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;
 const STATEMENT = /(?:^|[;}\n])\s*(?:import|export)(\s+type)?\b(?:[^"'`;()=]*?\bfrom)?\s*["']([^"'\n]+)["']/g;
 const CALL = /\bimport\s*\(\s*(?:(["'`])([^"'`\n]*)\1)?/g;
 

@@ -153,13 +153,16 @@ describe("request bodies that do not end", () => {
   });
 
   it("time out also if the connection sends its protocol's preface byte by byte", async () => {
+    const client = createHeliosClient({ baseUrl: server.url });
     const socket = connect(server.port, "127.0.0.1");
     socket.on("error", () => {});
     for (const byte of "PRI * H") {
       socket.write(byte);
       clock.advance(1000);
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      // The answer over another connection shows that the server has received the byte.
+      await client.status.getStatus({});
     }
+    client.close();
     expect(socket.destroyed).toBe(false);
     const closed = once(socket, "close");
     clock.advance(10_000);

@@ -69,10 +69,10 @@ describeInEach("a module in a %s", (isolation) => {
     const swapped = one.swap({}, { commit: () => refuse("module/", 1), drain: () => (isSwitched = true) });
     await until(() => refused() !== 0);
     const answers: unknown[] = [];
-    while (!isSwitched) {
+    await until(async () => {
       answers.push(await one.call("trader", "which"));
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+      return isSwitched;
+    });
     expect(await swapped).toMatchObject({ swapped: true });
     expect(one.logged).toContain("module trader is unhealthy");
     expect(new Set(answers)).toEqual(new Set(["2"]));
