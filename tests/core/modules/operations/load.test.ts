@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach, describeInEither } from "../../../support/isolations.ts";
+import { itInRows } from "../../../support/rows.ts";
 import { hanging, ownRoot, rig, statesOf } from "../rig.ts";
 
 describeInEach("a module in a %s", (isolation) => {
@@ -26,7 +27,7 @@ describeInEach("a module in a %s", (isolation) => {
     expect(await errorOf(call("echo", "echo"))).toMatchObject({ reason: "MODULE_NOT_LOADED" });
   });
 
-  it.each([
+  itInRows(2, [
     ["throws_on_import", "import", "TypeError: no such thing"],
     ["throws_on_start", "start", "the model file is missing"],
     ["sick", "health", "no connection"],

@@ -135,7 +135,7 @@ describeInEach("a version in a %s that does not serve any more", (isolation) => 
     own() { setTimeout(async () => { await this.#call().catch(() => {}); throw new Error("its own fault"); }); }
     both() { setTimeout(() => Promise.any([this.#call(), Promise.reject(new Error("its own fault"))])); }`;
 
-  itInRows(2, [["plain"], ["wrapped"], ["several"], ["later"]])(
+  itInRows(1, [["plain"], ["wrapped"], ["several"], ["later"]])(
     "does not end because of a refused call of its own that it did not handle (%s)",
     async (how) => {
       const one = await acting({ isolation, v1: trader(1, { more }) });

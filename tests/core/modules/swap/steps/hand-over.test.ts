@@ -103,7 +103,7 @@ describeInEach("state that is handed over by a module in a %s", (isolation) => {
     expect(new Set(from)).toEqual(new Set(["1", "2"]));
   });
 
-  it("is exported between two ticks of a timer, so that each counted call was made", async () => {
+  it("is exported between two ticks of a timer, so that each counted call was made", SOAK, async () => {
     const timer = {
       construct: "ctx.onServe(() => { this.timer = setInterval(() => this.trade({ id: ++this.count }), 20); });",
       more: "count = 0;",
