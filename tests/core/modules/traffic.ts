@@ -10,7 +10,7 @@ export interface Traffic {
 }
 
 /** Calls a method from several callers. Each pauses before its next call, to leave the processors to the called module. */
-export function startTraffic(call: () => Promise<unknown>, callers: number, pauseMs = 5): Traffic {
+export function startTraffic(call: () => Promise<unknown>, callers: number, pauseMs = 10): Traffic {
   const answers: unknown[] = [];
   const failed: unknown[] = [];
   const waiting: { at: number; resolve: () => void }[] = [];
