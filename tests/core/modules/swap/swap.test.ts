@@ -210,13 +210,13 @@ describeInEither("a swap that fails", () => {
 
   itInRows<[string, string, SwapOptions, string]>(5, [
     ["has another digest than expected", "verify", { newVersionPath: "echo_v2", sha256: wrong }, wrong],
-    ["throws when it is imported", "start", { newVersionPath: "throws_on_import" }, "no such thing"],
-    ["is not a module", "start", { newVersionPath: "not_a_module" }, "default-exports"],
     ["throws in start", "start", { newVersionPath: "throws_on_start" }, "the model file is missing"],
     ["is unhealthy", "health", { newVersionPath: "sick" }, "no connection"],
     ["fails its tests", "gate", { newVersionPath: "echo_v2", testSuite: "strict" }, "1 of 3 passed"],
-    ["has no method that a hook calls", "warm_up", { newVersionPath: "counter_v2" }, "no method warmUp"],
     ["ends in its warm-up", "warm_up", { newVersionPath: "ends_when_warm" }, "exit code 7"],
+    ["throws when it is imported", "start", { newVersionPath: "throws_on_import" }, "no such thing"],
+    ["is not a module", "start", { newVersionPath: "not_a_module" }, "default-exports"],
+    ["has no method that a hook calls", "warm_up", { newVersionPath: "counter_v2" }, "no method warmUp"],
   ])("leaves the old version serving unchanged if the new version %s", async (...row) => {
     const [, failedStep, options, failure] = row;
     const needsHook = failedStep === "warm_up";
