@@ -1,25 +1,18 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  createEngine,
-  createManualClock,
-  type Engine,
-  type ManualClock,
-  type Tester,
-} from "../../../../src/core/index.ts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { createManualClock, type Engine, type Tester } from "../../../../src/core/index.ts";
+import { sharedEngine } from "../engine-rig.ts";
 
-let clock: ManualClock;
+const clock = createManualClock();
+const shared = sharedEngine({ modulesRoot: join(import.meta.dirname, "../../../fixtures/modules"), clock });
 let engine: Engine;
 let tester: Tester;
 
 beforeEach(async () => {
-  clock = createManualClock();
-  engine = await createEngine({ modulesRoot: join(import.meta.dirname, "../../../fixtures/modules"), clock });
+  engine = shared.engine();
   await engine.modules.register("counter", { modulePath: "suites/counter" });
   tester = engine.testing.createTester("counter");
 });
-
-afterEach(() => engine.close());
 
 async function outcomes(): Promise<[string, string, string][]> {
   await tester.runTests();

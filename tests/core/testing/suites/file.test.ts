@@ -7,6 +7,7 @@ import type { Instance } from "../../../../src/core/modules/host/types/host.ts";
 import { createFileSuites } from "../../../../src/core/testing/suites/file.ts";
 import { turn } from "../../../support/turns.ts";
 import { hanging, ownRoot } from "../../modules/rig.ts";
+import { sharedReaper } from "../../modules/shared-reaper.ts";
 import { sharedEngine } from "../engine-rig.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../../fixtures/modules");
@@ -150,7 +151,7 @@ describe("a wrong suite file", () => {
   it("a suite file that hangs is given up", async () => {
     const { path } = await ownRoot({ "s.ts": 'console.log("hanging"); await new Promise(() => {});' });
     const { hostClock, log, hangs } = hanging();
-    const host = createModuleHost({ root: path, clock: hostClock });
+    const host = createModuleHost({ root: path, clock: hostClock, reaper: sharedReaper });
     onTestFinished(() => host.close());
     const opening = thrown(createFileSuites(host, log).open("s.ts"));
     await hangs;
@@ -162,7 +163,7 @@ describe("a wrong suite file", () => {
 
   it("is ended if its tests cannot be read, as is a good one after its run", async () => {
     const { path } = await ownRoot({ "wrong.ts": "export default {};", "right.ts": test("required: false") });
-    const host = createModuleHost({ root: path, clock: systemClock });
+    const host = createModuleHost({ root: path, clock: systemClock, reaper: sharedReaper });
     onTestFinished(() => host.close());
     const started: Instance[] = [];
     const start: typeof host.start = async (...how) => {
