@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { describeInEach } from "../../../support/isolations.ts";
+import { describeInEach, SOAK } from "../../../support/isolations.ts";
 import { itInRows } from "../../../support/rows.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, type Rig, rig } from "../rig.ts";
@@ -97,7 +97,7 @@ describeInEach("the code of a version in a %s is not deleted", (isolation) => {
   });
 });
 
-it("the code of a module that waits for other members of its swap to start is not deleted", async () => {
+it("the code of a module that waits for other members of its swap to start is not deleted", SOAK, async () => {
   const { path, write } = await ownRoot({ "v1.js": source(1) });
   const waits = `import { existsSync } from "node:fs";
     import { setImmediate } from "node:timers/promises";
