@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { EFFORT, isTest, readTestFiles, STARTS } from "../projects.ts";
@@ -24,6 +24,12 @@ describe("the projects of the tests", () => {
     ["tests/soak/wire/kill.test.ts", soak],
   ])("have %s where a reader expects it", (path, project) => {
     expect(project).toContain(path);
+  });
+
+  it("have the tag by which npm run test:soak finds a test in each file of the soak", () => {
+    const isTagged = (path: string): boolean =>
+      readFileSync(join(ROOT, path), "utf8").startsWith("// @module-tag soak\n");
+    expect(soak.filter((path) => !isTagged(path))).toEqual([]);
   });
 
   it("depend on files that exist", () => {

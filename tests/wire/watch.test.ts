@@ -13,6 +13,7 @@ import {
 import type { Flag } from "../../gen/helios/v1/flag_pb.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
+import { SOAK } from "../support/soak.ts";
 import { until } from "../support/until.ts";
 
 let directory: string;
@@ -87,31 +88,35 @@ describe("a watch over a socket", () => {
     expect(await reading).toEqual(upTo(20));
   });
 
-  it("costs the writers nothing and buffers little if no one reads it, and ends with the state of the server", async () => {
-    const stream = client.flags.watchFlags({})[Symbol.asyncIterator]();
-    await stream.next();
-    const before = process.memoryUsage().heapUsed;
-    for (const count of upTo(100)) await Promise.all(upTo(100).map((flag) => set(count, `${NAME}-${flag}`)));
-    await set(1);
-    // 10,000 changes of about 1 kB each, if they were kept.
-    global.gc?.();
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 * 1024 * 1024);
-    let last: Flag | undefined;
-    let revision = 0n;
-    while (revision < BigInt(engine.revision())) {
-      const { value, done } = await stream.next();
-      if (done) throw new Error("the stream ended");
-      expect(value.revision).toBeGreaterThanOrEqual(revision);
-      revision = value.revision;
-      const { frame } = value;
-      const puts = frame.case === "changes" ? frame.value.changes.map(({ change }) => change.value as Flag) : [];
-      last =
-        [...puts, ...(frame.case === "snapshot" ? frame.value.flags : [])].findLast(({ name }) => name === NAME) ??
-        last;
-    }
-    expect(last?.percentage).toBe(engine.flags.get(NAME).record.percentage);
-    await stream.return?.();
-  });
+  it(
+    "costs the writers nothing and buffers little if no one reads it, and ends with the state of the server",
+    SOAK,
+    async () => {
+      const stream = client.flags.watchFlags({})[Symbol.asyncIterator]();
+      await stream.next();
+      const before = process.memoryUsage().heapUsed;
+      for (const count of upTo(100)) await Promise.all(upTo(100).map((flag) => set(count, `${NAME}-${flag}`)));
+      await set(1);
+      // 10,000 changes of about 1 kB each, if they were kept.
+      global.gc?.();
+      expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 * 1024 * 1024);
+      let last: Flag | undefined;
+      let revision = 0n;
+      while (revision < BigInt(engine.revision())) {
+        const { value, done } = await stream.next();
+        if (done) throw new Error("the stream ended");
+        expect(value.revision).toBeGreaterThanOrEqual(revision);
+        revision = value.revision;
+        const { frame } = value;
+        const puts = frame.case === "changes" ? frame.value.changes.map(({ change }) => change.value as Flag) : [];
+        last =
+          [...puts, ...(frame.case === "snapshot" ? frame.value.flags : [])].findLast(({ name }) => name === NAME) ??
+          last;
+      }
+      expect(last?.percentage).toBe(engine.flags.get(NAME).record.percentage);
+      await stream.return?.();
+    },
+  );
 
   it("is removed from the hub when its client disappears silently", async () => {
     const stream = client.flags.watchFlags({})[Symbol.asyncIterator]();

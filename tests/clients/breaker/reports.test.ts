@@ -3,6 +3,7 @@ import { Pending } from "../../../clients/typescript/src/breaker/pending.ts";
 import { MOST_REPORTS } from "../../../clients/typescript/src/breaker/reporter.ts";
 import type { BreakerConfigFields, ClientBreaker } from "../../../clients/typescript/src/index.ts";
 import { Outcome } from "../../../gen/helios/v1/breaker_service_pb.ts";
+import { SOAK } from "../../support/soak.ts";
 import { type Peer, type ServiceRig, serviceRig } from "./rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
@@ -22,9 +23,9 @@ const record = (breaker: ClientBreaker, ...outcomes: readonly ("SUCCESS" | "FAIL
 };
 
 describe("the outcomes that a client reports", () => {
-  it("are all counted, even if the same client name was used 54 times before, or is used twice at once", async () => {
+  async function reused(lives: number): Promise<void> {
     const rig = await withBreaker();
-    for (let life = 0; life < 54; life += 1) {
+    for (let life = 0; life < lives; life += 1) {
       const { breakers } = rig.connect("replica");
       const api = breakers.breaker("api", FAST);
       await rig.quiet();
@@ -34,15 +35,23 @@ describe("the outcomes that a client reports", () => {
       await rig.pass(100);
       await breakers.close();
     }
-    expect(rig.service.get("api").counts.successes).toBe(54 * 3);
+    expect(rig.service.get("api").counts.successes).toBe(lives * 3);
     const pair = [rig.connect("replica"), rig.connect("replica")].map(({ breakers }) => breakers.breaker("api", FAST));
     await rig.quiet();
     for (let turn = 0; turn < 5; turn += 1) {
       for (const api of pair) record(api, "SUCCESS");
       await rig.pass(100);
     }
-    expect(rig.service.get("api").counts.successes).toBe(54 * 3 + 10);
-  });
+    expect(rig.service.get("api").counts.successes).toBe(lives * 3 + 10);
+  }
+
+  for (const [lives, options] of [
+    [5, {}],
+    [54, SOAK],
+  ] as const) {
+    const name = `are all counted, even if the same client name was used ${lives} times before, or is used twice at once`;
+    it(name, options, () => reused(lives));
+  }
 
   it("are sent in requests of the size that the contract allows, however many wait", () => {
     const pending = new Pending();

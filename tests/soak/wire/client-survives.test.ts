@@ -1,11 +1,13 @@
+// @module-tag soak
+
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type OwnServer, startOwnServer } from "../../scripts/demo/server.ts";
-import { type Fate, type Front, garbage, goaways, resets, startFront } from "../nodes/front.ts";
-import { startSurvivor, survives } from "../nodes/survivor.ts";
+import { type OwnServer, startOwnServer } from "../../../scripts/demo/server.ts";
+import { type Fate, type Front, garbage, goaways, resets, startFront } from "../../nodes/front.ts";
+import { startSurvivor, survives } from "../../nodes/survivor.ts";
 
 // `npm run test:nodes` does the same on other versions of Node, with the published client.
 
-const CLIENT = new URL("../../clients/typescript/src/index.ts", import.meta.url).href;
+const CLIENT = new URL("../../../clients/typescript/src/index.ts", import.meta.url).href;
 
 let server: OwnServer;
 let front: Front;
