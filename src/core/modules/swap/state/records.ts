@@ -3,7 +3,7 @@ import { remember } from "../../record/history.ts";
 import { transition } from "../../record/lifecycle.ts";
 import type { ModuleRecord, Served } from "../../record/record.ts";
 import type { SwapContext } from "./context.ts";
-import { type CommittedMember, servedBy } from "./state.ts";
+import type { CommittedMember } from "./state.ts";
 
 /**
  * Stores in the records of the modules which version serves by the journal. The decision is final, so a failed write is
@@ -17,12 +17,13 @@ export async function storeServing(
   const { swapId, cause, terms } = context.plan;
   await Promise.all(
     members.map((member) => {
-      const served = side === "to" ? servedBy(member) : member.from;
+      const started = side === "to" ? member.candidate : member.old;
+      const served = side === "to" ? member.switched.to : member.from;
       const standbyEnd = member.old?.ending && { standbyEnd: member.old.ending.description };
       const trial = { swapId, until: context.clock.now() + terms.bakeMs, ...standbyEnd };
       const bake = side === "to" && terms.bakeMs > 0 ? trial : undefined;
       return persist(context, member.name, cause, (record) => {
-        const remembered = remember(record, served, { served: true, startTime: context.clock.now() });
+        const remembered = remember(record, served, { served: true, startTime: (started ?? served).running.loadTime });
         return { ...serve(remembered, served, member.plan.activate), ...(bake && { bake }) };
       });
     }),

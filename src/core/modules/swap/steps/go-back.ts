@@ -36,7 +36,8 @@ export async function goBack(context: SwapContext, committed: readonly Committed
     context.log("modules", "error", "a swap could not go back", { modules, error: failure });
     return { state: "KEPT", members: revived, stayed: failure };
   }
-  const members = await handBack(context, revived);
+  const handedBack = await handBack(context, revived);
+  const members = handedBack.map((member) => servingSince(member, context.clock.now()));
   // A restarted old version has another generation number.
   const switches = Object.fromEntries(members.map(({ name, switched, from }) => [name, { ...switched, from }]));
   await persistently(context, "that a swap went back", () =>
@@ -45,6 +46,12 @@ export async function goBack(context: SwapContext, committed: readonly Committed
   await storeServing(context, members, "from");
   for (const { name } of members) await closeBreaker(context, name, `the swap of module ${name} went back: ${why}`);
   return { state: "RETURNED", members };
+}
+
+/** Returns the member with the time at which its old version begins to serve again. */
+function servingSince(member: CommittedMember, loadTime: number): CommittedMember {
+  const { from } = member;
+  return { ...member, from: { ...from, running: { ...from.running, loadTime } } };
 }
 
 /** Restarts the old versions that have ended. `failure`: why one of them did not start. */
@@ -102,9 +109,8 @@ async function reviveOne(context: SwapContext, member: StoodBy): Promise<Committ
   try {
     const fresh = await steps.take("start", options, startAnew);
     context.generations.discard(name, old);
-    const loadTime = context.clock.now();
     const stateLost = fresh.instance.shape.hasState;
-    return { ...member, old: fresh, from: { ...from, running: { ...fresh.running, loadTime } }, stateLost };
+    return { ...member, old: fresh, from: { ...from, running: fresh.running }, stateLost };
   } catch (error) {
     const version = `version ${running.version} of module ${name}, which stood by,`;
     const problem = `${version} had ended (${why}) and could not be restarted: ${messageOf(error)}`;
