@@ -6,7 +6,7 @@ import { fail, rig } from "./rig.ts";
 // failsafe-go and resilience4j, with their numbers. Behaviours of clients are tested with the client.
 
 describe("a call", () => {
-  it("gets the fallback's answer, with the cause; a fallback that fails rejects with its own error (case 16)", async () => {
+  it("gets the fallback's answer, with the cause; a fallback that fails rejects with its own error", async () => {
     const setup = await withBreaker();
     const handle = setup.breakers.handle("api");
     const broken = new Error("broken");
@@ -42,7 +42,7 @@ describe("a call", () => {
     expect(now(setup).counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
   });
 
-  it("has no effect on the counts if its caller cancels it, and frees its permit (case 18)", async () => {
+  it("has no effect on the counts if its caller cancels it, and frees its permit", async () => {
     const setup = await halfOpen();
     const cancel = new AbortController();
     const call = setup.breakers.handle("api").call(() => new Promise(() => {}), { signal: cancel.signal });
@@ -53,7 +53,7 @@ describe("a call", () => {
     expect(now(setup)).toMatchObject({ state: "HALF_OPEN", probes: 0, counts: { ignored: 1 } });
   });
 
-  it("counts as a failure if it throws at once (case 19)", async () => {
+  it("counts as a failure if it throws at once", async () => {
     const setup = await withBreaker();
     const call = setup.breakers.handle("api").call(() => {
       throw new Error("at once");
@@ -64,7 +64,7 @@ describe("a call", () => {
 });
 
 describe("an override by an operator", () => {
-  it("keeps a breaker open past every timeout until a reset, which sets counts to zero and says who did it (case 25)", async () => {
+  it("keeps a breaker open past every timeout until a reset, which sets counts to zero and says who did it", async () => {
     const setup = await withBreaker();
     await setup.breakers.open("api", {}, { actor: "ana" });
     setup.clock.advance(1e9);
@@ -74,7 +74,7 @@ describe("an override by an operator", () => {
     expect(reset.counts).toMatchObject({ rejected: 0, failures: 0 });
   });
 
-  it("holds until both of two holders have released it; a second release changes nothing (case 26)", async () => {
+  it("holds until both of two holders have released it; a second release changes nothing", async () => {
     const setup = await withBreaker();
     for (const holdId of ["ana", "bob"]) await setup.breakers.open("api", { holdId });
     for (let time = 0; time < 2; time += 1) await setup.breakers.releaseHold("api", "ana");
@@ -83,7 +83,7 @@ describe("an override by an operator", () => {
     expect(now(setup)).toMatchObject({ state: "CLOSED", holds: [] });
   });
 
-  it("takes the vote from probes that are under way (case 27)", async () => {
+  it("takes the vote from probes that are under way", async () => {
     const setup = await halfOpen({ successThreshold: 1 });
     const probe = take(setup);
     await setup.breakers.open("api");
@@ -93,7 +93,7 @@ describe("an override by an operator", () => {
     expect(now(setup).state).toBe("HALF_OPEN");
   });
 
-  it("lets all calls pass uncounted while the breaker is DISABLED, which continues afterwards (case 28)", async () => {
+  it("lets all calls pass uncounted while the breaker is DISABLED, which continues afterwards", async () => {
     const setup = await open();
     await setup.breakers.override("api", { kind: "DISABLED" });
     fail(setup, "api", 20);
@@ -103,7 +103,7 @@ describe("an override by an operator", () => {
     expect(setup.breakers.acquire("api").allowed).toBe(false);
   });
 
-  it("records once with METRICS_ONLY that the breaker would have opened, while calls pass (case 29)", async () => {
+  it("records once with METRICS_ONLY that the breaker would have opened, while calls pass", async () => {
     const setup = await withBreaker();
     await setup.breakers.override("api", { kind: "METRICS_ONLY" });
     fail(setup, "api", 10);
@@ -112,7 +112,7 @@ describe("an override by an operator", () => {
     expect((await setup.actions("api")).filter((action) => action === "WouldTrip")).toHaveLength(1);
   });
 
-  it("is released by a reset of all breakers with a name prefix; a dry run only lists them (case 34)", async () => {
+  it("is released by a reset of all breakers with a name prefix; a dry run only lists them", async () => {
     const setup = await open();
     await setup.breakers.getOrCreate("db", FAST);
     fail(setup, "db", 3);
@@ -124,7 +124,7 @@ describe("an override by an operator", () => {
 });
 
 describe("a stored breaker", () => {
-  it("continues after a restart: closed, open with its remaining time and backoff, half-open as due, or held (case 30)", async () => {
+  it("continues after a restart: closed, open with its remaining time and backoff, half-open as due, or held", async () => {
     const closed = await (await withBreaker()).restart({ downMs: 10 });
     expect(now(closed).state).toBe("CLOSED");
     const opened = await (await open()).restart({ downMs: 400 });
@@ -154,7 +154,7 @@ describe("a stored breaker", () => {
     ["open without an end", (record: object) => change({ ...record, state: "OPEN", openUntil: undefined })],
     ["with an invalid hold", (record: object) => change({ ...record, holds: [{ id: 7 }] })],
     ["with an invalid configuration", (record: object) => change({ ...record, config: { failureThreshold: 0 } })],
-  ])("is refused at the start if it is %s, with its name and the fault (case 31)", async (_, spoil) => {
+  ])("is refused at the start if it is %s, with its name and the fault", async (_, spoil) => {
     const setup = await withBreaker();
     const record = await setup.stored("api");
     setup.feed.close();
@@ -194,13 +194,13 @@ describe("the creation of a breaker", () => {
     { warmUpMs: 1e12 },
     { failureThreshold: "5" as unknown as number },
     { timeoutMs: null as unknown as number },
-  ])("is refused with %j, which names the field, and creates nothing (case 32)", async (config) => {
+  ])("is refused with %j, which names the field, and creates nothing", async (config) => {
     const setup = await rig();
     await expect(setup.breakers.getOrCreate("api", config)).rejects.toMatchObject({ reason: "ARGUMENT_INVALID" });
     expect(setup.breakers.list()).toEqual([]);
   });
 
-  it("a creation by two callers gives one breaker; another configuration is reported as a conflict, and changes nothing (case 35)", async () => {
+  it("a creation by two callers gives one breaker; another configuration is reported as a conflict, and changes nothing", async () => {
     const setup = await rig();
     const both = await Promise.all([setup.breakers.getOrCreate("api", FAST), setup.breakers.getOrCreate("api", FAST)]);
     expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
@@ -210,7 +210,7 @@ describe("the creation of a breaker", () => {
     expect(now(setup).config.failureThreshold).toBe(3);
   });
 
-  it("after closing starts no timers, and fails with a reason of its own (case 33)", async () => {
+  it("after closing starts no timers, and fails with a reason of its own", async () => {
     const setup = await open();
     await setup.breakers.close();
     expect(setup.timers()).toBe(0);
@@ -219,14 +219,14 @@ describe("the creation of a breaker", () => {
 });
 
 describe("reports", () => {
-  it("reports of the same client and number are counted once (case 40)", async () => {
+  it("reports of the same client and number are counted once", async () => {
     const setup = await withBreaker();
     const runs = [{ outcome: "FAILURE", count: 2 }] as const;
     for (let time = 0; time < 3; time += 1) setup.breakers.report("a", 1, [{ name: "api", epoch: 1, runs }]);
     expect(now(setup).counts.failures).toBe(2);
   });
 
-  it("reports of a client that alone sees failures isolate it, and do not open the breaker for the others (case 42)", async () => {
+  it("reports of a client that alone sees failures isolate it, and do not open the breaker for the others", async () => {
     const setup = await withBreaker({ minReporters: 2 });
     expect(report(setup, "bad", "FAILURE", 10).isolated).toMatchObject([{ name: "api", state: "OPEN" }]);
     expect(now(setup)).toMatchObject({ state: "CLOSED", isolatedClients: [{ clientId: "bad" }] });

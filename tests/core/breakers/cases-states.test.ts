@@ -11,7 +11,7 @@ const watcherOf = (clientId: string) =>
   >[0];
 
 describe("a closed breaker", () => {
-  it("starts with counts of zero (case 1)", async () => {
+  it("starts with counts of zero", async () => {
     const setup = await withBreaker();
     expect(now(setup)).toMatchObject({ state: "CLOSED", epoch: 1, reopenings: 0, probes: 0 });
     const { window, ...counts } = now(setup).counts;
@@ -19,7 +19,7 @@ describe("a closed breaker", () => {
     expect(new Set(Object.values(counts))).toEqual(new Set([0]));
   });
 
-  it("opens at the threshold of failures in a row, and a success resets the count (case 2)", async () => {
+  it("opens at the threshold of failures in a row, and a success resets the count", async () => {
     const setup = await withBreaker();
     fail(setup, "api", 2);
     succeed(setup, "api");
@@ -29,13 +29,13 @@ describe("a closed breaker", () => {
     expect(now(setup).state).toBe("OPEN");
   });
 
-  it("counts an ignored outcome neither as success nor as failure (case 10)", async () => {
+  it("counts an ignored outcome neither as success nor as failure", async () => {
     const setup = await withBreaker({ failureRate: 0.5, minimumCalls: 2, failureThreshold: 100 });
     say(setup, take(setup), "IGNORED");
     expect(now(setup).counts).toMatchObject({ ignored: 1, window: { calls: 0, failures: 0 } });
   });
 
-  it("opens by a rate only after the minimum number of calls, which does not apply while half-open (case 20)", async () => {
+  it("opens by a rate only after the minimum number of calls, which does not apply while half-open", async () => {
     const setup = await withBreaker({ failureRate: 0.5, minimumCalls: 10, failureThreshold: 100 });
     fail(setup, "api", 9);
     expect(now(setup).state).toBe("CLOSED");
@@ -46,7 +46,7 @@ describe("a closed breaker", () => {
     expect(now(setup).state).toBe("OPEN");
   });
 
-  it("does not open while it warms up, and does after it (case 21)", async () => {
+  it("does not open while it warms up, and does after it", async () => {
     const setup = await withBreaker({ warmUpMs: 5000 });
     fail(setup, "api", 50);
     setup.clock.advance(4999);
@@ -60,7 +60,7 @@ describe("a closed breaker", () => {
     expect(now(setup).state).toBe("OPEN");
   });
 
-  it("ignores failures that are older than its window, also after a time without calls (case 22)", async () => {
+  it("ignores failures that are older than its window, also after a time without calls", async () => {
     const setup = await withBreaker({ failureThreshold: 100, failureRate: 0.5, minimumCalls: 4, windowMs: 10_000 });
     fail(setup, "api", 3);
     setup.clock.advance(10_001);
@@ -71,7 +71,7 @@ describe("a closed breaker", () => {
     expect(now(setup).state).toBe("OPEN");
   });
 
-  it("drops the oldest call from a full window of calls (case 23)", async () => {
+  it("drops the oldest call from a full window of calls", async () => {
     const setup = await withBreaker({ failureThreshold: 100, failureRate: 1, windowCalls: 4 });
     succeed(setup, "api");
     fail(setup, "api", 3);
@@ -136,7 +136,7 @@ describe("a closed breaker", () => {
     expect(now(setup).state).toBe("CLOSED");
   });
 
-  it("is independent of breakers with other names (case 45)", async () => {
+  it("is independent of breakers with other names", async () => {
     const setup = await open();
     await setup.breakers.getOrCreate("other", FAST);
     expect(setup.breakers.get("other")).toMatchObject({ state: "CLOSED", counts: { failures: 0 } });
@@ -145,7 +145,7 @@ describe("a closed breaker", () => {
 });
 
 describe("an open breaker", () => {
-  it("rejects without a call, and counts the rejection separately (case 3)", async () => {
+  it("rejects without a call, and counts the rejection separately", async () => {
     const setup = await open();
     let called = 0;
     const call = setup.breakers.handle("api").call(() => ++called);
@@ -154,7 +154,7 @@ describe("an open breaker", () => {
     expect(now(setup).counts).toMatchObject({ rejected: 1, failures: 3, successes: 0 });
   });
 
-  it("is open just before its timeout; just after it, the first caller is a probe (case 4)", async () => {
+  it("is open just before its timeout; just after it, the first caller is a probe", async () => {
     const setup = await open();
     setup.clock.advance(999);
     expect(setup.breakers.acquire("api")).toMatchObject({ allowed: false, retryAfterMs: 1 });
@@ -162,7 +162,7 @@ describe("an open breaker", () => {
     expect(take(setup).leaseId).toBeDefined();
   });
 
-  it("opens once at many failures that arrive together, and keeps its timeout (case 15)", async () => {
+  it("opens once at many failures that arrive together, and keeps its timeout", async () => {
     const setup = await withBreaker();
     const permits = Array.from({ length: 8 }, () => take(setup));
     for (const permit of permits.slice(0, 3)) say(setup, permit, "FAILURE");
@@ -192,7 +192,7 @@ describe("an open breaker", () => {
     }
   });
 
-  it("stays open longer after each failed probe, up to a limit, and resets this backoff once it closes (case 24)", async () => {
+  it("stays open longer after each failed probe, up to a limit, and resets this backoff once it closes", async () => {
     const setup = await open({ timeoutMultiplier: 3, maxTimeoutMs: 5000 });
     const lasted: unknown[] = [];
     for (let turn = 0; turn < 4; turn += 1) {
@@ -228,7 +228,7 @@ describe("an open breaker", () => {
     }
   });
 
-  it("is unaffected by a step of the wall clock by an hour (case 36)", async () => {
+  it("is unaffected by a step of the wall clock by an hour", async () => {
     const setup = await open();
     for (const stepMs of [3_600_000, -7_200_000]) setup.clock.stepWall(stepMs);
     expect(now(setup)).toMatchObject({ state: "OPEN", retryAfterMs: 1000 });
@@ -247,7 +247,7 @@ describe("a half-open breaker", () => {
     expect(now(setup)).toMatchObject({ state: "OPEN", retryAfterMs: 1000, transition: { action: "Reopen" } });
   });
 
-  it("closes at the last success that is needed, and resets its counts (case 7)", async () => {
+  it("closes at the last success that is needed, and resets its counts", async () => {
     const setup = await halfOpen();
     say(setup, take(setup), "SUCCESS");
     expect(now(setup)).toMatchObject({ state: "HALF_OPEN", counts: { consecutiveSuccesses: 1 } });
@@ -255,7 +255,7 @@ describe("a half-open breaker", () => {
     expect(now(setup)).toMatchObject({ state: "CLOSED", counts: { consecutiveSuccesses: 0, consecutiveFailures: 0 } });
   });
 
-  it("gives out only as many permits as it needs successes, and closes when the last one succeeds (case 8)", async () => {
+  it("gives out only as many permits as it needs successes, and closes when the last one succeeds", async () => {
     const setup = await halfOpen({ successThreshold: 3, probeConcurrency: 3 });
     const permits = [take(setup), take(setup), take(setup)];
     expect(setup.breakers.acquire("api").allowed).toBe(false);
@@ -266,7 +266,7 @@ describe("a half-open breaker", () => {
     expect(now(setup).state).toBe("CLOSED");
   });
 
-  it("opens again at a failed probe, or when too large a share of probes has failed (case 9)", async () => {
+  it("opens again at a failed probe, or when too large a share of probes has failed", async () => {
     const strict = await halfOpen({ successThreshold: 4, probeConcurrency: 4 });
     say(strict, take(strict), "FAILURE");
     expect(now(strict).state).toBe("OPEN");
@@ -277,14 +277,14 @@ describe("a half-open breaker", () => {
     expect(now(tolerant).state).toBe("OPEN");
   });
 
-  it("keeps its state at an ignored probe, and frees the slot (case 11)", async () => {
+  it("keeps its state at an ignored probe, and frees the slot", async () => {
     const setup = await halfOpen();
     say(setup, take(setup), "IGNORED");
     expect(now(setup)).toMatchObject({ state: "HALF_OPEN", probes: 0 });
     expect(take(setup).leaseId).toBeDefined();
   });
 
-  it("closes at an error that is configured to count as a success (case 12)", async () => {
+  it("closes at an error that is configured to count as a success", async () => {
     const setup = await halfOpen({ successThreshold: 1 });
     const handle = setup.breakers.handle("api");
     const wrong = new Error("wrong input");
@@ -303,7 +303,7 @@ describe("a half-open breaker", () => {
     expect(now(setup).state).toBe("OPEN");
   });
 
-  it("gives the slot of a probe that never reports to the next call, and ignores its late report (case 37)", async () => {
+  it("gives the slot of a probe that never reports to the next call, and ignores its late report", async () => {
     const setup = await halfOpen();
     const lost = take(setup);
     setup.clock.advance(500);
@@ -314,7 +314,7 @@ describe("a half-open breaker", () => {
     expect(take(setup).leaseId).not.toBe(lost.leaseId);
   });
 
-  it("frees the probes of a client that is gone as failures, and keeps those of other clients (case 38)", async () => {
+  it("frees the probes of a client that is gone as failures, and keeps those of other clients", async () => {
     const setup = await halfOpen({ probeConcurrency: 2 });
     const watch = (clientId: string) => setup.breakers.presence.opened(watcherOf(clientId));
     watch("gone");
@@ -327,7 +327,7 @@ describe("a half-open breaker", () => {
     expect(now(setup)).toMatchObject({ state: "OPEN", transition: { action: "ClientLost" }, counts: { failures: 4 } });
   });
 
-  it("gives its only permit to one of two clients, and to one of two calls of a client (case 39)", async () => {
+  it("gives its only permit to one of two clients, and to one of two calls of a client", async () => {
     for (const clients of [
       ["a", "b"],
       ["a", "a"],
@@ -338,7 +338,7 @@ describe("a half-open breaker", () => {
     }
   });
 
-  it("takes back a permit whose call never started (case 46)", async () => {
+  it("takes back a permit whose call never started", async () => {
     const setup = await halfOpen();
     const permit = take(setup);
     setup.breakers.release("api", permit);
