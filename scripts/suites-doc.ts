@@ -55,7 +55,7 @@ the suite would count their orders and records too.
 A tested instance cannot act on other modules. Calls from its tests, its timers, \`start\` and \`health\` reach a serving module only
 if [they are stubbed or allowed](#stubs), or if the method has no effects.
 
-There are three kinds of suites: the ready suites below; suites that you create, whose tests are data; and suite files below the
+There are three kinds of suites: the built-in suites below; suites that you create, whose tests are data; and suite files below the
 modules root, whose tests are functions.
 
 Each test has one of these outcomes:
@@ -86,7 +86,7 @@ Paste them against a server that was started by \`npm start\`.
 
 <!-- suites -->
 
-**1. Run a ready suite, with your own settings.** Each test is a frame when it starts and when it ends. The report comes last.
+**1. Run a built-in suite, with your own settings.** Each test is a frame when it starts and when it ends. The report comes last.
 
 \`\`\`bash
 npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/RunTests -d '{

@@ -54,7 +54,7 @@ export type TestCase = Message<"helios.v1.TestCase"> & {
   timeout?: Duration | undefined;
 
   /**
-   * The method to call. Empty in tests of the ready suites, which make several calls.
+   * The method to call. Empty in tests of the built-in suites, which make several calls.
    *
    * @generated from field: string method = 5;
    */
@@ -113,14 +113,14 @@ export type TestSuite = Message<"helios.v1.TestSuite"> & {
   tests: TestCase[];
 
   /**
-   * Whether the suite is a ready one, part of the service. Output only.
+   * Whether the suite is built into the service. Output only.
    *
    * @generated from field: bool built_in = 4;
    */
   builtIn: boolean;
 
   /**
-   * The settings that a run can change, with their defaults. Only for ready suites. Output only.
+   * The settings that a run can change, with their defaults. Only for built-in suites. Output only.
    *
    * @generated from field: google.protobuf.Struct default_config = 5;
    */
@@ -129,7 +129,7 @@ export type TestSuite = Message<"helios.v1.TestSuite"> & {
   /**
    * Stand-ins for the dependencies of the tested module, by the dependency's name: an object of answers by method, in
    * either spelling; or the path of a module below the modules root, which is started for the run. A method that is
-   * neither stubbed, allowed nor without effects cannot be called: DEPENDENCY_NOT_STUBBED. Not for ready suites.
+   * neither stubbed, allowed nor without effects cannot be called: DEPENDENCY_NOT_STUBBED. Not for built-in suites.
    *
    * @generated from field: google.protobuf.Struct stubs = 6;
    */
@@ -151,7 +151,7 @@ export type TestSuite = Message<"helios.v1.TestSuite"> & {
   abridged: boolean;
 
   /**
-   * The store's revision of the last change; 0 for a ready suite. Output only.
+   * The store's revision of the last change; 0 for a built-in suite. Output only.
    *
    * @generated from field: int64 revision = 20;
    */

@@ -289,7 +289,7 @@ export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
   target: TestTarget;
 
   /**
-   * Changes to the suite's settings; see `default_config` of the suite. Only ready suites have settings.
+   * Changes to the suite's settings; see `default_config` of the suite. Only built-in suites have settings.
    *
    * @generated from field: google.protobuf.Struct config = 5;
    */
@@ -471,7 +471,7 @@ export type TestModuleRequest = Message<"helios.v1.TestModuleRequest"> & {
   target: TestTarget;
 
   /**
-   * Changes to the suite's settings; see `default_config` of the suite. Only ready suites have settings.
+   * Changes to the suite's settings; see `default_config` of the suite. Only built-in suites have settings.
    *
    * @generated from field: google.protobuf.Struct config = 5;
    */
@@ -727,7 +727,7 @@ export const CancelTestRunResponseSchema: GenMessage<CancelTestRunResponse> = /*
  */
 export const TestService: GenService<{
   /**
-   * Lists the suites by name, a page at a time: the ready suites `data`, `ml` and `trading`, and the created ones.
+   * Lists the suites by name, a page at a time: the built-in suites `data`, `ml` and `trading`, and the created ones.
    * Suite files are not included.
    *
    * @generated from rpc helios.v1.TestService.ListSuites

@@ -51,7 +51,7 @@ export function completeCases(
 }
 
 /**
- * Largest number in a setting of a ready suite, so that a run does not use up the service's memory; a larger one is
+ * Largest number in a setting of a built-in suite, so that a run does not use up the service's memory; a larger one is
  * refused with `ARGUMENT_INVALID`. @limit -
  */
 const MAX_SETTING = 100_000;

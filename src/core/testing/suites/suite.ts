@@ -86,7 +86,7 @@ export const STARTS: Test = {
   run: async () => undefined,
 };
 
-/** Length of a value in the message of a ready test; the rest is cut. @limit characters */
+/** Length of a value in the message of a test of a built-in suite; the rest is cut. @limit characters */
 const MAX_VALUE = 200;
 
 /** Formats a value for the message of a test: as JSON, cut if it is long. */

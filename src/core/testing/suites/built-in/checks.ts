@@ -17,7 +17,7 @@ export function member(value: unknown, key: string): unknown {
   return (value as Readonly<Record<string, unknown>>)[key];
 }
 
-/** Time that a test of a ready suite with many calls may take; then it has failed. @limit ms */
+/** Time that a test of a built-in suite with many calls may take; then it has failed. @limit ms */
 export const LONG_TIMEOUT_MS = 60_000;
 
 /** The two tests that every built-in suite begins with. */
