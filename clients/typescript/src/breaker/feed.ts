@@ -174,7 +174,7 @@ export class Feed {
     if (isBack) for (const circuit of this.#circuitsOf(stream)) circuit.resumed();
   }
 
-  /** If no other stream is up, the service is not heard of any more. */
+  /** If no other stream is up, no frame of the service arrives any more. */
   #lost(stream: Stream): void {
     stream.isUp = false;
     if (this.#stream?.isUp || this.#before.some(({ isUp }) => isUp)) return;

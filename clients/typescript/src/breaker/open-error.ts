@@ -7,7 +7,7 @@ export class CircuitOpenError extends Error {
   readonly breaker: string;
   /** Time in ms after which a retry makes sense. Undefined if it is unknown. */
   readonly retryAfterMs: number | undefined;
-  /** The decision of a human because of which calls are rejected. Undefined: the breaker opened by itself. */
+  /** The decision of a person because of which calls are rejected. Undefined: the breaker opened by itself. */
   readonly override: OverrideKind | undefined;
 
   constructor(breaker: string, { retryAfterMs, override }: Pick<BreakerStatus, "retryAfterMs" | "override">) {

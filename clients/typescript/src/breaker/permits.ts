@@ -45,7 +45,7 @@ export class Permits implements Granter {
   /** Like `tryAcquire`, but if only probes may pass, it asks the service for one. A returned promise never rejects. */
   acquire(): BreakerPermit | null | Promise<BreakerPermit | null> {
     const circuit = this.#circuit;
-    // If a human's decision lets every call pass, the automatic state beneath it still needs probes to close.
+    // If a person's decision lets every call pass, the automatic state beneath it still needs probes to close.
     const needsProbes =
       circuit.rule.passesAll && circuit.machine.automatic.state === "HALF_OPEN" && circuit.isConnected;
     if (!needsProbes) {

@@ -14,7 +14,7 @@ export interface ServiceBreaker {
   readonly createdAt: number;
   readonly config: BreakerConfig;
   readonly override: OverrideKind | undefined;
-  /** The automatic machine, without the decisions of humans. */
+  /** The automatic machine, without the decisions of people. */
   readonly machine: Machine;
 }
 

@@ -2,9 +2,9 @@ import type { BreakerState } from "../../../../src/kernel/breakers/machine.ts";
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 
 /**
- * What a breaker does while the service is not heard of. `LOCAL`: it continues by itself, with its own counts, timeout and
+ * What a breaker does if no frame of the service has arrived for `maxStalenessMs`. `LOCAL`: it continues by itself, with its own counts, timeout and
  * probes. `HOLD_LAST`: it stays in the state in which the service left it. `ALLOW`: it lets all calls through. `REJECT`: it
- * rejects all calls. A decision of a human takes precedence over all of these.
+ * rejects all calls. A decision of a person takes precedence over all of these.
  */
 export type OnDisconnect = "LOCAL" | "HOLD_LAST" | "ALLOW" | "REJECT";
 
@@ -18,7 +18,7 @@ export interface BreakerStatus {
   readonly connected: boolean;
   /** Time in ms since the service sent something. Undefined: it has never sent anything. */
   readonly staleMs: number | undefined;
-  /** The decision of a human, if there is one. */
+  /** The decision of a person, if there is one. */
   readonly override: OverrideKind | undefined;
   /** Time in ms after which a retry makes sense. Undefined if calls pass or it is unknown. */
   readonly retryAfterMs: number | undefined;

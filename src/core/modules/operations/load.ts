@@ -138,7 +138,7 @@ async function startChecked(
   const generation = await context.generations.start(name, record.starts, request);
   try {
     await unlessAborted(signal, generation.health.check(registration.startTimeoutMs));
-    // Closes the breaker only if the supervisor opened it. If a human opened it, a human closes it.
+    // Closes the breaker only if the supervisor opened it. If a person opened it, a person closes it.
     await closeSupervised(context, name);
     return generation;
   } catch (error) {

@@ -22,7 +22,7 @@ export function findBreaker({ breakers }: OperationContext, name: string): Break
 
 /**
  * Returns what opened the breaker of a module: failed calls, or the supervisor after too many restarts. Undefined if the
- * breaker is not open, or if a human decides about it, because that says nothing about the version that serves.
+ * breaker is not open, or if a person decides about it, because that says nothing about the version that serves.
  */
 export function openedBy(context: OperationContext, name: string): "FAILURES" | "SUPERVISOR" | undefined {
   const breaker = findBreaker(context, name);
