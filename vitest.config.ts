@@ -8,7 +8,7 @@ const { projects, long } = readTestFiles();
 const { process: processes, soak } = projects;
 const EVERYTHING = ["tests/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
-/** Those that take 10 s and more: begun last, one of them would run when all others are done. */
+/** Files that take 10 s and more. If one of these began last, the run would wait for it alone. */
 const SLOW = [
   "tests/soak/matrix/candidate.test.ts",
   "tests/soak/realistic/realistic.test.ts",

@@ -8,7 +8,7 @@ const SERVICE_LINK = /^HELIOS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_
 /** Such a variable whose name could also be that of a setting. */
 const SERVICE_PORT = /^HELIOS_(\w+_)?PORT$/;
 
-/** Whether a variable of the environment is such a one, not a setting. */
+/** Whether Kubernetes set this variable for a service. Then it is not a setting. */
 export function isServiceLink(name: string, value = ""): boolean {
   return SERVICE_LINK.test(name) || (SERVICE_PORT.test(name) && /^(tcp|udp|sctp):\/\//.test(value));
 }
