@@ -2,32 +2,12 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { IS_LONG } from "./tests/effort.ts";
-import { readTestFiles } from "./tests/projects.ts";
+import { readTestFiles, SLOW } from "./tests/projects.ts";
 
 const { projects, long } = readTestFiles();
 const { process: processes, soak } = projects;
 const EVERYTHING = ["tests/**/*.test.ts"];
 const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
-/** Files that take 10 s and more. If one of these began last, the run would wait for it alone. */
-const SLOW = [
-  "tests/soak/matrix/candidate.test.ts",
-  "tests/soak/realistic/realistic.test.ts",
-  "tests/soak/matrix/acting.test.ts",
-  "tests/soak/host/memory.test.ts",
-  "tests/soak/wire/watch-faults.test.ts",
-  "tests/soak/matrix/old.test.ts",
-  "tests/wire/readme.test.ts",
-  "tests/core/modules/host/host.test.ts",
-  "tests/soak/wire/swap-kill.test.ts",
-  "tests/soak/wire/acting-kill.test.ts",
-  "tests/core/testing/suites/suites.test.ts",
-  "tests/wire/drain.test.ts",
-  "tests/wire/at-most-once.test.ts",
-  "tests/soak/wire/kill.test.ts",
-  "tests/wire/readme-code.test.ts",
-  "tests/wire/module-ends.test.ts",
-  "tests/wire/shutdown.test.ts",
-];
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -17,6 +17,25 @@ export const STARTS: readonly (string | RegExp)[] = [
 ];
 /** The engine starts modules. The core's index itself does not count, because it is imported for much else. */
 const STARTS_ENGINE = /\bcreateEngine\(/;
+/** Files that take 5 s and more. If one of these began last, the run would wait for it alone. */
+export const SLOW: readonly string[] = [
+  "tests/soak/matrix/candidate.test.ts",
+  "tests/soak/realistic/realistic.test.ts",
+  "tests/soak/matrix/acting.test.ts",
+  "tests/soak/host/memory.test.ts",
+  "tests/soak/wire/watch-faults.test.ts",
+  "tests/soak/matrix/old.test.ts",
+  "tests/soak/wire/swap-kill.test.ts",
+  "tests/soak/wire/acting-kill.test.ts",
+  "tests/soak/wire/pages.test.ts",
+  "tests/soak/wire/kill.test.ts",
+  "tests/wire/readme.test.ts",
+  "tests/core/modules/host/host.test.ts",
+  "tests/core/testing/suites/suites.test.ts",
+  "tests/wire/drain.test.ts",
+  "tests/wire/sizes/sizes.test.ts",
+  "tests/core/store/sqlite/store.test.ts",
+];
 /** Says how often random tests are repeated. */
 export const EFFORT = "tests/effort.ts";
 
