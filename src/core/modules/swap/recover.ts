@@ -2,7 +2,7 @@ import type { OperationContext } from "../operations/context.ts";
 import { remember } from "../record/history.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
-import { asReturn } from "./returns.ts";
+import { asReturn } from "./bake-rollbacks.ts";
 import type { Journal, SwapKey, SwapRecord } from "./state/journal.ts";
 import { serve } from "./state/records.ts";
 

@@ -1,9 +1,9 @@
 import { type By, causeOf } from "../../change.ts";
 import { checkEtag, getModule, type OperationContext } from "../operations/context.ts";
 import { closeBreaker } from "../operations/module-breaker.ts";
+import type { Returns } from "./bake-rollbacks.ts";
 import { checkGeneration } from "./plan.ts";
 import { resultOf, type SwapResult } from "./report.ts";
-import type { Returns } from "./returns.ts";
 import { digestOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./state/swap-options.ts";
 import type { Swaps } from "./swaps.ts";
 
