@@ -156,7 +156,7 @@ export type {
   SwapOptions,
   SwapTermsOptions,
 } from "./modules/swap/state/swap-options.ts";
-export type { Candidate, Gate } from "./modules/swap/steps/gate.ts";
+export type { Gate, TestedInstance } from "./modules/swap/steps/gate.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
 export type { GroupSwapResult } from "./modules/swap/swap.ts";
 export type { FreshOptions, Modules } from "./modules/types.ts";

@@ -31,13 +31,13 @@ import { bringDesiredUp, forgetRuns } from "./supervision/boot.ts";
 import { follow } from "./supervision/follow.ts";
 import { noteHealth } from "./supervision/note-health.ts";
 import { createSupervisor, type Supervisor } from "./supervision/supervise.ts";
-import { createReturns } from "./swap/bake-rollbacks.ts";
+import { createBakeRollbacks } from "./swap/bake-rollbacks.ts";
+import { flip } from "./swap/flip.ts";
 import { recoverSwaps } from "./swap/recover.ts";
 import { resultOf } from "./swap/report.ts";
 import { rollBack } from "./swap/rollback.ts";
 import { createJournal } from "./swap/state/journal.ts";
-import { flip } from "./swap/steps/commit.ts";
-import { candidateOf, type Gate } from "./swap/steps/gate.ts";
+import { type Gate, testedInstance } from "./swap/steps/gate.ts";
 import { createWarmUp } from "./swap/steps/warm-up.ts";
 import { reloading, swapModule, swapModules } from "./swap/swap.ts";
 import { createSwaps } from "./swap/swaps.ts";
@@ -104,7 +104,7 @@ export function createModules(deps: ModulesDeps): Modules {
   const journal = createJournal(feed, log, (swap) => flip(context, swap));
   forgetting.push((name) => journal.forgetModule(name));
   const swaps = createSwaps(context, journal, { warmUp, gate: () => gate }, newId);
-  const returns = createReturns(context, journal, swaps);
+  const bakeRollbacks = createBakeRollbacks(context, journal, swaps);
   const endSweeps = sweepArtifacts(collection, host, clock, log);
   const loadNow: Modules["load"] = async (name, options = {}, by) => {
     const module = await loadModule(context, reloading(context, swaps), name, options, by);
@@ -159,7 +159,7 @@ export function createModules(deps: ModulesDeps): Modules {
       return resultOf(context, await swaps.cancel(name, swapId, `it was cancelled${who}${why}`), name);
     },
     async rollBack(name, options = {}, by) {
-      const result = await rollBack(context, swaps, returns, name, options, by);
+      const result = await rollBack(context, swaps, bakeRollbacks, name, options, by);
       if (result.swapped) supervisor.forgive(name);
       return result;
     },
@@ -191,7 +191,7 @@ export function createModules(deps: ModulesDeps): Modules {
       // The registered version applies only to the registered file.
       const asked = module.modulePath === registration.modulePath ? registration.version : "";
       const version = { asked, otherwise: DEFAULT_VERSION };
-      return candidateOf(
+      return testedInstance(
         name,
         await generations.startApart(name, { registration, module, version, acts: false, trial }),
       );
@@ -206,7 +206,7 @@ export function createModules(deps: ModulesDeps): Modules {
       const module = getModule(context, name);
       const generation = runningGeneration(context, module);
       if (generation === undefined || module.record.lifecycle.state !== "ACTIVE") throw notLoaded(module);
-      return candidateOf(name, generation);
+      return testedInstance(name, generation);
     },
     async close() {
       closing.abort(HeliosError.of("SERVER_DRAINING", {}));

@@ -14,7 +14,7 @@ import type { SwapResult } from "./swap/report.ts";
 import type { RollbackOptions } from "./swap/rollback.ts";
 import type { SwapListener } from "./swap/state/events.ts";
 import type { ModuleSwapOptions, SwapOptions, SwapTermsOptions } from "./swap/state/swap-options.ts";
-import type { Candidate, Gate } from "./swap/steps/gate.ts";
+import type { Gate, TestedInstance } from "./swap/steps/gate.ts";
 import type { ReloadHookFunction } from "./swap/steps/warm-up.ts";
 import type { GroupSwapResult } from "./swap/swap.ts";
 
@@ -125,11 +125,11 @@ export interface Modules {
   /** Returns the code that `startFresh` would start. Rejects with MODULE_NOT_FOUND and the errors of the file. */
   resolveFresh(name: string, options?: FreshOptions): Promise<ResolvedModule>;
   /** Starts an instance as registered, which takes no calls. The caller must stop it. Rejects with the errors of `load`. */
-  startFresh(name: string, options?: FreshOptions): Promise<Candidate>;
+  startFresh(name: string, options?: FreshOptions): Promise<TestedInstance>;
   /** Starts a module without dependencies, as a stand-in for `name`. The caller must stop it. Rejects as `load` does. */
   startStandIn(name: string, modulePath: string): Promise<Instance>;
   /** The instance that serves. Its calls are not limited by lane or breaker. Throws MODULE_NOT_LOADED. */
-  activeInstance(name: string): Candidate;
+  activeInstance(name: string): TestedInstance;
   /** Stops all instances, and kills them after a timeout. The desired states stay as they are, for the next start. */
   close(): Promise<void>;
 }

@@ -35,7 +35,7 @@ describeInEach("a module in a %s with a full queue of calls", (isolation) => {
     const waiting = Array.from({ length: 6 }, () => one.patiently("increment"));
     const result = await swapped;
     expect(result).toMatchObject({ swapped: false, failedStep: "hand_over", fromVersion: "1" });
-    expect(result.failure).toBe("as many calls as may wait did");
+    expect(result.failure).toBe("the queue of waiting calls was full");
     await instance.invoke("release", { json: null }, { timeoutMs: 60_000 });
     await held;
     expect(await Promise.all(waiting)).toEqual([1, 2, 3, 4, 5, 6]);

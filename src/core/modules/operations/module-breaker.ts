@@ -78,6 +78,6 @@ export async function deleteBreaker(context: OperationContext, name: string): Pr
   };
   await attempt().catch((error: unknown) => {
     context.log("modules", "warn", `the breaker of module ${name} was not deleted`, { error: messageOf(error) });
-    void persistently(context, `that module ${name} has no breaker`, attempt).catch(() => {});
+    void persistently(context, `the deletion of the breaker of module ${name}`, attempt).catch(() => {});
   });
 }

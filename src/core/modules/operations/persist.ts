@@ -15,13 +15,13 @@ export function persist(
   cause: Cause,
   change: (record: ModuleRecord) => ModuleRecord,
 ): Promise<void> {
-  return persistently(context, `what became of module ${name}`, async () => {
+  return persistently(context, `the change of module ${name}`, async () => {
     await context.collection.change(name, cause, (current) => current && change(current.record));
   });
 }
 
 /**
- * Stores a decision that is final. Repeats a failed write until the service stops. `what` describes the decision for the log.
+ * Stores a decision that is final. Repeats a failed write until the service stops. `what` names the decision in the log, such as "the end of a swap".
  */
 export async function persistently(context: OperationContext, what: string, store: () => Promise<void>): Promise<void> {
   await retry(store, async (error) => {

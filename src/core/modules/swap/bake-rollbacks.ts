@@ -6,7 +6,7 @@ import { type Journal, keyOf } from "./state/journal.ts";
 import { type AskedFor, checkSame, type Swaps } from "./swaps.ts";
 
 /** Rollbacks that end the bake of a swap. A repetition with the same id gets the outcome of the first request. */
-export interface Returns {
+export interface BakeRollbacks {
   /**
    * Returns the outcome of the rollback or swap with that id. Undefined if the id was not used. Rejects with SWAP_ID_REUSED.
    */
@@ -15,18 +15,18 @@ export interface Returns {
    * Ends the bake of a module's swap, so that the old version serves again. Undefined if the module is not in a bake, or the
    * bake ended in that moment.
    */
-  endTrial(name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined>;
+  endBake(name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined>;
 }
 
-export function createReturns(context: OperationContext, journal: Journal, swaps: Swaps): Returns {
-  const underWay = new Map<string, { readonly digest: string; readonly outcome: Promise<SwapOutcome | undefined> }>();
+export function createBakeRollbacks(context: OperationContext, journal: Journal, swaps: Swaps): BakeRollbacks {
+  const underWay = new Map<string, { readonly content: string; readonly outcome: Promise<SwapOutcome | undefined> }>();
 
   const end = async (name: string, why: string, asked: AskedFor): Promise<SwapOutcome | undefined> => {
     const { swapId } = asked;
-    const trial = swaps.onTrial(name);
-    if (trial === undefined) return undefined;
+    const baking = swaps.inBake(name);
+    if (baking === undefined) return undefined;
     // Must be stored before the old version serves, so that a repetition after a crash does not roll back a second time.
-    if (swapId !== "") await journal.begin({ ...asked, returns: { modules: trial.modules, swapId: trial.swapId } });
+    if (swapId !== "") await journal.begin({ ...asked, returns: { modules: baking.modules, swapId: baking.swapId } });
     const outcome = await swaps.goBack(name, why);
     const ended = outcome?.reports.get(name);
     if (outcome === undefined || ended === undefined || (outcome.swapped && outcome.stayed === undefined)) {
@@ -35,10 +35,10 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
       await context.operations.idle(name);
       return undefined;
     }
-    const report = asReturn(ended, swapId, outcome.stayed);
+    const report = rollbackOf(ended, swapId, outcome.stayed);
     if (swapId !== "") {
       const store = (): Promise<void> => journal.end(asked, { [name]: report });
-      await persistently(context, "how a rollback ended", store).catch(() => {});
+      await persistently(context, "the end of a rollback", store).catch(() => {});
     }
     return { ...outcome, swapped: report.swapped, reports: new Map([[name, report]]) };
   };
@@ -46,17 +46,17 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
   return {
     async recall(asked) {
       if (asked.swapId === "") return undefined;
-      const returning = underWay.get(keyOf(asked));
-      if (returning === undefined) return swaps.recall(asked);
-      checkSame(returning, asked);
-      return returning.outcome;
+      const inProgress = underWay.get(keyOf(asked));
+      if (inProgress === undefined) return swaps.recall(asked);
+      checkSame(inProgress.content, asked);
+      return inProgress.outcome;
     },
 
-    async endTrial(name, why, asked) {
+    async endBake(name, why, asked) {
       const outcome = end(name, why, asked);
       if (asked.swapId === "") return outcome;
       const key = keyOf(asked);
-      underWay.set(key, { digest: asked.digest, outcome });
+      underWay.set(key, { content: asked.content, outcome });
       return outcome.finally(() => underWay.delete(key));
     },
   };
@@ -65,7 +65,7 @@ export function createReturns(context: OperationContext, journal: Journal, swaps
 /**
  * Turns the report of a swap into that of the rollback which ended its bake. `stayed`: why the new version continues to serve.
  */
-export function asReturn(ended: SwapReport, swapId: string, stayed?: string): SwapReport {
+export function rollbackOf(ended: SwapReport, swapId: string, stayed?: string): SwapReport {
   const { failedStep: _, failure: __, fromVersion, toVersion, ...report } = ended;
   return {
     ...report,

@@ -27,8 +27,8 @@ export interface SwapRequest {
   readonly cause: Cause;
   /** The caller's id for the swap. Empty: one is generated. */
   readonly swapId: string;
-  /** The digest of the content. A request with the same id and another digest is refused. */
-  readonly digest: string;
+  /** The content of the request, as canonical JSON. A request with the same id and other content is refused. */
+  readonly content: string;
   /** One target for each module. */
   readonly targets: readonly Target[];
   readonly terms: Terms;
@@ -62,13 +62,13 @@ export async function checkSwap(context: OperationContext, { targets, etag }: Sw
  * MODULE_STATE_CONFLICT, MODULE_NOT_HOT_RELOADABLE, MODULE_GENERATION_MISMATCH, GENERATION_NOT_FOUND or ARGUMENT_INVALID.
  */
 export function planSwap(context: OperationContext, request: SwapRequest, swapId: string): SwapPlan {
-  const { cause, digest, targets, terms } = request;
+  const { cause, content, targets, terms } = request;
   const sorted = targets.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const changes = sorted.map((target) => planModule(context, request, target));
   const modules = changes.map(({ name }) => name);
   // A bake needs an old version of each module that could serve again.
   const canReturn = changes.every((change) => change.serving.old !== undefined);
-  return { swapId, digest, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
+  return { swapId, content, modules, cause, terms: canReturn ? terms : { ...terms, bakeMs: 0 }, changes };
 }
 
 /** Throws MODULE_GENERATION_MISMATCH if another generation serves than the expected one. */

@@ -2,7 +2,7 @@ import type { OperationContext } from "../operations/context.ts";
 import { remember } from "../record/history.ts";
 import type { ModuleRecord } from "../record/record.ts";
 import type { SwapReport } from "../record/report.ts";
-import { asReturn } from "./bake-rollbacks.ts";
+import { rollbackOf } from "./bake-rollbacks.ts";
 import type { Journal, SwapKey, SwapRecord } from "./state/journal.ts";
 import { serve } from "./state/records.ts";
 
@@ -29,23 +29,23 @@ export async function recoverSwaps(context: OperationContext, journal: Journal):
     await journal.end(swap, reports);
   }
   for (const rollback of unended) {
-    if (rollback.returns !== undefined) await endReturn(context, journal, rollback, rollback.returns);
+    if (rollback.returns !== undefined) await endRollback(context, journal, rollback, rollback.returns);
   }
 }
 
-/** Ends a rollback that was to end the trial of a swap. Its outcome is that of the swap, which has ended by now. */
-async function endReturn(
+/** Ends a rollback that was to end the bake of a swap. Its outcome is that of the swap, which has ended by now. */
+async function endRollback(
   context: OperationContext,
   journal: Journal,
   rollback: SwapRecord,
   returned: SwapKey,
 ): Promise<void> {
   const { modules, swapId } = rollback;
-  const trial = journal.find(returned)?.reports ?? {};
+  const swapReports = journal.find(returned)?.reports ?? {};
   const reports = modules.map((name) => {
-    const ended = trial[name];
+    const ended = swapReports[name];
     const record = context.collection.get(name)?.record;
-    if (ended?.swapped === false) return [name, asReturn(ended, swapId)];
+    if (ended?.swapped === false) return [name, rollbackOf(ended, swapId)];
     return [name, record && reportOf(context, rollback, name, record)];
   });
   await journal.end(rollback, Object.fromEntries(reports.filter(([, report]) => report !== undefined)));

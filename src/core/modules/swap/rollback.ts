@@ -1,10 +1,10 @@
 import { type By, causeOf } from "../../change.ts";
 import { checkEtag, getModule, type OperationContext } from "../operations/context.ts";
 import { closeBreaker } from "../operations/module-breaker.ts";
-import type { Returns } from "./bake-rollbacks.ts";
+import type { BakeRollbacks } from "./bake-rollbacks.ts";
 import { checkGeneration } from "./plan.ts";
 import { resultOf, type SwapResult } from "./report.ts";
-import { digestOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./state/swap-options.ts";
+import { contentOf, type ModuleSwapOptions, type SwapTermsOptions, termsOf } from "./state/swap-options.ts";
 import type { Swaps } from "./swaps.ts";
 
 export interface RollbackOptions
@@ -30,28 +30,28 @@ export interface RollbackOptions
 export async function rollBack(
   context: OperationContext,
   swaps: Swaps,
-  returns: Returns,
+  rollbacks: BakeRollbacks,
   name: string,
   options: RollbackOptions,
   by: By | undefined,
 ): Promise<SwapResult> {
   const { generation = 0, swapId = "", expectedGeneration } = options;
-  const digest = digestOf("RollbackModule", [name, { ...options, swapId: "" }]);
-  const asked = { modules: [name], swapId, digest };
+  const content = contentOf("RollbackModule", [name, { ...options, swapId: "" }]);
+  const asked = { modules: [name], swapId, content };
   getModule(context, name);
-  const known = await returns.recall(asked);
+  const known = await rollbacks.recall(asked);
   if (known !== undefined) return resultOf(context, known, name);
   const module = getModule(context, name);
   await checkEtag(context, name, by?.etag);
-  if (module.record.bake !== undefined && (generation === 0 || generation === swaps.onTrial(name)?.standby)) {
+  if (module.record.bake !== undefined && (generation === 0 || generation === swaps.inBake(name)?.standby)) {
     checkGeneration(module, expectedGeneration);
-    const outcome = await returns.endTrial(name, by?.reason || "it was rolled back", asked);
+    const outcome = await rollbacks.endBake(name, by?.reason || "it was rolled back", asked);
     if (outcome !== undefined) return resultOf(context, outcome, name);
   }
   const outcome = await swaps.run({
     cause: causeOf("RollbackModule", by),
     swapId,
-    digest,
+    content,
     targets: [{ type: "GENERATION", name, generation, options }],
     terms: termsOf(options),
     etag: by?.etag,

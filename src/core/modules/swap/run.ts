@@ -9,7 +9,7 @@ import { createPins } from "./state/pins.ts";
 import type { SwapPlan } from "./state/plan.ts";
 import { type Ended, isDecided, type Planned, type PlannedMember, type SwapState } from "./state/state.ts";
 import { Steps } from "./state/steps.ts";
-import { serveOnTrial } from "./steps/bake.ts";
+import { bakeOrKeep } from "./steps/bake.ts";
 import { commit } from "./steps/commit.ts";
 import { giveUp, stopCandidates, stopOld } from "./steps/end.ts";
 import { handOver } from "./steps/hand-over.ts";
@@ -43,7 +43,7 @@ export interface RunDeps {
 /** Begins a swap. The caller must make sure that no other operation runs on the modules meanwhile. */
 export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
   const { context, journal } = deps;
-  const { swapId, digest, modules, changes } = plan;
+  const { swapId, content, modules, changes } = plan;
   const events = createEvents();
   const pins = createPins(context.host);
   // An old version may have to be started again.
@@ -56,7 +56,7 @@ export function beginSwap(deps: RunDeps, plan: SwapPlan): UnderWay {
   let state: SwapState = planned;
   const run = async (): Promise<SwapOutcome> => {
     try {
-      await journal.begin({ swapId, digest, modules });
+      await journal.begin({ swapId, content, modules });
       const ended = await walk(swap, deps.tools, planned, (next) => {
         state = next;
       });
@@ -132,7 +132,7 @@ function takeStep(
     case "GIVEN_UP":
       return giveUp(context, state);
     case "COMMITTED":
-      return serveOnTrial(context, state);
+      return bakeOrKeep(context, state);
     case "KEPT":
       return stopOld(context, state);
     case "RETURNED":
@@ -155,7 +155,9 @@ async function settle(
     onRecorded();
     return { swapId, swapped: false, reports, fault: ended.fault };
   }
-  const stored = persistently(context, "how a swap ended", () => journal.end(context.plan, Object.fromEntries(reports)))
+  const stored = persistently(context, "the end of a swap", () =>
+    journal.end(context.plan, Object.fromEntries(reports)),
+  )
     .catch(() => {})
     .finally(onRecorded);
   // Until it is stored, a restart of the service would follow the entry of a swap that has not ended.

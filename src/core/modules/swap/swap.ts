@@ -7,7 +7,7 @@ import { resultOf, type SwapOutcome, type SwapResult } from "./report.ts";
 import type { SwapListener } from "./state/events.ts";
 import {
   checkModuleOptions,
-  digestOf,
+  contentOf,
   type ModuleSwapOptions,
   type SwapOptions,
   type SwapTermsOptions,
@@ -76,10 +76,10 @@ function run(
   const cause = causeOf(operation, by);
   const terms = termsOf(options);
   for (const name of modules.keys()) getModule(context, name);
-  const digest = digestOf(operation, [...modules, { ...options, swapId: "" }]);
+  const content = contentOf(operation, [...modules, { ...options, swapId: "" }]);
   const targets = [...modules].map(([name, one]) => ({ type: "FILES", name, options: one }) as const);
   const { swapId = "" } = options;
-  return swaps.run({ cause, swapId, digest, targets, terms, etag: by?.etag, isAlone: false }, listener);
+  return swaps.run({ cause, swapId, content, targets, terms, etag: by?.etag, isAlone: false }, listener);
 }
 
 /**
@@ -90,7 +90,7 @@ export function reloading(context: OperationContext, swaps: Swaps): Reload {
     const outcome = await swaps.run({
       cause: causeOf("LoadModule", by),
       swapId: "",
-      digest: "",
+      content: "",
       targets: [{ type: "RELOAD", name, activate }],
       terms: termsOf({}),
       etag: by?.etag,

@@ -14,11 +14,12 @@ export interface AskedFor {
   /** The names of the modules, sorted. */
   readonly modules: readonly string[];
   readonly swapId: string;
-  readonly digest: string;
+  /** The content of the request, as canonical JSON. */
+  readonly content: string;
 }
 
 /** A swap in its bake. */
-export interface OnTrial extends Pick<AskedFor, "modules" | "swapId"> {
+export interface InBake extends Pick<AskedFor, "modules" | "swapId"> {
   /** The generation that stands by. */
   readonly standby: number;
 }
@@ -41,13 +42,13 @@ export interface Swaps {
   /** Ends the bake of a module's swap, so that the old version serves again. Undefined if the module is not in a bake. */
   goBack(name: string, why: string): Promise<SwapOutcome> | undefined;
   /** Returns the swap of a module that is in its bake. */
-  onTrial(name: string): OnTrial | undefined;
+  inBake(name: string): InBake | undefined;
   /** Returns the id of the swap of a module that is in progress. */
   underWay(name: string): string | undefined;
 }
 
 export function createSwaps(context: OperationContext, journal: Journal, tools: SwapTools, newId: () => string): Swaps {
-  const running = new Map<string, { readonly digest: string; readonly begun: Promise<UnderWay> }>();
+  const running = new Map<string, { readonly content: string; readonly begun: Promise<UnderWay> }>();
   const underWay = new Set<UnderWay>();
   /** The attempts that are being removed from the journal, by key. */
   const forgetting = new Map<string, symbol>();
@@ -57,7 +58,7 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
     const key = keyOf(swap);
     const attempt = Symbol(key);
     forgetting.set(key, attempt);
-    const stored = persistently(context, "that a swap came to nothing", async () => {
+    const stored = persistently(context, "the deletion of a swap without effect", async () => {
       // Otherwise a retry with the same id has begun meanwhile, and the entry is that of the retry.
       if (forgetting.get(key) === attempt) await journal.forget(swap);
     });
@@ -68,7 +69,7 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
 
   const find = (name: string): UnderWay | undefined => [...underWay].find(({ plan }) => plan.modules.includes(name));
 
-  const findOnTrial = (name: string): UnderWay | undefined => {
+  const findInBake = (name: string): UnderWay | undefined => {
     const found = find(name);
     return found?.isDecided && found.plan.terms.bakeMs > 0 ? found : undefined;
   };
@@ -76,10 +77,14 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
   const recall: Swaps["recall"] = (asked, listener) => {
     const { swapId } = asked;
     const key = keyOf(asked);
-    const found = running.get(key) ?? (forgetting.has(key) ? undefined : journal.find(asked));
+    const inProgress = running.get(key);
+    if (inProgress !== undefined) {
+      checkSame(inProgress.content, asked);
+      return inProgress.begun.then((one) => one.join(listener));
+    }
+    const found = forgetting.has(key) ? undefined : journal.find(asked);
     if (found === undefined) return undefined;
-    checkSame(found, asked);
-    if ("begun" in found) return found.begun.then((one) => one.join(listener));
+    checkSame(found.digest, asked);
     return found.reports && Promise.resolve(outcomeOf(swapId, new Map(Object.entries(found.reports))));
   };
 
@@ -87,16 +92,16 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
     recall,
 
     async run(request, listener) {
-      const { swapId, digest, cause, isAlone } = request;
+      const { swapId, content, cause, isAlone } = request;
       const modules = modulesOf(request);
       const id = swapId === "" ? newId() : swapId;
       const key = keyOf({ modules, swapId: id });
-      const earlier = recall({ modules, swapId: id, digest }, listener);
+      const earlier = recall({ modules, swapId: id, content }, listener);
       if (earlier !== undefined) return earlier;
       const begun = Promise.withResolvers<UnderWay>();
       // Requests that joined get the error. There may be none.
       begun.promise.catch(() => {});
-      const entry = { digest, begun: begun.promise };
+      const entry = { content, begun: begun.promise };
       running.set(key, entry);
       forgetting.delete(key);
       // Until the outcome is stored, a retry finds it here.
@@ -134,13 +139,13 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
     },
 
     goBack(name, why) {
-      const found = findOnTrial(name);
+      const found = findInBake(name);
       found?.goBack(why);
       return found?.join();
     },
 
-    onTrial(name) {
-      const found = findOnTrial(name);
+    inBake(name) {
+      const found = findInBake(name);
       const member = found?.members.find((one) => one.name === name);
       if (found === undefined || member === undefined) return undefined;
       const { modules, swapId } = found.plan;
@@ -151,10 +156,7 @@ export function createSwaps(context: OperationContext, journal: Journal, tools: 
   };
 }
 
-/** Throws SWAP_ID_REUSED if a request has the id of an earlier one, but other content. */
-export function checkSame(
-  earlier: { readonly digest: string },
-  { swapId, digest }: Pick<AskedFor, "swapId" | "digest">,
-): void {
-  if (earlier.digest !== digest) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: swapId });
+/** Throws SWAP_ID_REUSED if a request has the id of an earlier one, but not its content. */
+export function checkSame(earlier: string, { swapId, content }: Pick<AskedFor, "swapId" | "content">): void {
+  if (earlier !== content) throw HeliosError.of("SWAP_ID_REUSED", { swap_id: swapId });
 }

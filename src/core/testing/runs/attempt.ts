@@ -1,6 +1,6 @@
 import { raceOr, signalLimit } from "../../../kernel/async/race.ts";
 import type { Clock } from "../../../kernel/clock.ts";
-import type { Candidate } from "../../modules/swap/steps/gate.ts";
+import type { TestedInstance } from "../../modules/swap/steps/gate.ts";
 import type { TestTrial } from "../stand-ins/trial.ts";
 import type { OpenSuite } from "../suites/source.ts";
 import type { Test } from "../suites/suite.ts";
@@ -39,7 +39,7 @@ export async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave
   const start = clock.monotonic();
   const took = (): number => clock.monotonic() - start;
   let suite: OpenSuite | undefined;
-  let candidate: Candidate | undefined;
+  let tested: TestedInstance | undefined;
   let trial: TestTrial | undefined;
   try {
     if (source.open !== undefined) suite = await unlessCancelled(source.open(), signal, late, (open) => open.close());
@@ -48,18 +48,18 @@ export async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave
     trial = job.trial && (await unlessCancelled(job.trial(suite), signal, late, (made) => made.close()));
     if (signal.aborted) return cancelledAttempt(tests, took());
     try {
-      const stop = async ({ instance }: Candidate) => job.owned && instance.stop(STOP_TIMEOUT_MS);
-      candidate = await unlessCancelled(job.start(trial), signal, late, stop);
+      const stop = async ({ instance }: TestedInstance) => job.owned && instance.stop(STOP_TIMEOUT_MS);
+      tested = await unlessCancelled(job.start(trial), signal, late, stop);
     } catch (error) {
       return { tests: await notStarted(tests, error, progress), started: false, durationMs: took() };
     }
-    if (candidate === undefined) return cancelledAttempt(tests, took());
-    const { modulePath, version, sha256, artifact } = candidate;
-    const results = await runTests(candidate, tests, clock, signal, progress, trial);
+    if (tested === undefined) return cancelledAttempt(tests, took());
+    const { modulePath, version, sha256, artifact } = tested;
+    const results = await runTests(tested, tests, clock, signal, progress, trial);
     return { tests: results, started: true, durationMs: took(), code: { modulePath, version, sha256, artifact } };
   } finally {
     // The suite's stubs answer the calls that the instance makes while it stops, so the suite ends last.
-    if (job.owned) await candidate?.instance.stop(STOP_TIMEOUT_MS);
+    if (job.owned) await tested?.instance.stop(STOP_TIMEOUT_MS);
     suite?.close();
     trial?.close();
     void Promise.allSettled(late).then(leave);

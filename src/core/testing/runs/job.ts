@@ -1,4 +1,4 @@
-import type { Candidate } from "../../modules/swap/steps/gate.ts";
+import type { TestedInstance } from "../../modules/swap/steps/gate.ts";
 import type { TestTrial } from "../stand-ins/trial.ts";
 import type { OpenSuite, TestSource } from "../suites/source.ts";
 import type { Run, RunRecord } from "./record.ts";
@@ -14,7 +14,7 @@ export interface Job {
    */
   readonly trial?: ((open: OpenSuite | undefined) => Promise<TestTrial>) | undefined;
   /** Starts the instance to test, or finds it. */
-  readonly start: (trial: TestTrial | undefined) => Promise<Candidate>;
+  readonly start: (trial: TestTrial | undefined) => Promise<TestedInstance>;
   /** Whether the run stops the instance afterwards. */
   readonly owned: boolean;
   /** Whether it goes before runs that are not urgent: a swap waits for it. */

@@ -6,7 +6,7 @@ import { trialCall } from "../../modules/calls/chain.ts";
 import { onEnd } from "../../modules/host/types/ended.ts";
 import type { Ending, Payload } from "../../modules/host/types/host.ts";
 import { spellingsOf } from "../../modules/host/values/names.ts";
-import type { Candidate } from "../../modules/swap/steps/gate.ts";
+import type { TestedInstance } from "../../modules/swap/steps/gate.ts";
 import type { TestTrial } from "../stand-ins/trial.ts";
 import { STARTS, type Test, TestFailure, type TestInstance } from "../suites/suite.ts";
 
@@ -41,7 +41,7 @@ export const MAX_MESSAGE = 1000;
  * otherwise, because it serves.
  */
 export async function runTests(
-  { instance, generation }: Pick<Candidate, "instance" | "generation">,
+  { instance, generation }: Pick<TestedInstance, "instance" | "generation">,
   tests: readonly Test[],
   clock: Clock,
   signal: AbortSignal,
@@ -98,7 +98,7 @@ async function inOrder(
 }
 
 interface Surroundings {
-  readonly tested: Pick<Candidate, "instance" | "generation">;
+  readonly tested: Pick<TestedInstance, "instance" | "generation">;
   readonly trial: TestTrial | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -157,7 +157,7 @@ const TIMED_OUT = Symbol("timed out");
 const CANCELLED = Symbol("cancelled");
 
 function testInstance(
-  { instance, generation }: Pick<Candidate, "instance" | "generation">,
+  { instance, generation }: Pick<TestedInstance, "instance" | "generation">,
   trial: TestTrial | undefined,
   timeoutMs: number,
   clock: Clock,

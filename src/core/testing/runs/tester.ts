@@ -1,6 +1,6 @@
 import { checkSpan } from "../../errors/check-span.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
-import type { Candidate } from "../../modules/swap/steps/gate.ts";
+import type { TestedInstance } from "../../modules/swap/steps/gate.ts";
 import { NAME_LIMIT } from "../../text/names.ts";
 import { DEFAULT_TIMEOUT_MS, type Test, TestFailure, type TestInstance } from "../suites/suite.ts";
 import type { Run } from "./record.ts";
@@ -31,7 +31,7 @@ export interface Tester {
    */
   addTest(name: string, test: (instance: TestInstance) => boolean | Promise<boolean>, options?: AddTestOptions): Tester;
   /** Runs all tests on the given instance, or on a fresh one. Resolves to whether every required test passed. */
-  runTests(instance?: Candidate): Promise<boolean>;
+  runTests(instance?: TestedInstance): Promise<boolean>;
   /** The report of the last run; undefined before the first. */
   getTestReport(): TestReport | undefined;
 }
@@ -39,7 +39,7 @@ export interface Tester {
 export function createTester(
   module: string,
   base: readonly Test[],
-  run: (tests: readonly Test[], instance: Candidate | undefined) => Promise<Run>,
+  run: (tests: readonly Test[], instance: TestedInstance | undefined) => Promise<Run>,
 ): Tester {
   const tests = [...base];
   let last: Run | undefined;

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  type Candidate,
   createManualClock,
   createMemoryStore,
   Feed,
@@ -9,6 +8,7 @@ import {
   type RunProgress,
   type Store,
   silentLog,
+  type TestedInstance,
 } from "../../../../src/core/index.ts";
 import type { Ending, Instance } from "../../../../src/core/modules/host/types/host.ts";
 import { createExecutor, type Executor } from "../../../../src/core/testing/runs/execute.ts";
@@ -35,7 +35,7 @@ beforeEach(async () => {
 });
 
 /** A candidate that does nothing, with a record of what happened to it. */
-function candidate(): Candidate & { readonly stopped: () => boolean; end(how: Ending): void } {
+function candidate(): TestedInstance & { readonly stopped: () => boolean; end(how: Ending): void } {
   const { promise: ended, resolve: end } = Promise.withResolvers<Ending>();
   let stopped = false;
   const instance = {
@@ -70,7 +70,7 @@ function job(more: Partial<Job> = {}): Job {
 
 /** A job that waits at some point until the test lets it continue. */
 function held(more: Partial<Job> = {}) {
-  const { promise, resolve } = Promise.withResolvers<Candidate>();
+  const { promise, resolve } = Promise.withResolvers<TestedInstance>();
   return { job: job({ start: () => promise, ...more }), goOn: resolve };
 }
 

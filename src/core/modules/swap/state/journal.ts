@@ -16,13 +16,13 @@ export interface Switch {
 
 /**
  * The journal entry of a swap. Its phase says which versions of all its modules serve, even if the service ends at any time.
- * PREPARING and RETURNED: the old versions. TRIAL: the new ones, but after a restart the old ones again. PERMANENT: the new
- * ones.
+ * PREPARING and RETURNED: the old versions. TRIAL, the stored name of a bake: the new ones, but after a restart the old ones again.
+ * PERMANENT: the new ones.
  */
 export interface SwapRecord {
   /** The caller's id, or a generated one. */
   readonly swapId: string;
-  /** The digest of the request. The same id with another digest is refused. */
+  /** The content of the request, as canonical JSON. The same id with other content is refused. */
   readonly digest: string;
   readonly modules: readonly string[];
   readonly phase: "PREPARING" | "TRIAL" | "RETURNED" | "PERMANENT" | "ENDED";
@@ -60,7 +60,7 @@ export interface Journal {
   find(swap: SwapKey): SwapRecord | undefined;
   /** The swaps that have not ended. */
   unended(): readonly SwapRecord[];
-  begin(swap: Pick<SwapRecord, "swapId" | "digest" | "modules" | "returns">): Promise<void>;
+  begin(swap: Pick<SwapRecord, "swapId" | "modules" | "returns"> & { readonly content: string }): Promise<void>;
   /** Deletes the record of a swap. */
   forget(swap: SwapKey): Promise<void>;
   /** Deletes the records of all swaps of a module. */
@@ -117,10 +117,10 @@ export function createJournal(feed: Feed, log: Log, flip: (swap: SwapRecord) => 
         .list()
         .map(({ record }) => record)
         .filter(({ phase }) => phase !== "ENDED"),
-    begin: ({ swapId, digest, modules, returns }) =>
+    begin: ({ swapId, content, modules, returns }) =>
       write({ swapId, modules }, "BeginSwap", () => ({
         swapId,
-        digest,
+        digest: content,
         modules,
         ...(returns && { returns }),
         phase: "PREPARING",

@@ -45,8 +45,8 @@ export interface ModulePlan {
 /** The plan of a swap of one or several modules, of a forced reload, or of a rollback. */
 export interface SwapPlan {
   readonly swapId: string;
-  /** The digest of the request. */
-  readonly digest: string;
+  /** The content of the request, as canonical JSON. */
+  readonly content: string;
   /** The names of the modules, sorted. */
   readonly modules: readonly string[];
   readonly cause: Cause;

@@ -20,8 +20,8 @@ export async function storeServing(
       const started = side === "to" ? member.candidate : member.old;
       const served = side === "to" ? member.switched.to : member.from;
       const standbyEnd = member.old?.ending && { standbyEnd: member.old.ending.description };
-      const trial = { swapId, until: context.clock.now() + terms.bakeMs, ...standbyEnd };
-      const bake = side === "to" && terms.bakeMs > 0 ? trial : undefined;
+      const baking = side === "to" && terms.bakeMs > 0;
+      const bake = baking && { swapId, until: context.clock.now() + terms.bakeMs, ...standbyEnd };
       return persist(context, member.name, cause, (record) => {
         const remembered = remember(record, served, { served: true, startTime: (started ?? served).running.loadTime });
         return { ...serve(remembered, served, member.plan.activate), ...(bake && { bake }) };

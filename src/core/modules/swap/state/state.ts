@@ -75,7 +75,7 @@ export interface Returned extends In<"RETURNED", CommittedMember> {
 }
 
 /** The result of a bake. */
-export type Tried = Omit<Kept, "draining"> | Omit<Returned, "draining">;
+export type Baked = Omit<Kept, "draining"> | Omit<Returned, "draining">;
 
 /** The result of the swap. */
 export type Ended = { readonly state: "ENDED" } & (

@@ -202,7 +202,7 @@ function within(path: JsonPath, value: number, least: number, most: number): Vio
   return isWithin ? undefined : violation(path, value, `a number from ${least} to ${most}`);
 }
 
-/** Returns a text that is the same only for equal requests. */
-export function digestOf(operation: string, parts: readonly unknown[]): string {
+/** Returns a request as canonical JSON. The text is the same only for equal requests. */
+export function contentOf(operation: string, parts: readonly unknown[]): string {
   return `${operation} ${canonicalJson(parts)}`;
 }

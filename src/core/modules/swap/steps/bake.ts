@@ -8,29 +8,29 @@ import { judgeBake } from "../judging/bake-judge.ts";
 import { observe } from "../judging/observe.ts";
 import type { SwapContext } from "../state/context.ts";
 import { release, unguard } from "../state/pause.ts";
-import type { Committed, CommittedMember, Kept, Returned, Tried } from "../state/state.ts";
+import type { Baked, Committed, CommittedMember, Kept, Returned } from "../state/state.ts";
 import { drainOld } from "./end.ts";
 import { goBack } from "./go-back.ts";
 
 /**
- * Runs the bake, if the plan has one: the new versions serve while the old ones complete their calls and stand by. Rejects if
- * the service stops. The journal then says what serves after the restart.
+ * Runs the bake, if the plan has one: the new versions serve while the old ones complete their calls and stand by. Without a
+ * bake, the new versions are kept. Rejects if the service stops. The journal then says what serves after the restart.
  */
-export async function serveOnTrial(context: SwapContext, { members }: Committed): Promise<Kept | Returned> {
+export async function bakeOrKeep(context: SwapContext, { members }: Committed): Promise<Kept | Returned> {
   const draining = drainOld(context, members);
   if (context.plan.terms.bakeMs === 0) return { state: "KEPT", members, draining };
   try {
-    const tried = await tryServing(context, members);
-    if (tried.state === "KEPT") await makePermanent(context, tried.members);
-    else unguard(tried.members);
-    return { ...tried, draining };
+    const baked = await bakeAll(context, members);
+    if (baked.state === "KEPT") await makePermanent(context, baked.members);
+    else unguard(baked.members);
+    return { ...baked, draining };
   } catch (error) {
     draining.stop();
     throw error;
   }
 }
 
-async function tryServing(context: SwapContext, members: readonly CommittedMember[]): Promise<Tried> {
+async function bakeAll(context: SwapContext, members: readonly CommittedMember[]): Promise<Baked> {
   try {
     await bake(context, members);
     return { state: "KEPT", members };
@@ -42,9 +42,7 @@ async function tryServing(context: SwapContext, members: readonly CommittedMembe
 
 async function makePermanent(context: SwapContext, members: readonly CommittedMember[]): Promise<void> {
   const { journal, plan } = context;
-  await persistently(context, "that a swap is permanent", () =>
-    journal.note(plan, { phase: "PERMANENT", step: "stop" }),
-  );
+  await persistently(context, "the end of a bake", () => journal.note(plan, { phase: "PERMANENT", step: "stop" }));
   unguard(members);
   for (const { name } of members) {
     // The supervisor follows this change. It also treats a new version that ended in the last moment as crashed.

@@ -1,8 +1,5 @@
-import type { Generation } from "../../calls/generation/generation.ts";
-import type { OperationContext } from "../../operations/context.ts";
 import { findBreaker } from "../../operations/module-breaker.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
-import type { SwapRecord } from "../state/journal.ts";
 import { guard, unguardOld } from "../state/pause.ts";
 import { storeServing } from "../state/records.ts";
 import {
@@ -15,8 +12,8 @@ import {
 } from "../state/state.ts";
 
 /**
- * The point of no return. When the journal entry is durable, `flip` lets all new versions serve, in one tick. The records of
- * the modules are stored afterwards.
+ * The point of no return. When the entry of `journal.note` is durable, the journal calls `flip`, which lets all new versions
+ * serve, in one tick. The records of the modules are stored afterwards.
  */
 export async function commit(context: SwapContext, { members }: HandedOver): Promise<Committed | GivenUp> {
   const committing = members.map((member) => committingOf(context, member));
@@ -49,30 +46,4 @@ async function store({ plan, journal, cancelled }: SwapContext, members: readonl
   const phase = plan.terms.bakeMs > 0 ? "TRIAL" : "PERMANENT";
   const switches = Object.fromEntries(members.map(({ name, switched }) => [name, switched]));
   await journal.note(plan, { phase, step: "commit", switches });
-}
-
-/** Routes the calls of all modules of a swap by its journal entry, in one tick. */
-export function flip(
-  context: Pick<OperationContext, "router" | "generations">,
-  { phase, switches = {} }: SwapRecord,
-): void {
-  if (phase !== "TRIAL" && phase !== "PERMANENT" && phase !== "RETURNED") return;
-  const leaving = new Map<string, Generation>();
-  const many = Object.keys(switches).length > 1;
-  for (const [name, { from, to, activate }] of Object.entries(switches)) {
-    const [serving, other] = phase === "RETURNED" ? [from, to] : [to, from];
-    const next = context.generations.find(name, serving.running.generation);
-    const last = context.generations.find(name, other.running.generation);
-    if (last !== undefined) {
-      last.retire(phase === "TRIAL" ? "STANDBY" : "DRAINING");
-      // The calls that it makes while it completes its own go to the old versions of its peers.
-      last.peers = leaving;
-      if (many) leaving.set(name, last);
-    }
-    next?.fence.open();
-    if (next === undefined || (!activate && context.router.lane(name).generation === undefined)) continue;
-    next.peers = new Map();
-    next.serve();
-    context.router.lane(name).route(next, serving.registration.concurrency);
-  }
 }

@@ -13,8 +13,8 @@ export interface Subject {
   readonly artifact: string;
 }
 
-/** An instance without traffic, and the code that runs in it. */
-export interface Candidate extends Subject {
+/** An instance that tests run on, and the code that runs in it: one without traffic, or the one that serves. */
+export interface TestedInstance extends Subject {
   readonly instance: Instance;
   /** Its calls go to the instances that were started with this generation. */
   readonly generation?: Generation | undefined;
@@ -29,7 +29,7 @@ export interface GateSubject extends Subject {
    * each peer, which is called instead of the peer's version that serves. The calls of each instance stay within its trial.
    * All of them are stopped after the gate. Rejects with the errors of `load`.
    */
-  start(trialOf: (module: string) => Trial): Promise<Candidate>;
+  start(trialOf: (module: string) => Trial): Promise<TestedInstance>;
 }
 
 /**
@@ -42,7 +42,7 @@ export type Gate = (
   signal: AbortSignal,
 ) => Promise<{ readonly passed: boolean; readonly detail: string }>;
 
-export function candidateOf(name: string, generation: Generation): Candidate {
+export function testedInstance(name: string, generation: Generation): TestedInstance {
   const { modulePath, version, sha256, artifact } = generation.running;
   return { name, instance: generation.instance, generation, modulePath, version, sha256, artifact };
 }

@@ -10,7 +10,7 @@ import { persistently } from "../../operations/persist.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
 import { beginPause, calledFirst, guard, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
 import { storeServing } from "../state/records.ts";
-import type { CommittedMember, Tried } from "../state/state.ts";
+import type { Baked, CommittedMember } from "../state/state.ts";
 import { importState, underWayIn } from "../state/transfer.ts";
 
 /**
@@ -23,10 +23,11 @@ const RETURN_PATIENCE_MS = 1000;
 type StoodBy = CommittedMember & { readonly old: Generation };
 
 /**
- * Lets the old versions serve again, with the state of the new ones if these can still hand it over. First restarts old
- * versions that have ended. If that fails and all new versions live, the new ones continue to serve.
+ * Lets the old versions serve again, with the state of the new ones if these can still hand it over: when the entry of
+ * `journal.note` is durable, the journal calls `flip`. First restarts old versions that have ended. If that fails and all new
+ * versions live, the new ones continue to serve.
  */
-export async function goBack(context: SwapContext, committed: readonly CommittedMember[], why: string): Promise<Tried> {
+export async function goBack(context: SwapContext, committed: readonly CommittedMember[], why: string): Promise<Baked> {
   const { journal, plan } = context;
   const modules = plan.modules.join(", ");
   context.log("modules", "warn", "a swap goes back", { modules, swap_id: plan.swapId, why });
@@ -40,7 +41,7 @@ export async function goBack(context: SwapContext, committed: readonly Committed
   const members = handedBack.map((member) => servingSince(member, context.clock.now()));
   // A restarted old version has another generation number.
   const switches = Object.fromEntries(members.map(({ name, switched, from }) => [name, { ...switched, from }]));
-  await persistently(context, "that a swap went back", () =>
+  await persistently(context, "the return to the old versions", () =>
     journal.note(plan, { phase: "RETURNED", step: "bake", switches }),
   );
   await storeServing(context, members, "from");

@@ -78,7 +78,7 @@ async function transfer(
   const { signal, abort } = joined([cancelled]);
   let isOver = false;
   hold(context, members, () => {
-    abort(new Error("as many calls as may wait did"));
+    abort(new Error("the queue of waiting calls was full"));
     // The old versions answer the waiting calls at once.
     if (!isOver) release(context, members);
   });

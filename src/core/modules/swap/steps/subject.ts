@@ -4,7 +4,7 @@ import { STOP_TIMEOUT_MS } from "../../calls/generations.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import { calledFirst } from "../state/pause.ts";
 import type { StartedMember } from "../state/state.ts";
-import { candidateOf, type GateSubject } from "./gate.ts";
+import { type GateSubject, testedInstance } from "./gate.ts";
 import { startRequest } from "./start.ts";
 
 /**
@@ -45,7 +45,7 @@ export function subjectOf(
     peers: others.map((member) => member.name),
     async start(trialOf) {
       for (const member of others) peers.set(member.name, await startOne(member, trialOf(member.name)));
-      return candidateOf(name, await startOne(tested, trialOf(name)));
+      return testedInstance(name, await startOne(tested, trialOf(name)));
     },
     end,
   };
