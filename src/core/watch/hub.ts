@@ -39,7 +39,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     return this.#ended !== undefined;
   }
 
-  /** Sends an item to every watcher. Called by the feed. */
+  /** Sends an item to every watcher. Called while the feed publishes the item's revision. */
   publish(item: I): void {
     for (const watcher of this.#watchers) watcher.push(item);
   }
