@@ -111,6 +111,20 @@ describe.skipIf(process.platform !== "linux")("a wrong path", () => {
     ]);
   });
 
+  it("a data directory to check is named by an argument, an option or the environment, but only once", async () => {
+    const directory = await makeData();
+    const ran = await Promise.all([
+      run("check-data", [directory]),
+      run("check-data", ["--data-dir", directory]),
+      run("check-data", [], `export HELIOS_DATA_DIR="${directory}"`),
+      run("check-data", [directory, "--data-dir", directory]),
+      run("check-data", [], "unset HELIOS_DATA_DIR"),
+    ]);
+    const sound = { status: 0, text: `${join(directory, "helios.db")} is sound\n` };
+    const wrong = { status: 2, text: expect.stringContaining("name one data directory\nUsage: npm run check:data") };
+    expect(ran).toEqual([sound, sound, sound, wrong, wrong]);
+  });
+
   it("a wrong path for a backup is the data directory and everything below it, by any name", async () => {
     const directory = await makeData();
     const link = join(makeDirectory(), "link");
