@@ -1,7 +1,8 @@
 // Generates gen/ from proto/ and from the sources that run in module processes, docs/errors.md from the error tables,
-// docs/limits.md from the constants and the contract, docs/suites.md from the built-in suites, and testdata/ with the
-// kernel. All files are generated in a temporary directory first. Then only those that differ are replaced, each at once, so
-// that a program that runs meanwhile never misses one. With --check, fails if the committed files differ.
+// docs/limits.md from the constants and the contract, docs/suites.md from the built-in suites, docs/openapi.json from the
+// contract, and testdata/ with the kernel. All files are generated in a temporary directory first. Then only those that differ
+// are replaced, each at once, so that a program that runs meanwhile never misses one. With --check, fails if the committed files
+// differ.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
