@@ -114,10 +114,10 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
     circuits,
     send: (seq, reports) =>
       waits.call((call) => rpc.reportOutcomes({ clientId, reporterId, seq: BigInt(seq), reports }, call)),
-    look: async (name) => (await waits.call((call) => rpc.getBreaker({ name }, call))).breaker,
-    judge(circuit, breaker) {
+    getBreaker: async (name) => (await waits.call((call) => rpc.getBreaker({ name }, call))).breaker,
+    applyDecision(circuit, breaker) {
       const isolated = breaker.isolatedClients.find((one) => one.clientId === clientId);
-      circuit.judged(toServiceBreaker(breaker, clock), isolated && toNotice(isolated));
+      circuit.decided(toServiceBreaker(breaker, clock), isolated && toNotice(isolated));
     },
   });
 
@@ -144,7 +144,7 @@ export function createBreakers(client: HeliosClient, options: BreakersOptions = 
       }
     },
     report: (urgent) => reporter.report(urgent),
-    judge: (circuit) => reporter.judge(circuit),
+    requestDecision: (circuit) => reporter.requestDecision(circuit),
     create: (circuit) => creations.missing(circuit),
   };
 

@@ -26,7 +26,7 @@ export interface CircuitDeps {
   /** Called when outcomes are to be reported. If `urgent`, they are sent at once, else together with later ones. */
   readonly report: (urgent: boolean) => void;
   /** Asks the service for the breaker's state after all outcomes of this client have been reported. */
-  readonly judge: (circuit: Circuit) => void;
+  readonly requestDecision: (circuit: Circuit) => void;
   /** Asks the service to create this breaker, because it does not have it. */
   readonly create: (circuit: Circuit) => void;
 }
@@ -178,7 +178,7 @@ export class Circuit {
   /**
    * Takes over a description that includes all outcomes of this client. It also replaces a trip of the client's own machine.
    */
-  judged(service: ServiceBreaker, notice: IsolationNotice | undefined): void {
+  decided(service: ServiceBreaker, notice: IsolationNotice | undefined): void {
     this.update(service, "answer");
     this.isolate(notice);
     if (this.#machine.source !== "AHEAD" || !this.isConnected) return;
@@ -295,7 +295,7 @@ export class Circuit {
   }
 
   #checkIsolation(): void {
-    if (this.isConnected && this.#isolation.state === "ISOLATED") this.#deps.judge(this);
+    if (this.isConnected && this.#isolation.state === "ISOLATED") this.#deps.requestDecision(this);
   }
 
   #disconnect(): void {
@@ -325,7 +325,7 @@ export class Circuit {
     this.#rule = ruleOf(this.#standing());
   }
 
-  /** While it is alone, it must tell its machine itself that time has passed. */
+  /** While it is alone, it must report the passing of time to its machine itself. */
   #schedule(): void {
     this.#ticking?.cancel();
     const due = nextTick(this.#machine.machine);

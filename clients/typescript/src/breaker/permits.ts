@@ -5,7 +5,7 @@ import { NO_EPOCH } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
 import { toNotice } from "./service-breaker.ts";
 
-export interface PermitsDeps extends Pick<CircuitDeps, "report" | "judge"> {
+export interface PermitsDeps extends Pick<CircuitDeps, "report" | "requestDecision"> {
   /** Asks the service for a permit. Rejects if no answer arrives in time. */
   readonly ask: (name: string) => Promise<AcquirePermitResponse>;
 }
@@ -65,7 +65,7 @@ export class Permits implements Granter {
     const counts = era === circuit.era && circuit.rule.learns;
     if (counts && this.#isTransition(outcome, slow, ownLeaseId) && circuit.isConnected) {
       urgent = true;
-      this.#deps.judge(circuit);
+      this.#deps.requestDecision(circuit);
     }
     if (circuit.isStopped || circuit.override === "DISABLED") return;
     // Outcomes from the time without a connection say nothing about the time at which the service receives them.

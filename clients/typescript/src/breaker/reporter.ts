@@ -29,8 +29,9 @@ export interface ReporterDeps {
   readonly circuits: ReadonlyMap<string, Circuit>;
   readonly send: (seq: number, reports: OutcomeReport[]) => Promise<ReportOutcomesResponse>;
   /** Asks the service for the breaker's current state. */
-  readonly look: (name: string) => Promise<Breaker | undefined>;
-  readonly judge: (circuit: Circuit, breaker: Breaker) => void;
+  readonly getBreaker: (name: string) => Promise<Breaker | undefined>;
+  /** Takes over the state that the service has decided on. */
+  readonly applyDecision: (circuit: Circuit, breaker: Breaker) => void;
 }
 
 interface Batch {
@@ -44,7 +45,7 @@ interface Batch {
  */
 export class Reporter {
   readonly #deps: ReporterDeps;
-  readonly #toJudge = new Set<Circuit>();
+  readonly #undecided = new Set<Circuit>();
   #seq = 1;
   #timer: ReturnType<BreakerClock["setTimer"]> | undefined;
   #working: Promise<void> | undefined;
@@ -63,8 +64,8 @@ export class Reporter {
   }
 
   /** Asks for the breaker once all outcomes of its calls have arrived. */
-  judge(circuit: Circuit): void {
-    this.#toJudge.add(circuit);
+  requestDecision(circuit: Circuit): void {
+    this.#undecided.add(circuit);
     if (!this.#closing) this.#flush();
   }
 
@@ -89,11 +90,11 @@ export class Reporter {
     while (this.#again) {
       this.#again = false;
       // The outcomes of these circuits are in the request that is sent now.
-      const toJudge = [...this.#toJudge];
-      this.#toJudge.clear();
+      const undecided = [...this.#undecided];
+      this.#undecided.clear();
       const batch = this.#collect();
       if (batch !== undefined) await this.#deliver(batch);
-      for (const circuit of toJudge) await this.#look(circuit);
+      for (const circuit of undecided) await this.#decide(circuit);
     }
     this.#working = undefined;
     const { circuits } = this.#deps;
@@ -152,18 +153,18 @@ export class Reporter {
     for (const name of unknown) this.#deps.circuits.get(name)?.missing();
   }
 
-  async #look(circuit: Circuit): Promise<void> {
-    const { look, judge, waits } = this.#deps;
-    // It will be judged when it is connected again.
+  async #decide(circuit: Circuit): Promise<void> {
+    const { getBreaker, applyDecision, waits } = this.#deps;
+    // It asks again when it is connected again.
     if (this.#closing || !circuit.isConnected) return;
     try {
-      const breaker = await look(circuit.name);
-      if (breaker !== undefined) judge(circuit, breaker);
+      const breaker = await getBreaker(circuit.name);
+      if (breaker !== undefined) applyDecision(circuit, breaker);
     } catch (error) {
       if (ConnectError.from(error).code === Code.NotFound) return circuit.missing();
       if (waits.stopped) return;
       await waits.backOff(1, error);
-      this.judge(circuit);
+      this.requestDecision(circuit);
     }
   }
 }

@@ -60,7 +60,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #onTooManyPings: () => void;
   #isConnected = false;
-  #wasToldToGo = false;
+  #mustGoAway = false;
   #streams = 0;
   #heardAt = systemClock.monotonic();
   #ping: Promise<boolean> | undefined;
@@ -124,7 +124,7 @@ export class Session {
 
   /** Whether another call may begin on it. */
   get isUsable(): boolean {
-    return !this.#wasToldToGo && !this.#http2.closed && !this.#http2.destroyed;
+    return !this.#mustGoAway && !this.#http2.closed && !this.#http2.destroyed;
   }
 
   /** Begins a call. Throws if the session does not take calls any more. */
@@ -180,11 +180,11 @@ export class Session {
   #rest(): void {
     this.#stopTimers();
     // After a GOAWAY, Node ends the session by itself, but waits for ever for the other side to close the connection.
-    if (this.#wasToldToGo) systemClock.setTimer(LINGER_MS, () => this.#socket.destroy());
+    if (this.#mustGoAway) systemClock.setTimer(LINGER_MS, () => this.#socket.destroy());
     if (this.#http2.destroyed) return;
     // A process that has nothing else to do may end.
     this.#http2.unref();
-    if (this.#wasToldToGo) this.destroy();
+    if (this.#mustGoAway) this.destroy();
     else this.#idle = systemClock.setTimer(this.#options.idleTimeoutMs, () => this.destroy());
   }
 
@@ -228,7 +228,7 @@ export class Session {
   }
 
   #goAway(data: Uint8Array | undefined): void {
-    this.#wasToldToGo = true;
+    this.#mustGoAway = true;
     if (data !== undefined && new TextDecoder().decode(data) === TOO_MANY_PINGS) this.#onTooManyPings();
     if (this.#streams === 0) this.destroy();
   }
