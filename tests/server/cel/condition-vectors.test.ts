@@ -8,7 +8,8 @@ import { ConditionError, OPS } from "../../../src/core/index.ts";
 import { CONTEXT_VARIABLES } from "../../../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../../../src/kernel/flags/condition/interpret.ts";
 import { compileCondition, programOf } from "../../../src/server/cel/condition.ts";
-import { fromProgram, toProgram } from "../../../src/server/map/condition.ts";
+import { toProgram } from "../../../src/server/map/condition.ts";
+import { fromProgram } from "./from-program.ts";
 
 interface Vectors {
   readonly conditions: readonly {
