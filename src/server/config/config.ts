@@ -46,7 +46,7 @@ export interface Config {
 
 /** The command that the command line asks for. */
 export type Command =
-  /** `notices` tell the operator about ignored variables. */
+  /** `notices` name the ignored variables, for the operator. */
   | { readonly kind: "serve"; readonly config: Config; readonly notices: readonly string[] }
   | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "refuse"; readonly problems: readonly string[] };

@@ -98,7 +98,7 @@ export function createHandler(options: HandlerOptions): RequestHandler {
     const { path: target } = splitTarget(request.url ?? "");
     const path = target.split("?", 1)[0] ?? "";
     const rpc = rpcs.get(path);
-    tellWhenClientLeaves(response);
+    failWhenClientLeaves(response);
     readToTheEnd(request, response, clock);
     slowReaders.add(request, response);
     bodies.bound(request, response, !staysOpen(rpc));
@@ -217,7 +217,7 @@ function inMemory(rpcs: ReadonlyMap<string, UniversalHandler>, contextValues: Co
  * When a client leaves while its response waits to be written, the generator behind the response does not notice (its
  * `finally` would never run). An error on the response ends it. Connect does not log an error with Code.Aborted.
  */
-function tellWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
+function failWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
   let finished = false;
   response.once("finish", () => {
     finished = true;

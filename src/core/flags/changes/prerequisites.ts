@@ -59,7 +59,7 @@ export function closureProblem(
   };
   const affected = new Set(grown);
   for (const name of affected) {
-    if (looks > MAX_CLOSURE_LOOKS) return "so many flags would need it that what they need cannot be counted";
+    if (looks > MAX_CLOSURE_LOOKS) return "too many flags depend on it to count their prerequisites";
     for (const dependent of dependents.get(name) ?? []) affected.add(dependent);
     if (closureOf(name, counted(needs)).size <= MAX_CLOSURE) continue;
     if (!grown.has(name) && closureOf(name, counted(before)).size > MAX_CLOSURE) continue;

@@ -92,11 +92,6 @@ export class Lane {
     return this.#inFlight;
   }
 
-  /** The number of calls in the queue. */
-  get waiting(): number {
-    return this.#waiting.size;
-  }
-
   /** The generation that calls go to. Undefined: the lane is closed, or was never routed. */
   get generation(): Generation | undefined {
     return this.#route?.generation;

@@ -30,5 +30,5 @@ export async function noteHealth(
   });
   if (!isNews) return;
   if (isUnhealthy) log("modules", "warn", `module ${name} is unhealthy`, { generation, why: message });
-  else log("modules", "info", `module ${name} is well again`, { generation });
+  else log("modules", "info", `module ${name} is healthy again`, { generation });
 }

@@ -232,7 +232,7 @@ function checkPages(database: DatabaseSync, file: string, size: number, whollyCh
   if (sizeOf(`${file}-wal`) === 0 && size < expected) throw damaged(file, `it is cut at ${size} of ${expected} bytes`);
 }
 
-/** If there is no log to read, SQLite can be told that nobody changes the file. It then creates no files beside it. */
+/** If there is no log to read, SQLite can be opened as if nobody changed the file. It then creates no files beside it. */
 function readOnlyName(file: string): string | URL {
   if (sizeOf(`${file}-wal`) > 0 || sizeOf(`${file}-journal`) > 0) return file;
   const url = pathToFileURL(file);

@@ -25,8 +25,10 @@ export function addCall(evidence: Evidence, call: Call, times: number, config: B
   const window = hasRates(config) ? addToWindow(before, call, times, config, now) : undefined;
   if (!call.failed && evidence.failures === 0 && window === before) return evidence;
   const failures = call.failed ? evidence.failures + times : 0;
-  const tellsClients = call.failed && config.minReporters > 1;
-  const reporters = tellsClients ? seenBy(evidence.reporters ?? [], call.clientId, failures, config) : undefined;
+  const distinguishesClients = call.failed && config.minReporters > 1;
+  const reporters = distinguishesClients
+    ? seenBy(evidence.reporters ?? [], call.clientId, failures, config)
+    : undefined;
   return { failures, reporters, window };
 }
 

@@ -30,7 +30,7 @@ export interface ContextOptions {
   readonly duty: Pick<Duty, "onServe" | "onRetire">;
   /** Called when one of the module's calls was answered. */
   readonly onAnswered: () => void;
-  /** Called with each error by which the service tells the module that it may not act. */
+  /** Called with each error with which the service refuses a call because the module may not act. */
   readonly onRefused: (error: Error) => void;
 }
 

@@ -1,7 +1,7 @@
 /** Levels of causes that are searched. */
 const DEPTH = 10;
 
-/** The errors by which the service told the module that it may not act. */
+/** The errors with which the service refused calls because the module may not act. */
 export interface Refusals {
   add(error: Error): void;
   /**
