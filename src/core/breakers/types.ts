@@ -50,9 +50,9 @@ export interface Breakers {
   readonly hub: Hub<Delta<BreakerRecord>, BreakerResource>;
   /** Observes the hub's watchers, to notice clients that are gone. */
   readonly presence: HubObserver;
-  /** Call it after the feed was started: each breaker continues from its record. BREAKER_STATE_INVALID. */
+  /** Call it after the feed was started: each breaker continues from its record. Rejects with BREAKER_STATE_INVALID. */
   start(): Promise<void>;
-  /** BREAKER_NOT_FOUND. */
+  /** Throws BREAKER_NOT_FOUND. */
   get(name: string): Breaker;
   /** All breakers, by name. */
   list(): readonly Breaker[];
@@ -79,21 +79,22 @@ export interface Breakers {
   reset(name: string, by?: By): Promise<Breaker>;
   /** Resets several breakers; returns them by name. Ignores `by.etag`. */
   resetAll(options?: ResetAllOptions, by?: By): Promise<readonly Breaker[]>;
-  /** Asks whether a call may go ahead. BREAKER_NOT_FOUND. No I/O. */
+  /** Asks whether a call may go ahead. Throws BREAKER_NOT_FOUND. No I/O. */
   acquire(name: string, clientId?: string): Permit;
-  /** Counts the outcome of a call with that permit. Does nothing if the breaker was deleted. ARGUMENT_INVALID. No I/O. */
+  /** Counts the outcome of a call with that permit, unless the breaker was deleted. Throws ARGUMENT_INVALID. No I/O. */
   record(name: string, permit: Permit, outcome: Outcome, durationMs?: number): void;
   /** Returns the permit of a call that never started: nothing is counted. No I/O. */
   release(name: string, permit: Permit): void;
   /**
    * Counts a client's report, once however often it arrives. `seq` numbers the reports of one `reporterId` from 1 upwards;
    * a reporter is one run of one process of the client. Without `reporterId`, it numbers all reports of the client. Parts
-   * about breakers that do not exist are ignored. ARGUMENT_INVALID: nothing was counted. No I/O.
+   * about breakers that do not exist are ignored. Throws ARGUMENT_INVALID, and counts nothing then. No I/O.
    */
   report(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[], reporterId?: string): ReportResult;
   /**
    * Compares what a breaker did in the last `spanMs` with what it would have done with this configuration. The span is from
-   * 1 s to 1 h. Default: the whole recording. An absent option has the breaker's value. Changes nothing. ARGUMENT_INVALID.
+   * 1 s to 1 h. Default: the whole recording. An absent option has the breaker's value. Changes nothing. Throws
+   * ARGUMENT_INVALID.
    */
   simulate(name: string, config?: BreakerConfigFields, spanMs?: number): Simulation;
   /**

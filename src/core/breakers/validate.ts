@@ -103,7 +103,7 @@ export function sameConfig(a: BreakerConfig, b: BreakerConfig): boolean {
   return (Object.keys(FIELDS) as (keyof BreakerConfig)[]).every((key) => a[key] === b[key]);
 }
 
-/** ARGUMENT_INVALID unless it is a valid id of a hold; an absent or empty one becomes `manual`. */
+/** Returns the id of a hold; an absent or empty one becomes `manual`. Throws ARGUMENT_INVALID if it is not valid. */
 export function checkHoldId(holdId = ""): string {
   if (typeof holdId === "string" && holdId.length <= MAX_HOLD_ID) return holdId === "" ? "manual" : holdId;
   throw invalid("hold_id", `must be a text of at most ${MAX_HOLD_ID} characters`);

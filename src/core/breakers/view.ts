@@ -25,11 +25,11 @@ export interface BreakerView {
   readonly epochs: Epochs;
   /** Whether it was closed, or the feed was. */
   readonly closed: boolean;
-  /** Call it after the feed was started: each breaker continues from its record. BREAKER_STATE_INVALID. */
+  /** Call it after the feed was started: each breaker continues from its record. Throws BREAKER_STATE_INVALID. */
   start(): void;
-  /** BREAKER_NOT_FOUND. */
+  /** Throws BREAKER_NOT_FOUND. */
   get(name: string): LiveBreaker;
-  /** BREAKER_NOT_FOUND; SERVER_DRAINING after `close`. */
+  /** Throws BREAKER_NOT_FOUND, and SERVER_DRAINING after `close`. */
   inService(name: string): LiveBreaker;
   /** Undefined if there is no such breaker. */
   find(name: string): LiveBreaker | undefined;

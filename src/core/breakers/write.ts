@@ -32,11 +32,11 @@ export interface ResetRequest {
 export interface BreakerWriter {
   /** Creates the breaker if no breaker has that name. Resolves to whether it was created. */
   create(name: string, config: BreakerConfig, by: By | undefined): Promise<boolean>;
-  /** ARGUMENT_INVALID. */
+  /** Rejects with ARGUMENT_INVALID. */
   update(name: string, fields: BreakerConfigFields, by: By | undefined): Promise<Breaker>;
-  /** ARGUMENT_INVALID, also if the breaker has too many holds. */
+  /** Rejects with ARGUMENT_INVALID, also if the breaker has too many holds. */
   hold(name: string, request: HoldRequest, by: By | undefined): Promise<Breaker>;
-  /** ARGUMENT_INVALID. */
+  /** Rejects with ARGUMENT_INVALID. */
   releaseHold(name: string, holdId: string | undefined, by: By | undefined): Promise<Breaker>;
   reset(name: string, request: ResetRequest, by: By | undefined): Promise<Breaker>;
   delete(name: string, by: By | undefined): Promise<{ readonly breaker: Breaker; readonly revision: number }>;

@@ -30,7 +30,7 @@ export function conditionProblem(source: string, compile: ConditionCompiler | un
   }
 }
 
-/** FLAG_CONDITION_INVALID if there is a problem. */
+/** Throws FLAG_CONDITION_INVALID if there is a problem. */
 export function refuseCondition(name: string, problem: ConditionError | undefined): void {
   if (problem === undefined) return;
   const { message, expected, position = "as a whole" } = problem;

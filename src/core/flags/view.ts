@@ -23,7 +23,7 @@ export interface FlagView {
   /** The records, with tombstones. */
   readonly collection: Collection<FlagRecord>;
   readonly hub: Hub<Delta<FlagDefinition>, Flag>;
-  /** FLAG_NOT_FOUND. */
+  /** Throws FLAG_NOT_FOUND. */
   get(name: string): Flag;
   /** By name. */
   list(): readonly Flag[];

@@ -53,15 +53,15 @@ export interface PlannedUpdate extends FlagChange, AllowMissing {}
  * whose errors are those of all methods here.
  */
 export interface FlagWriter {
-  /** FLAG_ALREADY_EXISTS; FLAG_DELETED if the name was deleted, without `revive`. */
+  /** Rejects with FLAG_ALREADY_EXISTS, and without `revive` with FLAG_DELETED if the flag was deleted. */
   create(name: string, creation: FlagCreation, by: By | undefined): Promise<Flag>;
-  /** FLAG_NOT_FOUND. */
+  /** Rejects with FLAG_NOT_FOUND. */
   change(name: string, edit: FlagEdit, by: By | undefined): Promise<Flag>;
-  /** FLAG_NOT_FOUND without `allowMissing`; with it FLAG_DELETED if the name was deleted. */
+  /** If there is no such flag: rejects with FLAG_NOT_FOUND; with `allowMissing`, creates it, or rejects with FLAG_DELETED. */
   changeOrCreate(name: string, upsert: FlagUpsert, by: By | undefined): Promise<Flag>;
-  /** FLAG_DELETED if the flag was deleted since, without `revive`. */
+  /** Without `revive`, rejects with FLAG_DELETED if the flag was deleted since. */
   restore(name: string, restoration: FlagRestoration, by: By | undefined): Promise<Flag>;
-  /** Leaves a tombstone. FLAG_NOT_FOUND, FLAG_HAS_DEPENDENTS. */
+  /** Leaves a tombstone. Rejects with FLAG_NOT_FOUND and FLAG_HAS_DEPENDENTS. */
   delete(name: string, by: By | undefined): Promise<{ readonly flag: Flag; readonly revision: number }>;
   /** Changes several flags, all or none. Rejects with what `plan` throws, BATCH_TOO_LARGE and ETAG_MISMATCH. */
   together(batch: FlagBatch, by: By | undefined): Promise<Decided<FlagRecord>>;

@@ -9,20 +9,21 @@ import type { TestCase, TestCaseFields } from "./record.ts";
 import { type ExpectationCompiler, expectationOf, invalidTest } from "./suites/expectations.ts";
 import { DEFAULT_TIMEOUT_MS, formatValue, MAX_TEST_TIMEOUT_MS, type Setting, type Settings } from "./suites/suite.ts";
 
-/** ARGUMENT_INVALID unless a suite may be created with that name. A name of a file would mean the file. */
+/** Throws ARGUMENT_INVALID unless a suite may be created with that name. A name of a file would mean the file. */
 export function checkSuiteName(name: string): void {
   checkName("suite.name", name);
   if (!isSuiteFile(name)) return;
   throw invalid("suite.name", `${name} would be taken for a file`);
 }
 
-/** ARGUMENT_INVALID unless the stand-ins of a suite are valid. */
+/** Throws ARGUMENT_INVALID unless the stand-ins of a suite are valid. */
 export function checkSuiteStandIns(standIns: StandIns): void {
   refuse(standInsViolation(standIns, { stubs: ["suite", "stubs"], allow: ["suite", "allow_dependencies"] }));
 }
 
 /**
- * The tests of a new suite, validated and with every default. SUITE_INVALID names the test, and the place in its expectation.
+ * The tests of a new suite, validated and with every default. Throws SUITE_INVALID, which names the test, and the place
+ * in its expectation.
  */
 export function completeCases(
   suite: string,
@@ -57,8 +58,8 @@ export function completeCases(
 const MAX_SETTING = 100_000;
 
 /**
- * ARGUMENT_INVALID unless each member of a run's configuration is a setting of the suite and has the type of its default: a
- * misspelt setting would be ignored, and the run would prove nothing.
+ * Throws ARGUMENT_INVALID unless each member of a run's configuration is a setting of the suite and has the type of its
+ * default. A misspelt setting would be ignored, and the run would prove nothing.
  */
 export function checkConfig(suite: string, settings: Settings, config: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(config)) {

@@ -27,17 +27,17 @@ export const BUILT_IN_SUITES: readonly BuiltInSuite[] = [dataSuite, mlSuite, tra
 export interface SuiteView {
   /** The created suites. */
   readonly collection: Collection<SuiteRecord>;
-  /** SUITE_NOT_FOUND. */
+  /** Throws SUITE_NOT_FOUND. */
   get(name: string): Suite;
   /** By name. */
   list(): readonly Suite[];
   isBuiltIn(name: string): boolean;
   /**
-   * The tests of a suite, ready to run. `idPrefix` is different for each run. SUITE_NOT_FOUND, also for the name of a file;
-   * ARGUMENT_INVALID for a configuration that the suite does not have.
+   * The tests of a suite, ready to run. `idPrefix` is different for each run. Throws SUITE_NOT_FOUND, also for the name of a
+   * file, and ARGUMENT_INVALID for a configuration that the suite does not have.
    */
   tests(name: string, config: Readonly<Record<string, unknown>>, idPrefix: string): readonly Test[];
-  /** The stand-ins that the suite defines. SUITE_NOT_FOUND. */
+  /** The stand-ins that the suite defines. Throws SUITE_NOT_FOUND. */
   standIns(name: string): StandIns;
 }
 

@@ -9,9 +9,9 @@ import { describeCreated, type Suite, type SuiteView, suiteNotFound } from "./vi
 
 /** Writes created suites. Both methods reject with STORE_UNAVAILABLE. */
 export interface SuiteWriter {
-  /** ARGUMENT_INVALID, SUITE_INVALID, SUITE_ALREADY_EXISTS, RESOURCE_TOO_LARGE. Ignores `by.etag`. */
+  /** Rejects with ARGUMENT_INVALID, SUITE_INVALID, SUITE_ALREADY_EXISTS and RESOURCE_TOO_LARGE. Ignores `by.etag`. */
   create(name: string, fields: SuiteFields, by: By | undefined): Promise<Suite>;
-  /** SUITE_NOT_FOUND, SUITE_BUILT_IN, ETAG_MISMATCH. */
+  /** Rejects with SUITE_NOT_FOUND, SUITE_BUILT_IN and ETAG_MISMATCH. */
   delete(name: string, by: By | undefined): Promise<Suite>;
 }
 

@@ -44,8 +44,8 @@ export interface FlagDecider {
    * The record to write; undefined if nothing changes. A schedule that the flag does not run is paused. `others`: the flags
    * that change at the same revision; then `checkClosures` is left to the caller.
    *
-   * FLAG_KILLED if a killed flag would be enabled, ARGUMENT_INVALID, FLAG_CONDITION_INVALID, FLAG_PREREQUISITE_MISSING,
-   * FLAG_PREREQUISITE_CYCLE, FLAG_PREREQUISITES_TOO_MANY, FLAG_REBUCKETS.
+   * Throws FLAG_KILLED if a killed flag would be enabled, ARGUMENT_INVALID, FLAG_CONDITION_INVALID,
+   * FLAG_PREREQUISITE_MISSING, FLAG_PREREQUISITE_CYCLE, FLAG_PREREQUISITES_TOO_MANY and FLAG_REBUCKETS.
    */
   decide(
     current: Resource<FlagRecord> | undefined,

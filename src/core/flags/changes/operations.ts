@@ -30,7 +30,7 @@ export function withPercentage(name: string, flag: FlagDefinition | undefined, p
   return withFields(name, flag, { enabled: true, strategy: "PERCENTAGE", percentage });
 }
 
-/** ARGUMENT_INVALID if the options contradict each other, or the schedule is in the past. */
+/** Throws ARGUMENT_INVALID if the options contradict each other, or the schedule is in the past. */
 export function withGradual(
   name: string,
   flag: FlagDefinition | undefined,
@@ -54,7 +54,7 @@ export function withGradual(
 
 /**
  * Pauses the schedule at its present share. A schedule that is already paused stays as it is; the schedule of a flag that
- * is not enabled always is. FLAG_NOT_SCHEDULED.
+ * is not enabled always is. Throws FLAG_NOT_SCHEDULED.
  */
 export function paused(name: string, flag: FlagDefinition, nowMs: number): FlagDefinition {
   const { gradual, endTime } = scheduleOf(name, flag, "pause");

@@ -43,7 +43,7 @@ export function rebucketing(
   return { name, fields, percentage };
 }
 
-/** FLAG_REBUCKETS if keys of a flag would move. */
+/** Throws FLAG_REBUCKETS if keys of a flag would move. */
 export function refuseRebucketing(found: readonly Rebucketing[]): void {
   const [first, ...others] = found;
   if (first === undefined) return;

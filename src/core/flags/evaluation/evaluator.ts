@@ -23,15 +23,15 @@ export interface Evaluations {
  * The evaluation of flags; it changes nothing. All of it fails with ARGUMENT_INVALID for a context that is wrong.
  *
  * `asOf` evaluates the flags of the past. A number, or `revision`, takes the flags of that revision, at the time when it was
- * made or at `time`. `time` alone takes the flags of that time, or the present ones if it is in the future.
+ * made or at `time`. `time` alone takes the flags of that time, or the present ones if it is in the future. Rejects with
  * FLAG_REVISION_UNAVAILABLE if that state is no longer kept, or the revision is in the future.
  */
 export interface FlagEvaluator {
-  /** FLAG_NOT_FOUND. No I/O. */
+  /** Throws FLAG_NOT_FOUND. No I/O. */
   evaluate(name: string, context?: EvaluationContext): Evaluation;
-  /** FLAG_NOT_FOUND. No I/O. */
+  /** Throws FLAG_NOT_FOUND. No I/O. */
   isEnabled(name: string, context?: EvaluationContext): boolean;
-  /** FLAG_NOT_FOUND if there was no such flag then. */
+  /** Rejects with FLAG_NOT_FOUND if there was no such flag then. */
   evaluateAsOf(name: string, context: EvaluationContext, asOf: number | AsOf): Promise<Evaluation>;
   /**
    * One answer for each name, or for all flags by name, at one time and revision. An unknown name is answered too. It runs
@@ -53,7 +53,7 @@ export interface FlagEvaluator {
     asOf: number | AsOf,
     signal?: AbortSignal,
   ): Promise<Evaluations>;
-  /** Says step by step why the flag answers as it does, or did. FLAG_NOT_FOUND. */
+  /** Says step by step why the flag answers as it does, or did. Rejects with FLAG_NOT_FOUND. */
   explain(name: string, context?: EvaluationContext, asOf?: number | AsOf): Promise<Explanation>;
 }
 

@@ -26,7 +26,7 @@ export interface FlagPast {
   ): Promise<{ readonly flag: Flag | "deleted" | "not yet"; readonly revision: number }>;
   /** The wall time of that revision in ms; undefined if it is no longer kept. */
   timeOf(revision: number): Promise<number | undefined>;
-  /** ARGUMENT_INVALID unless it is a revision; FLAG_REVISION_UNAVAILABLE if it is in the future. */
+  /** Throws ARGUMENT_INVALID unless it is a revision, and FLAG_REVISION_UNAVAILABLE if it is in the future. */
   check(field: string, revision: number): void;
 }
 

@@ -29,7 +29,7 @@ export interface AsOf {
 
 /**
  * The named flags and their prerequisites at a revision. Without `nowMs`, the time is that of the revision.
- * FLAG_REVISION_UNAVAILABLE if one of the flags, or the time, is no longer kept.
+ * Rejects with FLAG_REVISION_UNAVAILABLE if one of the flags, or the time, is no longer kept.
  */
 export async function snapshotAtRevision(
   past: FlagPast,
@@ -49,8 +49,8 @@ export async function snapshotAtRevision(
 }
 
 /**
- * The same at a wall time in ms. The revision is that of the last change of one of these flags before it.
- * FLAG_REVISION_UNAVAILABLE.
+ * The same at a wall time in ms. The revision is that of the last change of one of these flags before it. Rejects
+ * with FLAG_REVISION_UNAVAILABLE.
  */
 export async function snapshotAtTime(
   past: FlagPast,

@@ -6,7 +6,7 @@ import { fileError, invalidAs, parsingFile } from "../../json/file.ts";
 import type { ConditionCompiler } from "../condition.ts";
 import { type FileFlag, isIgnored, readFlag } from "./read-flag.ts";
 
-/** FLAGS_FILE_INVALID. Line 0 stands for the whole file. */
+/** Returns FLAGS_FILE_INVALID. Line 0 stands for the whole file. */
 export const fileInvalid = invalidAs("FLAGS_FILE_INVALID");
 
 /** A flags file after parsing. */

@@ -39,7 +39,7 @@ export interface FlagSourceDeps {
 export interface FlagSource {
   /** Call it after the feed was started. It fills an empty store from the file, or with the defaults if there is no file. */
   fill(): Promise<void>;
-  /** FLAGS_FILE_INVALID, also if there is no file, and FLAG_REBUCKETS; then nothing is changed. */
+  /** Rejects with FLAGS_FILE_INVALID, also if there is no file, and with FLAG_REBUCKETS. Then nothing is changed. */
   reload(options: ReloadOptions, by: By | undefined): Promise<ReloadResult>;
   /** Reloads the file in this mode whenever its text differs from the one that was read last. */
   follow(mode: ReloadMode): Follower;
@@ -54,7 +54,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
   const lastRead = new Collection<{ readonly digest: string }>(feed, "flag-file/");
 
   const { name: fileName } = source;
-  /** Undefined if there is no file. FLAGS_FILE_INVALID. */
+  /** Undefined if there is no file. Rejects with FLAGS_FILE_INVALID. */
   const read = async (file: SourceFile): Promise<FlagsFile | undefined> => {
     const text = await readSourceFile(file, fileInvalid);
     if (text === undefined) return undefined;

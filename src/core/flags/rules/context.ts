@@ -5,8 +5,8 @@ import { numberProblem } from "../../json/numbers.ts";
 import { numberViolation } from "../../json/tree.ts";
 
 /**
- * ARGUMENT_INVALID, with the place, for a context with a field that is not a text, or with attributes that are not an object,
- * are nested deeper than 100, or contain a number that is not finite or beyond 2^53 - 1.
+ * Throws ARGUMENT_INVALID, with the place, for a context with a field that is not a text, or with attributes that are not an
+ * object, are nested deeper than 100, or contain a number that is not finite or beyond 2^53 - 1.
  */
 export function checkContext(context: EvaluationContext): void {
   const { sessionId, userId, symbol, system, attributes } = context;

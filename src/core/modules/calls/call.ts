@@ -96,7 +96,7 @@ export function isPureOf(
   return record.registration.pureMethods.some(matches) || pureMethods.some(matches);
 }
 
-/** MODULE_DEADLINE_EXCEEDED. A negative `budgetMs` counts as 0. */
+/** Returns MODULE_DEADLINE_EXCEEDED. A negative `budgetMs` counts as 0. */
 export function deadlineError(name: string, method: string, budgetMs: number): HeliosError {
   return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(Math.max(0, budgetMs)) });
 }

@@ -51,7 +51,7 @@ export interface Router {
   close(): void;
 }
 
-/** MODULE_NOT_LOADED, with the module's state. */
+/** Returns MODULE_NOT_LOADED, with the module's state. */
 export function notLoaded({ name, record }: Module): HeliosError {
   return HeliosError.of("MODULE_NOT_LOADED", { name, state: record.lifecycle.state });
 }

@@ -86,7 +86,7 @@ function sorted<T extends readonly string[] | undefined>(list: T): T {
   return Array.isArray(list) ? ([...list].sort() as readonly string[] as T) : list;
 }
 
-/** The checked registration with every default in place. ARGUMENT_INVALID names field and value. RESOURCE_TOO_LARGE. */
+/** Returns the registration with every default. Throws ARGUMENT_INVALID, which names field and value, or RESOURCE_TOO_LARGE. */
 export function checkedRegistration(name: string, fields: RegistrationFields): Registration {
   const registration = withDefaults(fields);
   refuse(registrationViolation(name, registration));

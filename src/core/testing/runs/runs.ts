@@ -33,7 +33,7 @@ export interface Runs {
   /** Deletes all runs of a module. */
   deleteOf(module: string): Promise<void>;
   find(id: string): Run | undefined;
-  /** RUN_NOT_FOUND. */
+  /** Throws RUN_NOT_FOUND. */
   get(id: string): Run;
   /** The runs of one module, or of all, newest first. The order is that of acceptance, not of wall times. */
   list(module?: string): readonly Run[];

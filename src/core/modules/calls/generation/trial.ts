@@ -49,7 +49,7 @@ export function swapTrial({ testAllowDependencies = [] }: Pick<Registration, "te
   };
 }
 
-/** DEPENDENCY_NOT_STUBBED: a test called a method that has no stand-in and is not allowed. */
+/** Returns DEPENDENCY_NOT_STUBBED: a test called a method that has no stand-in and is not allowed. */
 export function notStubbed({ name, dependency, method }: RefusedCall): HeliosError {
   return HeliosError.of("DEPENDENCY_NOT_STUBBED", { name, dependency, method });
 }
