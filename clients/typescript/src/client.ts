@@ -12,7 +12,7 @@ import { withDeadlines } from "./deadlines.ts";
 import { checkOptionalSpan } from "./spans.ts";
 
 export interface HeliosClientOptions {
-  /** Where Helios listens, such as `http://127.0.0.1:8000`. */
+  /** The address at which Helios listens, such as `http://127.0.0.1:8000`. */
   readonly baseUrl: string;
   /** The protocol to use. Default `grpc`. */
   readonly protocol?: "grpc" | "grpc-web" | "connect";
@@ -22,8 +22,8 @@ export interface HeliosClientOptions {
   readonly defaultTimeoutMs?: number;
   readonly interceptors?: readonly Interceptor[];
   /**
-   * The name of this process in `GetStatus` and `WaitForRevision`: with it, watches acknowledge what they have applied. Each
-   * process should have its own. Default: its watches have no name.
+   * The name of this process in `GetStatus` and `WaitForRevision`. With it, watches acknowledge the changes that they have
+   * applied. Each process should have its own. Default: its watches have no name.
    */
   readonly clientId?: string;
 }
@@ -31,15 +31,14 @@ export interface HeliosClientOptions {
 /**
  * A typed client for each service. All share one connection, which is opened at the first call.
  *
- * What somebody waits for keeps the process alive until it is settled: a call, the next message of a stream, the next event
- * of a watch, `return()` of a watch, and `ready()`, `acquire()`, `call()` and `close()` of breakers. What nobody waits for does
- * not: idle connections, heartbeats, timers. A stream keeps the process alive until it ends, and the watch of breakers until
- * they are closed. Leaving the loop over a watch ends the watch. Leaving the loop over a stream of these clients does not end
+ * A pending call, stream or watch keeps the process alive. So do `ready()`, `acquire()`, `call()` and `close()` of breakers
+ * while they are pending, `return()` of a watch, and the watch of breakers until they are closed. Idle connections, heartbeats
+ * and timers do not. Leaving the loop over a watch ends the watch. Leaving the loop over a stream of these clients does not end
  * the stream; aborting its signal does.
  *
- * Every call and stream is settled, whatever happens to the connection. They fail with UNAVAILABLE when it ends, and over
- * HTTP/2 within 10 s when it cannot be opened or the service stops answering. A service that is there may take its time. Over
- * HTTP/1.1 a silent service looks the same as a slow one, so that only deadlines end such calls.
+ * Every call and stream is settled, whatever happens to the connection. They fail with UNAVAILABLE when it ends. Over HTTP/2
+ * they also fail within 10 s if it cannot be opened, or if the service stops answering pings. There is no limit while the
+ * service answers pings. Over HTTP/1.1 a silent service looks the same as a slow one, so that only deadlines end such calls.
  */
 export interface HeliosClient {
   readonly modules: Client<typeof ModuleService>;
@@ -51,11 +50,11 @@ export interface HeliosClient {
   readonly transport: Transport;
   /** Empty if the options had no `clientId`. */
   readonly clientId: string;
-  /** Ends the connections, and every call on them with CANCELED. A later call or a watch that goes on opens a new one. */
+  /** Ends the connections. Every call on them fails with CANCELED. A later call, or a watch that continues, opens a new one. */
   close(): void;
 }
 
-/** Makes the clients. Throws a TypeError that names the option that is wrong. */
+/** Creates the clients. Throws a TypeError that names the wrong option. */
 export function createHeliosClient(options: HeliosClientOptions): HeliosClient {
   const { baseUrl } = options;
   if (!URL.canParse(baseUrl)) throw new TypeError(`baseUrl: ${JSON.stringify(baseUrl)} is not a URL`);

@@ -25,20 +25,22 @@ export type WatchConnection =
 export interface ResumeOptions {
   /** Aborting it ends the watch; the iteration then ends without an error. */
   readonly signal?: AbortSignal;
-  /** Where to resume. Empty or absent: begins with a snapshot, or for events, with the next one. */
+  /**
+   * The position from which to resume. Empty or absent: begins with a snapshot, or in a watch of events, with the next event.
+   */
   readonly resumeToken?: string;
   /**
-   * First wait before connecting again. It doubles with each failure in a row, with full jitter, and comes on top of what the
-   * service asks for. A stream that has lived for 10 s ends the row. Default 100 ms.
+   * Longest first wait before connecting again, in ms. It doubles with each failure in a row. The wait is a random part of it,
+   * and is added to the wait that the service asks for. A stream that has lived for 10 s ends the row. Default: 100.
    */
   readonly minBackoffMs?: number;
-  /** Longest wait before any new attempt to connect, in ms. Default: 10 s. */
+  /** Longest wait before any attempt to connect again, in ms, besides the wait that the service asks for. Default: 10,000. */
   readonly maxBackoffMs?: number;
-  /** Number of heartbeat intervals of silence after which a stream is given up. Default: 3. */
+  /** Number of heartbeat intervals without a frame after which the stream is opened again. Default: 3. */
   readonly missedHeartbeats?: number;
-  /** Time in ms in which a new stream must send its first frame. Then it is given up. Default: 30 s. */
+  /** Time in ms within which a new stream must send its first frame. Otherwise it is opened again. Default: 30,000. */
   readonly firstFrameTimeoutMs?: number;
-  /** Called whenever the stream comes up or goes down. */
+  /** Called whenever a stream has sent its first frame, or has ended. */
   readonly onConnection?: (connection: WatchConnection) => void;
   /** For tests. Waits; rejects when the signal is aborted. */
   readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -68,7 +70,7 @@ const MISSED_HEARTBEATS_LIMIT = 3;
  */
 const FIRST_FRAME_TIMEOUT_MS = 30_000;
 
-/** Opens one stream from that token on (empty: with a snapshot). Aborting the signal ends the stream. */
+/** Opens one stream that resumes from the token. Without a token, it begins with a snapshot. Aborting the signal ends it. */
 export type OpenStream<F extends WatchFrame> = (resumeToken: string, signal: AbortSignal) => AsyncIterable<F>;
 
 /** Errors that a retry would repeat. */
@@ -88,8 +90,9 @@ const FINAL: ReadonlySet<Code> = new Set([
 const MOST_EXHAUSTED = 3;
 
 /**
- * Whether a retry would repeat the error. `exhausted` counts the errors of its kind at the same token, this one included. A
- * frame that is too large stays so. A proxy that limits rates uses the same code, but lets the client in later.
+ * Whether a retry would repeat the error. `exhausted` is the number of RESOURCE_EXHAUSTED errors at the same token, including
+ * this one. That code has two causes: a frame that is too large, which a retry does not change, and a proxy that limits rates,
+ * which accepts the client later.
  */
 function isFinal(error: ConnectError, exhausted: number): boolean {
   if (error.code !== Code.ResourceExhausted) return FINAL.has(error.code);
@@ -98,12 +101,12 @@ function isFinal(error: ConnectError, exhausted: number): boolean {
 }
 
 /**
- * Iterates over the frames of a watch for ever. When the stream ends, breaks or falls silent, it is opened again at the last
- * token, so that no change is missed or repeated. It ends when the signal is aborted or the loop is left. It throws only
+ * Iterates over the frames of a watch without end. When the stream ends, breaks or sends nothing, it is opened again at the
+ * last token, so that no change is missed or repeated. It ends when the signal is aborted or the loop is left. It throws only
  * errors that a retry would repeat, such as a wrong request or a frame that is too large.
  *
- * @param applied called for every frame at which a watch can resume, once the reader has asked for the next frame, with the
- *   name of the stream.
+ * @param applied called with each frame that has a resume token and with the name of the stream, as soon as the reader asks for
+ *   the next frame.
  */
 export function resumeWatch<F extends WatchFrame>(
   open: OpenStream<F>,
@@ -114,8 +117,8 @@ export function resumeWatch<F extends WatchFrame>(
 }
 
 /**
- * A watch that ends as soon as it is left, also while the reader waits for the next frame. A generator alone would end only
- * when that frame has come.
+ * Returns a watch that ends as soon as it is left, even while the reader waits for the next frame. A generator alone would end
+ * only when that frame has arrived.
  */
 export function leavable<T, O extends { readonly signal?: AbortSignal }>(
   options: O,
@@ -141,7 +144,7 @@ export function leavable<T, O extends { readonly signal?: AbortSignal }>(
   return watching;
 }
 
-/** As `resumeWatch`, but when it is left while the reader waits for the next frame, it waits for that frame. */
+/** Like `resumeWatch`, but if the watch is left while the reader waits for the next frame, it ends only after that frame. */
 export async function* resumed<F extends WatchFrame>(
   open: OpenStream<F>,
   options: ResumeOptions & { readonly signal: AbortSignal },
@@ -174,7 +177,7 @@ export async function* resumed<F extends WatchFrame>(
         if (frame.heartbeatInterval !== undefined) watchdog.intervalMs = fromDuration(frame.heartbeatInterval);
         if (frame.resumeToken !== "") [token, exhausted] = [frame.resumeToken, 0];
         watchId = frame.watchId || watchId;
-        // While the reader is busy with the frame, silence is not the fault of the stream.
+        // While the reader works on the frame, no further frame is read, so that the stream cannot show that it is alive.
         watchdog.stop();
         yield frame;
         if (frame.resumeToken !== "") applied(frame, watchId);
@@ -188,7 +191,7 @@ export async function* resumed<F extends WatchFrame>(
       if (error.code === Code.ResourceExhausted) exhausted += 1;
       if (isFinal(error, exhausted)) throw error;
       isUp = false;
-      // After a stream that ends soon after it has begun, the next one may fail as soon.
+      // If a stream ended soon after its first frame, the next one may do the same.
       if (begunAt !== undefined && now() - begunAt >= STEADY_MS) failures = 0;
       failures += 1;
       const waitMs = backoffMs(failures, { minMs: minBackoffMs, maxMs: maxBackoffMs }, random);
@@ -203,11 +206,11 @@ export async function* resumed<F extends WatchFrame>(
 }
 
 /**
- * Calls back when so many intervals have passed in silence. It counts them one by one: in a process that was stopped for a
- * while, that time counts as one interval, because nothing could be heard in it.
+ * Calls `bark` when `most` intervals have passed without a frame. It counts them one by one. If the process was stopped for a
+ * while, that time counts as one interval, because no frame could be read in it.
  */
 class Watchdog {
-  /** Infinite until it is known. */
+  /** The heartbeat interval. Infinite until the service has sent it. */
   intervalMs = Number.POSITIVE_INFINITY;
   readonly #most: number;
   readonly #bark: () => void;
@@ -218,7 +221,7 @@ class Watchdog {
     this.#bark = bark;
   }
 
-  /** Starts to count from now on. */
+  /** Counts the intervals from now on. */
   watch(intervalMs = this.intervalMs): void {
     this.stop();
     if (!Number.isFinite(intervalMs)) return;
@@ -235,7 +238,7 @@ class Watchdog {
   }
 }
 
-/** The process lives until then. */
+/** Waits, and keeps the process alive meanwhile. */
 function pauseAwaited(ms: number, signal: AbortSignal): Promise<void> {
   return pause(systemClock, ms, signal, true);
 }

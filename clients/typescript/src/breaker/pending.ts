@@ -19,7 +19,7 @@ export const NO_EPOCH = 0;
 
 /** Unreported runs of equal outcomes of one breaker. Beyond them, the oldest are dropped. @limit runs */
 const MAX_RUNS = 4096;
-/** Limits of the contract. */
+/** Limits of `ReportOutcomes` in the contract. */
 const MOST_RUNS_IN_REPORT = 1000;
 const MOST_IN_RUN = 1_000_000;
 
@@ -45,7 +45,7 @@ export class Pending {
   #sent = 0;
   #dropped = 0;
 
-  /** Outcomes that are not known to have arrived. */
+  /** Number of outcomes that are not known to have reached the service. */
   get unreported(): number {
     return this.#waiting + this.#sent;
   }
@@ -54,7 +54,7 @@ export class Pending {
     return this.#waiting === 0;
   }
 
-  /** Outcomes that will never be reported. */
+  /** Number of outcomes that will never be reported. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -86,7 +86,7 @@ export class Pending {
     if (this.#runs > MAX_RUNS) this.#dropOldest();
   }
 
-  /** Takes the vote from what waits: it is too old to say anything about the present. */
+  /** Moves the waiting outcomes to NO_EPOCH: the service counts them, but they decide nothing. */
   withdraw(): void {
     const groups = this.#groups;
     this.#clear();
@@ -94,7 +94,7 @@ export class Pending {
       for (const { outcome, slow, count } of runs) this.add(NO_EPOCH, undefined, outcome, slow, count);
   }
 
-  /** Takes the oldest `most` reports out, to be sent. `arrived` or `lost` must follow. */
+  /** Removes the oldest `most` reports and returns them, to be sent. `arrived` or `lost` must be called afterwards. */
   take(most = Number.POSITIVE_INFINITY): Report[] {
     const groups = this.#groups;
     this.#clear();

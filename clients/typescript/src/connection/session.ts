@@ -11,11 +11,11 @@ import { systemClock, type Timer } from "../../../../src/kernel/clock.ts";
 import { dial } from "./dial.ts";
 
 export interface SessionOptions {
-  /** Time in ms that an attempt to connect may take. Then it fails. */
+  /** Time in ms that connecting may take. Longer attempts fail. */
   readonly connectTimeoutMs: number;
-  /** Silence in ms after which a session with open calls is pinged. */
+  /** Time in ms without data after which a session with open calls is pinged. */
   readonly pingIntervalMs: number;
-  /** Time in ms that a ping may take. Then the session is dead, and its calls fail. */
+  /** Time in ms within which a ping must be answered. Otherwise the session and its calls fail. */
   readonly pingTimeoutMs: number;
   /** Time in ms for which a session without calls stays open. */
   readonly idleTimeoutMs: number;
@@ -23,7 +23,7 @@ export interface SessionOptions {
   readonly maxSessionMemory: number;
 }
 
-/** The debug data of a GOAWAY by which a server asks for fewer pings. */
+/** The debug data of the GOAWAY with which a server asks for fewer pings. */
 const TOO_MANY_PINGS = "too_many_pings";
 
 /**
@@ -34,8 +34,8 @@ const LINGER_MS = 1000;
 const nothing = (): void => {};
 
 /**
- * Runs `run` after that time, unless it is cancelled. Data that arrived meanwhile is read first. Otherwise a process that was
- * busy or stopped would run its timers before it reads its sockets.
+ * Calls `run` after `ms`, unless it is cancelled. Data that has arrived by then is read first. Otherwise a process that was
+ * busy or stopped would call `run` although the answer has arrived.
  */
 function whenLate(ms: number, run: () => void, isAwaited = false): Timer {
   let isCancelled = false;
@@ -49,8 +49,8 @@ function whenLate(ms: number, run: () => void, isAwaited = false): Timer {
 }
 
 /**
- * One HTTP/2 connection. It always listens for errors, because Node ends the process on an error that nobody listens for, and
- * a session may fail at any time, even after it was closed.
+ * One HTTP/2 connection. It always listens for errors: Node ends the process on an error without a listener, and a session may
+ * fail at any time, even after it was closed.
  */
 export class Session {
   /** Resolves when calls may begin. Rejects with UNAVAILABLE, or with the error that it was destroyed with. */
@@ -104,25 +104,25 @@ export class Session {
       });
       session.once("connect", () => {
         slow.cancel();
-        // A session connects even if it was destroyed meanwhile.
+        // Node emits `connect` even if the session was destroyed meanwhile.
         if (session.destroyed) return;
         this.#isConnected = true;
         this.#heard();
         this.#rest();
         resolve();
-        // The other side may not speak HTTP/2, or may hang: a server of HTTP/2 that works sends its settings first.
+        // A working HTTP/2 server sends its settings first. Otherwise it does not speak HTTP/2, or hangs.
         const mute = (): void => this.destroy(new ConnectError(`${authority} does not speak HTTP/2`, Code.Unavailable));
         const due = whenLate(options.pingTimeoutMs, mute);
         session.once("remoteSettings", () => due.cancel());
         session.once("close", () => due.cancel());
       });
     });
-    // Perhaps nobody waits for it: the rejection must not count as unhandled.
+    // If nobody waits for it, the rejection must not count as unhandled.
     this.connected.catch(nothing);
     session.on("goaway", (_code, _lastStreamId, data) => this.#goAway(data));
   }
 
-  /** Whether another call may begin on it. */
+  /** Whether the session takes further calls. */
   get isUsable(): boolean {
     return !this.#mustGoAway && !this.#http2.closed && !this.#http2.destroyed;
   }
@@ -130,7 +130,7 @@ export class Session {
   /** Begins a call. Throws if the session does not take calls any more. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#http2.request(headers);
-    // It may fail before its caller can listen.
+    // It may fail before its caller has added a listener.
     stream.on("error", nothing);
     let isAnswered = false;
     stream.once("response", () => {
@@ -138,8 +138,8 @@ export class Session {
       this.#heard();
     });
     stream.once("close", () => {
-      // A stream may end without an answer and without an error: by RST_STREAM with NO_ERROR, and on Node 20 when the
-      // connection is reset after a GOAWAY. The runtime waits for an answer or an error, so that the call would never end.
+      // A stream may end with neither an answer nor an error: after RST_STREAM with NO_ERROR, and on Node 20 when the
+      // connection is reset after a GOAWAY. The RPC runtime waits for one of the two, so that the call would never end.
       if (!isAnswered && stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.errored)
         stream.emit("error", new ConnectError("the call ended without an answer", Code.Unavailable));
       this.#streams -= 1;
@@ -150,17 +150,17 @@ export class Session {
     return stream;
   }
 
-  /** Data came for that call. */
+  /** Must be called when data has arrived for a call. Calls of other sessions are ignored. */
   heard({ session }: ClientHttp2Stream): void {
     if (session === this.#http2) this.#heard();
   }
 
-  /** Resolves to whether the other side answers. Recent data shows that, or else a ping. Never rejects. */
+  /** Returns true if data arrived recently. Otherwise pings, and resolves to whether the ping is answered. Never rejects. */
   isAlive(): boolean | Promise<boolean> {
     return systemClock.monotonic() - this.#heardAt <= this.#options.pingIntervalMs || this.#isAnswering();
   }
 
-  /** Ends the session and its calls, which fail with that error. */
+  /** Ends the session. Its calls fail with `error`. */
   destroy(error?: Error): void {
     if (!this.#http2.destroyed) this.#http2.destroy(error, constants.NGHTTP2_CANCEL);
   }
@@ -169,7 +169,7 @@ export class Session {
     this.#heardAt = systemClock.monotonic();
   }
 
-  /** Calls have begun: they keep the process alive, and the other side must show that it is there. */
+  /** Called when the first call begins. Calls keep the process alive, and need a server that answers pings. */
   #work(): void {
     this.#idle?.cancel();
     this.#http2.ref();
@@ -179,10 +179,10 @@ export class Session {
 
   #rest(): void {
     this.#stopTimers();
-    // After a GOAWAY, Node ends the session by itself, but waits for ever for the other side to close the connection.
+    // After a GOAWAY, Node ends the session by itself, but waits without a limit until the other side closes the connection.
     if (this.#mustGoAway) systemClock.setTimer(LINGER_MS, () => this.#socket.destroy());
     if (this.#http2.destroyed) return;
-    // A process that has nothing else to do may end.
+    // An idle session does not keep the process alive.
     this.#http2.unref();
     if (this.#mustGoAway) this.destroy();
     else this.#idle = systemClock.setTimer(this.#options.idleTimeoutMs, () => this.destroy());
@@ -200,7 +200,7 @@ export class Session {
       this.#watch(Math.max(1, left > 0 ? left : this.#options.pingIntervalMs));
   }
 
-  /** Pings the other side. If it does not answer in time, the session is dead. */
+  /** Pings the other side. If it does not answer in time, destroys the session and resolves to false. */
   #isAnswering(): Promise<boolean> {
     this.#ping ??= new Promise<boolean>((resolve) => {
       const session = this.#http2;
