@@ -54,7 +54,7 @@ describe("a flag", () => {
   const flag = tooLarge("flag", "large", MIB);
   const variants = Array.from({ length: 16 }, (_, at) => ({ name: `v${at}`, weight: 1, value: numbers(8000) }));
 
-  it("a flag with lists or values of more than 1 MiB, in the longer of the encodings, is refused in every request", async () => {
+  it("is refused in every request if its lists or values take more than 1 MiB in JSON or in protobuf", async () => {
     const { flags } = engine;
     expect(await refusal(() => flags.create("large", { whitelist: entries(10_000, 40) }))).toEqual(flag);
     expect(await refusal(() => flags.create("large", { variants }))).toEqual(flag);
@@ -63,7 +63,7 @@ describe("a flag", () => {
     expect(await refusal(() => flags.update("large", { whitelist: entries(5000, 40, 9000), variants }))).toEqual(flag);
   });
 
-  it("cannot grow beyond that step by step, and stays unchanged", async () => {
+  it("cannot exceed 1 MiB by many small changes: the one that would is refused, and changes nothing", async () => {
     const { flags } = engine;
     await flags.create("large", {});
     let count = 0;

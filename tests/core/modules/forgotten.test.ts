@@ -42,7 +42,9 @@ describe("a module that is deleted", () => {
     await liveAndDelete(1);
   }, 120_000);
 
-  it("leaves nothing, however many were deleted", { ...SOAK, timeout: 120_000 }, () => liveAndDelete(2));
+  it("leaves nothing in the store or in memory if several are deleted", { ...SOAK, timeout: 120_000 }, () =>
+    liveAndDelete(2),
+  );
 
   it("keeps its record and everything stored with it if the store refuses the deletion", async () => {
     const { store, refuse } = refusing();
@@ -111,5 +113,5 @@ describe("a swap", () => {
     await swapAgain(1, "Generation", "AbortSignal");
   }, 120_000);
 
-  it("leaves no listener, however many there were", { ...SOAK, timeout: 120_000 }, () => swapAgain(3));
+  it("leaves no listener if it is repeated", { ...SOAK, timeout: 120_000 }, () => swapAgain(3));
 });

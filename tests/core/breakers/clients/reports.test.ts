@@ -35,7 +35,7 @@ describe("a report", () => {
     expect(breakers.get("api").state).toBe("OPEN");
   });
 
-  it("is identified by its number within the lifetime of its client, or within the client if it names no lifetime", async () => {
+  it("is identified by its client, reporterId and number, or by its client and number if it has no reporterId", async () => {
     const { breakers } = await withBreaker();
     const success = [{ name: "api", epoch: 1, runs: runs(["SUCCESS", 1]) }];
     for (let life = 0; life < 54; life += 1)

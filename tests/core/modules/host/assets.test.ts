@@ -269,7 +269,7 @@ describe("an asset is refused", () => {
 });
 
 describe("an error that the files did not cause", () => {
-  it("is reported as one of the machine, as for a code file, or of the store if that failed", async () => {
+  it("is reported as a fault of the store if its path is in the store or missing, and otherwise of the machine", async () => {
     const error = (code: string, path?: string): NodeJS.ErrnoException =>
       Object.assign(new Error(code), { code }, path === undefined ? {} : { path });
     const faultOf = (code: string, path?: string) => assetFault(error(code, path), "told", "/store")?.isOfStore;

@@ -76,7 +76,7 @@ describe("evidence against a candidate", () => {
     );
   });
 
-  it("is doubtful also because of calls in an unfinished block, in any order, by the rates of all calls", () => {
+  it("counts the calls of an unfinished block when it decides whether it is doubtful", () => {
     fc.assert(
       fc.property(rates, histories, histories, (margin, before, burst) => {
         fc.pre(burst.length > 0);
