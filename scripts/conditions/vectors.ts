@@ -15,12 +15,13 @@ import { PATTERN_CASES, REFUSED } from "./patterns.ts";
 export function conditionVectors(): object {
   return {
     about: [
-      "program is helios.v1.ConditionProgram in the JSON form of protobuf, as the server makes it of condition.",
-      "context has the names of helios.v1.EvaluationContext; repeated_texts and repeated_values are attributes: a text, or a",
-      "list of one value, so many times over.",
-      "outcome is on, off or failed; what failed says the limit that was exceeded, STEPS or MEMORY, or VALUE.",
-      "steps and bytes are what the evaluation took; where a limit was exceeded they are null.",
-      "refused has conditions that cannot be set, with the place, or null where there is none.",
+      "program is the helios.v1.ConditionProgram that the server compiles from condition, in the JSON form of protobuf.",
+      "context has the names of helios.v1.EvaluationContext. repeated_texts and repeated_values are further attributes: a text",
+      "or a list of one value, repeated the given number of times.",
+      "outcome is on, off or failed. failed is STEPS or MEMORY if that limit was exceeded, VALUE if a part of the condition has",
+      "no value, and null if the condition was evaluated.",
+      "steps and bytes are the cost of the evaluation. They are null if a limit was exceeded.",
+      "refused has conditions that cannot be set, with the position of the fault, or null if it has no position.",
     ],
     conditions: [...CASES, ...PATTERN_CASES, ...BUDGET_CASES, ...FAILURE_CASES].map(evaluated),
     refused: REFUSED.map(refused),

@@ -16,7 +16,7 @@ const MAX_ENDED_EPOCHS = 10_000;
 export class Epochs {
   readonly #collection: Collection<BreakerRecord>;
   readonly #feed: Feed;
-  /** The last epoch of each deleted breaker; the one deleted last stands last. */
+  /** The last epoch of each deleted breaker, in the order of the deletions. */
   readonly #ended = new Map<string, number>();
   #highestForgotten = 0;
 

@@ -41,7 +41,7 @@ type Reported = Extract<Event, { type: "outcome" }>;
  * isolated: its calls are rejected until its own probes succeed.
  */
 export class Isolation {
-  /** The client that was heard of last stands last. */
+  /** In the order of their last events. */
   readonly #clients = new Map<string, Known>();
   readonly #isolated = new Set<string>();
 

@@ -29,7 +29,7 @@ interface Seen {
 
 /** Remembers which reports have arrived. Each reporter numbers its own. */
 export class ReportLog {
-  /** The reporter that reported last stands last. */
+  /** In the order of their last reports. */
   readonly #reporters = new Map<string, Seen>();
 
   /** Notes a report, and returns whether it is new. A report that is older than all remembered ones counts as known. */
