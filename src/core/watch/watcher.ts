@@ -16,6 +16,14 @@ type Phase<I extends Item, S> =
   | { readonly in: "live"; readonly queue: LiveQueue<I> };
 
 /**
+ * How a watch ends. CLOSED: its reader has closed it. FAILED: with this error, after everything up to this revision was
+ * delivered.
+ */
+type Ending =
+  | { readonly state: "CLOSED" }
+  | { readonly state: "FAILED"; readonly error: HeliosError; readonly revision: number };
+
+/**
  * One reader of a hub. It delivers changes in order, without gaps and without repetition. A slow reader holds at most
  * `QUEUE_LIMIT` changes of `QUEUE_CHARS` characters: beyond that, the queue keeps only the latest change of each name. If
  * that is still too much, the queue is dropped and the watcher catches up from the journal (like etcd's synced and unsynced
@@ -39,8 +47,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   #cut: { readonly revision: number; readonly delivered: number } | undefined;
   /** Somebody asked for a frame of at least this revision, without waiting for the next heartbeat. */
   #wanted = 0;
-  /** The error that ends the watch, after everything up to this revision was delivered. */
-  #ending: { readonly error: HeliosError; readonly revision: number } | undefined;
+  #ending: Ending | undefined;
   readonly #news = new Waiters();
   /** Whether the watch started from a token rather than from a snapshot of this process. */
   #resumed = false;
@@ -102,7 +109,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   close(): void {
     this.#onClose();
-    this.#endWith(CLOSED);
+    this.#ending = { state: "CLOSED" };
+    this.#news.wake();
   }
 
   /** Called by the hub with a change. */
@@ -136,7 +144,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
 
   /** Called by the hub. Everything that has happened until now is still delivered, then `next` rejects with `error`. */
   end(error: HeliosError): void {
-    this.#endWith(error);
+    this.#ending ??= { state: "FAILED", error, revision: this.#hub.feed.revision };
+    this.#news.wake();
   }
 
   #enqueue(phase: Extract<Phase<I, S>, { in: "live" }>, item: I): void {
@@ -145,17 +154,11 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#news.wake();
   }
 
-  #endWith(error: HeliosError): void {
-    if (error === CLOSED || this.#ending === undefined) this.#ending = { error, revision: this.#hub.feed.revision };
-    this.#news.wake();
-  }
-
   async #next(): Promise<Frame<I, S> | undefined> {
     for (;;) {
       if (this.#isClosed()) return undefined;
-      if (this.#phase.in === "journal" && this.#ending && this.#position >= this.#ending.revision) {
-        throw this.#ending.error;
-      }
+      const failure = this.#failure();
+      if (this.#phase.in === "journal" && failure && this.#position >= failure.revision) throw failure.error;
       const frame = await this.#ready();
       if (this.#isClosed()) return undefined;
       if (frame !== undefined) return frame;
@@ -166,14 +169,19 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
         if (isDue && this.#phase.in === "journal") return this.#heartbeat();
         continue;
       }
-      if (this.#ending !== undefined) throw this.#ending.error;
+      const failed = this.#failure();
+      if (failed !== undefined) throw failed.error;
       if (isDue || this.#wanted > this.#delivered) return this.#heartbeat();
       await this.#waitForNews();
     }
   }
 
   #isClosed(): boolean {
-    return this.#ending?.error === CLOSED;
+    return this.#ending?.state === "CLOSED";
+  }
+
+  #failure(): Extract<Ending, { state: "FAILED" }> | undefined {
+    return this.#ending?.state === "FAILED" ? this.#ending : undefined;
   }
 
   async #ready(): Promise<Frame<I, S> | undefined> {
@@ -231,7 +239,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       // A change that is too large to be sent is replaced by the current state.
       if (isOversize && this.options.onCompacted === "snapshot") this.#phase = this.#startOver();
     } catch (error) {
-      if (!(error instanceof RevisionCompacted)) throw this.#ending?.error ?? error;
+      if (this.#isClosed()) return;
+      if (!(error instanceof RevisionCompacted)) throw this.#failure()?.error ?? error;
       if (this.options.onCompacted === "error" || source.snapshot === undefined) {
         throw HeliosError.of("REVISION_COMPACTED", {
           resume_token: this.#token(this.#position),
@@ -311,6 +320,3 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#names.size === 0 || this.#names.has(name);
   }
 }
-
-/** Marks a watcher that its reader has closed. This is not an error. */
-const CLOSED = HeliosError.of("INTERNAL", { error_id: "closed" });
