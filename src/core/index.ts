@@ -58,6 +58,7 @@ export type {
 export type { BucketBy, Gradual, Json, OnStale, Strategy, Variant } from "../kernel/flags/rule.ts";
 export { shareAt } from "../kernel/flags/share.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
+export { seconds } from "./async/deadline.ts";
 export { pushed } from "./async/push.ts";
 export { Serial } from "./async/serial.ts";
 export { Waiters } from "./async/waiters.ts";

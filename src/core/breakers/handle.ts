@@ -2,8 +2,10 @@ import type { Outcome, Permit } from "../../kernel/breakers/machine.ts";
 import { call } from "../../kernel/call/call.ts";
 import { type Admission, type Gate, Rejection } from "../../kernel/call/gate.ts";
 import type { Clock } from "../../kernel/clock.ts";
-import { HeliosError, isReason } from "../errors/error.ts";
+import { seconds } from "../async/deadline.ts";
+import { HeliosError } from "../errors/error.ts";
 import { invalid } from "../errors/invalid.ts";
+import { acquireOrCreate } from "./acquire.ts";
 import type { BreakerHandle, Breakers, HandleOptions, HandlePermit } from "./types.ts";
 
 export function createHandle(
@@ -12,15 +14,7 @@ export function createHandle(
   name: string,
   { config, fallback }: HandleOptions = {},
 ): BreakerHandle {
-  const acquire = (): Permit | Promise<Permit> => {
-    try {
-      return breakers.acquire(name);
-    } catch (error) {
-      if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
-      return breakers.getOrCreate(name, config).then(() => breakers.acquire(name));
-    }
-  };
-
+  const acquire = (): Permit | Promise<Permit> => acquireOrCreate(breakers, name, config);
   const admit = (permit: Permit): Admission =>
     permit.allowed ? new TimedPermit(breakers, clock, name, permit) : new Rejection(openError(name, permit));
   const gate: Gate = {
@@ -87,6 +81,5 @@ export function openError(name: string, { override, retryAfterMs }: Extract<Perm
   if (retryAfterMs === undefined) {
     return HeliosError.of("BREAKER_OPEN", { ...metadata, retry_after: "(not before it is reset)" });
   }
-  const seconds = Math.ceil(retryAfterMs) / 1000;
-  return HeliosError.of("BREAKER_OPEN", { ...metadata, retry_after: `${seconds} s` }, { retryAfterMs });
+  return HeliosError.of("BREAKER_OPEN", { ...metadata, retry_after: seconds(retryAfterMs) }, { retryAfterMs });
 }

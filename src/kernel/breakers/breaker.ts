@@ -1,5 +1,7 @@
 import type { BreakerConfig } from "./config.ts";
 import {
+  type AcquireEvent,
+  type AcquireStep,
   type Automatic,
   CLOSED,
   type Event,
@@ -22,6 +24,8 @@ import { addCall, callsToTrip, trips } from "./policy/trip.ts";
 const NONE: Step["transitions"] = [];
 
 /** Returns the machine after an event. Transitions that were due before the event happen first. */
+export function step(before: Machine, event: AcquireEvent, config: BreakerConfig, moment: Moment): AcquireStep;
+export function step(before: Machine, event: Event, config: BreakerConfig, moment: Moment): Step;
 export function step(before: Machine, event: Event, config: BreakerConfig, moment: Moment): Step {
   const ticked = tick(before, config, moment);
   if (event.type === "tick") return ticked;
@@ -93,17 +97,17 @@ function held(action: Transition, { automatic, ...machine }: Machine, holds: rea
 
 function acquire(
   machine: Machine,
-  { leaseId, clientId }: Extract<Event, { type: "acquire" }>,
+  { leaseId, clientId }: AcquireEvent,
   config: BreakerConfig,
   now: number,
-): Step {
+): AcquireStep {
   const { epoch, automatic } = machine;
   const override = overrideOf(machine);
   if (override === "FORCED_OPEN") {
     return { ...unchanged(machine), permit: { allowed: false, epoch, state: "OPEN", override } };
   }
   const pass: Permit = { allowed: true, epoch, ...(override === undefined ? {} : { override }) };
-  const reject = (retryAt: number): Step => {
+  const reject = (retryAt: number): AcquireStep => {
     const retryAfterMs = Math.max(0, retryAt - now);
     const rejection: Permit = { allowed: false, epoch, state: automatic.state, retryAfterMs };
     // The automatic state would reject the call, but an override lets it pass. Its outcome decides nothing.

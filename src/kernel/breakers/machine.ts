@@ -111,13 +111,19 @@ export interface Step {
   readonly machine: Machine;
   /** In order; usually empty. */
   readonly transitions: readonly { readonly action: Transition; readonly machine: Machine }[];
-  /** The answer to `acquire`. */
+  /** The answer to `acquire`. Absent after other events. */
   readonly permit?: Permit;
   /** How many calls of an `outcome` changed nothing because their epoch or their lease had ended. */
   readonly late?: number;
   /** How many leases ended without an outcome. Each counts as a failure. */
   readonly expired?: number;
 }
+
+/** A call asks to go ahead. */
+export type AcquireEvent = Extract<Event, { type: "acquire" }>;
+
+/** The machine after `acquire`, which it always answers. */
+export type AcquireStep = Step & { readonly permit: Permit };
 
 export const CLOSED: Machine = {
   epoch: 1,

@@ -1,6 +1,8 @@
 import { step } from "../../../kernel/breakers/breaker.ts";
 import type { BreakerConfig, BreakerConfigFields } from "../../../kernel/breakers/config.ts";
 import {
+  type AcquireEvent,
+  type AcquireStep,
   type BreakerState,
   type Event,
   effectiveState,
@@ -167,7 +169,6 @@ export class LiveBreaker implements OutcomeTarget {
     }
     this.#spareId ??= this.#deps.newId();
     const { permit } = this.apply({ type: "acquire", leaseId: this.#spareId, clientId });
-    if (permit === undefined) throw new Error("the machine answers every acquire");
     if (!permit.allowed) this.#rejected(clientId);
     else if (permit.leaseId !== undefined) this.#spareId = undefined;
     return permit;
@@ -225,7 +226,7 @@ export class LiveBreaker implements OutcomeTarget {
 
   /**
    * Stores what `decide` returns, unless it returns undefined. `decide` runs after all transitions so far are stored.
-   * BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
+   * Rejects with BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
    */
   change(
     cause: Cause,
@@ -235,6 +236,8 @@ export class LiveBreaker implements OutcomeTarget {
     return this.#writer.change(cause, decide, etag);
   }
 
+  apply(event: AcquireEvent): AcquireStep;
+  apply(event: Event, now?: number): Step;
   apply(event: Event, now = this.#deps.clock.monotonic()): Step {
     const before = this.#machine;
     const result = step(before, event, this.config, { now, random: this.#deps.random });

@@ -62,7 +62,7 @@ export class TransitionWriter {
 
   /**
    * Writes what `decide` returns, unless it returns undefined. `decide` runs after all transitions so far are stored.
-   * BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
+   * Rejects with BREAKER_NOT_FOUND, ETAG_MISMATCH, STORE_UNAVAILABLE, and what `decide` throws.
    */
   async change(
     cause: Cause,

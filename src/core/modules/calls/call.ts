@@ -1,8 +1,6 @@
 import type { Permit } from "../../../kernel/breakers/machine.ts";
 import { LONGEST_SPAN_MS, type SpanRange } from "../../../kernel/span.ts";
-import { seconds } from "../../async/deadline.ts";
 import type { Breakers } from "../../breakers/types.ts";
-import { HeliosError } from "../../errors/error.ts";
 import type { Aftermath, Payload } from "../host/types/host.ts";
 import { isSameMethod } from "../host/values/names.ts";
 import type { Module } from "../record/record.ts";
@@ -94,11 +92,6 @@ export function isPureOf(
   const { pureMethods = [] } = instance.shape;
   const matches = (pure: string): boolean => isSameMethod(running.methods, pure, method);
   return record.registration.pureMethods.some(matches) || pureMethods.some(matches);
-}
-
-/** Returns MODULE_DEADLINE_EXCEEDED. A negative `budgetMs` counts as 0. */
-export function deadlineError(name: string, method: string, budgetMs: number): HeliosError {
-  return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(Math.max(0, budgetMs)) });
 }
 
 /** Notes in each call of the chain that a nested call ended because the first caller stopped waiting. */

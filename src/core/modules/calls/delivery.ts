@@ -1,7 +1,8 @@
 import type { Permit } from "../../../kernel/breakers/machine.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError, isReason } from "../../errors/error.ts";
-import { type Answer, type Call, type CallGuard, deadlineError, isPureOf, type Mirror, markCutShort } from "./call.ts";
+import { deadlineError } from "../host/types/deadline-error.ts";
+import { type Answer, type Call, type CallGuard, isPureOf, type Mirror, markCutShort } from "./call.ts";
 import type { CallChain } from "./chain.ts";
 import type { Generation } from "./generation/generation.ts";
 

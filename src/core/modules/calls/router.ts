@@ -1,17 +1,18 @@
 import type { Permit } from "../../../kernel/breakers/machine.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { seconds } from "../../async/deadline.ts";
+import { acquireOrCreate } from "../../breakers/acquire.ts";
 import { openError } from "../../breakers/handle.ts";
 import { checkSpan } from "../../errors/check-span.ts";
 import { HeliosError, isReason } from "../../errors/error.ts";
 import type { Collection } from "../../store/collection.ts";
+import { deadlineError } from "../host/types/deadline-error.ts";
 import type { Payload } from "../host/types/host.ts";
 import { type Module, type ModuleRecord, moduleNotFound } from "../record/record.ts";
 import {
   type Answer,
   breakerOf,
   type CallGuard,
-  deadlineError,
   isPureOf,
   type Mirror,
   markCutShort,
@@ -118,18 +119,6 @@ export function createRouter(
     return HeliosError.of("MODULE_STARTING", { name, retry_after: seconds(retryAfterMs) }, { retryAfterMs });
   };
 
-  const acquire = ({ name, breaker }: Lane): Permit | Promise<Permit> => {
-    try {
-      return breakers.acquire(breaker);
-    } catch (error) {
-      if (!isReason(error, "BREAKER_NOT_FOUND")) throw error;
-      // The breaker was deleted. A module always has one, so that it is created again.
-      return breakers
-        .getOrCreate(breaker, collection.get(name)?.record.registration.breaker)
-        .then(() => breakers.acquire(breaker));
-    }
-  };
-
   const fallbackOf = ({ record }: Module): string | undefined => {
     const { fallbackModule } = record.registration;
     return fallbackModule !== "" && lanes.get(fallbackModule)?.generation !== undefined ? fallbackModule : undefined;
@@ -165,7 +154,8 @@ export function createRouter(
       if (fallback === undefined) throw openError(route.breaker, permit);
       return invoke(fallback, method, input, options, false);
     };
-    const acquired = acquire(route);
+    // A module always has a breaker, so that one that was deleted is created again.
+    const acquired = acquireOrCreate(breakers, route.breaker, module.record.registration.breaker);
     return acquired instanceof Promise ? acquired.then(proceed) : proceed(acquired);
   };
 

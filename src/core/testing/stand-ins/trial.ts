@@ -1,8 +1,8 @@
 import type { Clock } from "../../../kernel/clock.ts";
 import { within } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
-import { deadlineError } from "../../modules/calls/call.ts";
 import { notStubbed, type StandIn, type Trial } from "../../modules/calls/generation/trial.ts";
+import { deadlineError } from "../../modules/host/types/deadline-error.ts";
 import type { Instance, Payload } from "../../modules/host/types/host.ts";
 import { toJson } from "../../modules/host/values/json.ts";
 import { snakeCase } from "../../modules/host/values/names.ts";

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
+import { seconds } from "../../../async/deadline.ts";
 
 /**
  * How often a module is pinged to find out whether its event loop is blocked; more often if its `block_timeout` is
@@ -53,7 +54,7 @@ export function startWatchdog({ clock, blockTimeoutMs, ping, blocked }: Watchdog
     if (blockTimeoutMs > 0 && (silent >= looks || unanswered >= looks * PATIENCE_WITH_TALK)) {
       stopped = true;
       const blockedMs = silent >= looks ? blockTimeoutMs : blockTimeoutMs * PATIENCE_WITH_TALK;
-      blocked(`event loop blocked for ${blockedMs / 1000} s`);
+      blocked(`event loop blocked for ${seconds(blockedMs)}`);
       return;
     }
     if (!asked) {

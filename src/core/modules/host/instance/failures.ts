@@ -1,4 +1,3 @@
-import { seconds } from "../../../async/deadline.ts";
 import { HeliosError } from "../../../errors/error.ts";
 import { thrownOf } from "../values/thrown.ts";
 import type { WireError } from "../values/wire-error.ts";
@@ -7,11 +6,6 @@ import type { WireError } from "../values/wire-error.ts";
 export function methodFailed(name: string, method: string, error: WireError): HeliosError {
   const fault = error.callerFault === true ? { caller_fault: "true" } : {};
   return HeliosError.of("MODULE_METHOD_FAILED", { name, method, error: error.message, ...thrownOf(error), ...fault });
-}
-
-/** Creates MODULE_DEADLINE_EXCEEDED: the method did not answer in time. */
-export function tooLate(name: string, method: string, timeoutMs: number): HeliosError {
-  return HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout: seconds(timeoutMs) });
 }
 
 /** Creates MODULE_CRASHED: the instance has ended. `delivered`: whether the call had been sent to the instance. */

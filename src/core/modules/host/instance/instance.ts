@@ -2,6 +2,7 @@ import { onAbort } from "../../../../kernel/async/signal.ts";
 import type { Clock, Timer } from "../../../../kernel/clock.ts";
 import { Waiters } from "../../../async/waiters.ts";
 import { HeliosError } from "../../../errors/error.ts";
+import { deadlineError } from "../types/deadline-error.ts";
 import type {
   Aftermath,
   CallOptions,
@@ -19,7 +20,7 @@ import { spellingsOf } from "../values/names.ts";
 import { toWire } from "../values/wire-error.ts";
 import type { Channel } from "../wire/channel.ts";
 import type { FromInstance, LifecycleMethod, Pressure, ToInstance } from "../wire/protocol.ts";
-import { crashed, methodFailed, tooLate } from "./failures.ts";
+import { crashed, methodFailed } from "./failures.ts";
 import { LeftBehind } from "./left-behind.ts";
 import { type AnswerKind, type Pending, PendingRequests } from "./pending.ts";
 import type { Requests } from "./requests.ts";
@@ -63,7 +64,7 @@ export class LiveInstance implements Instance {
     this.shape = shape;
     this.#spellings = spellingsOf(shape.methods);
     this.#pending = new PendingRequests(clock, (id, { method, timeoutMs }) =>
-      this.#giveUp(id, tooLate(spec.name, method, timeoutMs), "the deadline passed"),
+      this.#giveUp(id, deadlineError(spec.name, method, timeoutMs), "the deadline passed"),
     );
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
@@ -199,7 +200,7 @@ export class LiveInstance implements Instance {
       case "dropped":
         // If the call is still pending, the instance's clock was ahead of the timer here.
         return this.#failed(message.id, "DROPPED", ({ method, timeoutMs }) =>
-          tooLate(this.#spec.name, method, timeoutMs),
+          deadlineError(this.#spec.name, method, timeoutMs),
         );
       case "late":
         return this.#methodEnded(message.id);

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../../kernel/clock.ts";
+import { seconds } from "../../../async/deadline.ts";
 import { HeliosError, messageOf } from "../../../errors/error.ts";
 import type { Artifact } from "../artifact/artifact.ts";
 import { holdsTooMuch } from "../bounds/memory.ts";
@@ -148,7 +149,7 @@ export function startInstance(
     }
     onChannel(channel, gone);
     const timer = clock.setTimer(spec.startTimeoutMs, () => {
-      giveUp(loadFailed(`it took longer than ${spec.startTimeoutMs / 1000} s`));
+      giveUp(loadFailed(`it took longer than ${seconds(spec.startTimeoutMs)}`));
     });
     channel.send({
       type: "start",

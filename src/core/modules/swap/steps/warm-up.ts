@@ -1,8 +1,8 @@
 import type { Clock } from "../../../../kernel/clock.ts";
 import { within } from "../../../async/deadline.ts";
-import { deadlineError } from "../../calls/call.ts";
 import { trialCall } from "../../calls/chain.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
+import { deadlineError } from "../../host/types/deadline-error.ts";
 import type { Payload } from "../../host/types/host.ts";
 import type { OperationContext } from "../../operations/context.ts";
 import type { Registration } from "../../record/record.ts";
