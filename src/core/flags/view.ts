@@ -1,7 +1,7 @@
 import type { Condition } from "../../kernel/flags/condition/shared.ts";
 import type { CompiledFlag } from "../../kernel/flags/evaluate.ts";
 import type { Log } from "../log.ts";
-import { Collection, type Delta, isOversize } from "../store/collection.ts";
+import { Collection, type Delta, sizing } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
 import { Hub } from "../watch/hub.ts";
 import { createFlagCompiler } from "./compile.ts";
@@ -61,8 +61,7 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
       const delta = collection.hub.source.decode(change);
       return delta && flagDelta(delta);
     },
-    sizeOf: (item) => ("record" in item ? item.size : (item.resource?.size ?? 0)),
-    isOversize: ({ resource }) => resource !== undefined && isOversize(resource),
+    ...sizing,
   });
 
   collection.onApply((deltas) => {

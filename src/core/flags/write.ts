@@ -66,7 +66,7 @@ export interface FlagWriter {
   /** Changes several flags, all or none. Rejects with what `plan` throws, BATCH_TOO_LARGE and ETAG_MISMATCH. */
   together(batch: FlagBatch, by: By | undefined): Promise<Decided<FlagRecord>>;
   /** Throws what `together` would reject with now, and writes nothing. */
-  rehearse(batch: FlagBatch, by: By | undefined): void;
+  checkTogether(batch: FlagBatch, by: By | undefined): void;
   /** The record that an update writes, for a plan; undefined if nothing changes. `others`: all flags of the plan. */
   decideUpdate(update: PlannedUpdate, others: PlannedFlags): FlagDefinition | undefined;
   readonly checkClosures: FlagDecider["checkClosures"];
@@ -161,9 +161,9 @@ export function createFlagWriter(
 
     together: ({ action, plan }, by) => collection.batch(causeOf(action, by), plan),
 
-    rehearse({ action, plan }, by) {
+    checkTogether({ action, plan }, by) {
       causeOf(action, by);
-      collection.rehearse(plan());
+      collection.checkBatch(plan());
     },
 
     decideUpdate({ allowMissing, ...update }, others) {

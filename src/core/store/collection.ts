@@ -39,6 +39,13 @@ export function isOversize({ size, record }: Resource<unknown>): boolean {
   return typeof record === "object" && record !== null && knownSize(record) > WHOLE_BYTES;
 }
 
+/** The sizes of resources and of their changes, for a hub. */
+export const sizing = {
+  sizeOf: (item: Resource<unknown> | Delta<unknown>): number =>
+    "record" in item ? item.size : (item.resource?.size ?? 0),
+  isOversize: ({ resource }: Delta<unknown>): boolean => resource !== undefined && isOversize(resource),
+};
+
 /** A change of a resource. */
 export interface Delta<T> {
   readonly name: string;
@@ -107,12 +114,11 @@ export class Collection<T> {
     this.#feed = feed;
     this.#check = check;
     this.prefix = prefix;
-    this.hub = new Hub(feed, {
+    this.hub = new Hub<Delta<T>, Resource<T>>(feed, {
       prefix,
       snapshot: () => this.list(),
       decode: (change) => this.#delta(change),
-      sizeOf: (item) => ("record" in item ? item.size : (item.resource?.size ?? 0)),
-      isOversize: ({ resource }) => resource !== undefined && isOversize(resource),
+      ...sizing,
     });
     feed.attach(prefix, {
       load: (entries) => {
@@ -186,7 +192,7 @@ export class Collection<T> {
   }
 
   /** Throws the error that `batch` would reject with for these decisions now. Writes nothing. */
-  rehearse(decisions: readonly Decision<T>[]): void {
+  checkBatch(decisions: readonly Decision<T>[]): void {
     checkBatch(this.#writesOf(decisions));
   }
 

@@ -90,7 +90,7 @@ export function createFlagSource(deps: FlagSourceDeps): FlagSource {
       };
       if (dryRun) {
         replan();
-        writer.rehearse({ action: "ReloadFlags", plan: () => decisionsOf(plan) }, by);
+        writer.checkTogether({ action: "ReloadFlags", plan: () => decisionsOf(plan) }, by);
         return plan;
       }
       const write = (): readonly Decision<FlagRecord>[] => {
