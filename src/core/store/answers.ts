@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import { seconds } from "../async/deadline.ts";
 import { HeliosError } from "../errors/error.ts";
 
 /** Time for which a repeated `request_id` gets the first answer again. Afterwards the request runs again. @limit ms */
@@ -72,7 +73,7 @@ export interface Answers {
 
 /** The error for a call with one idempotency key too many. */
 export function keysExhausted(limit: number): HeliosError {
-  const metadata = { limit, retry_after: `${KEYS_RETRY_AFTER_MS / 1000} s` };
+  const metadata = { limit, retry_after: seconds(KEYS_RETRY_AFTER_MS) };
   return HeliosError.of("IDEMPOTENCY_KEYS_EXHAUSTED", metadata, { retryAfterMs: KEYS_RETRY_AFTER_MS });
 }
 

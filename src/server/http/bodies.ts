@@ -1,4 +1,4 @@
-import { type Clock, HeliosError, type Limit, race, type Timer } from "../../core/index.ts";
+import { type Clock, HeliosError, type Limit, race, seconds, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
 import { perConnection } from "../transport/peer.ts";
@@ -115,7 +115,7 @@ function createDeadline(clock: Clock): Deadline {
   let error: Error | undefined;
   let fail: ((error: Error) => void) | undefined;
   const expire = (): void => {
-    error = fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: `${REQUEST_BODY_TIMEOUT_MS / 1000} s` }));
+    error = fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: seconds(REQUEST_BODY_TIMEOUT_MS) }));
     fail?.(error);
   };
   return {

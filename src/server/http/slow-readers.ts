@@ -1,5 +1,5 @@
 import { constants } from "node:http2";
-import { type Clock, setRepeatingTimer, type Timer } from "../../core/index.ts";
+import { type Clock, seconds, setRepeatingTimer, type Timer } from "../../core/index.ts";
 import { MAX_UNREAD_BYTES, SLOW_READER_CHECK_MS, SLOW_READER_TIMEOUT_MS } from "../transport/limits.ts";
 import { peerOf, socketOf } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
@@ -77,7 +77,7 @@ export function createSlowReaders(
       else if (now - answer.since < SLOW_READER_TIMEOUT_MS) stuck.push(answer);
       else {
         unread -= waiting;
-        end(answer, `the client read nothing for ${SLOW_READER_TIMEOUT_MS / 1000} s`);
+        end(answer, `the client read nothing for ${seconds(SLOW_READER_TIMEOUT_MS)}`);
       }
     }
     if (unread <= maxUnreadBytes) return;

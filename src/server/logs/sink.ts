@@ -1,4 +1,4 @@
-import { type Clock, messageOf, type Timer } from "../../core/index.ts";
+import { type Clock, messageOf, seconds, type Timer } from "../../core/index.ts";
 
 /**
  * Size of the lines that wait for a slow destination (a file, the standard output). Further lines are dropped and
@@ -142,7 +142,7 @@ export class Sink {
   async #work(): Promise<void> {
     const { clock, destination } = this.#options;
     const stuck = clock.setTimer(STUCK_MS, () =>
-      this.#fail(`a write has been taking longer than ${STUCK_MS / 1000} s`),
+      this.#fail(`a write has been taking longer than ${seconds(STUCK_MS)}`),
     );
     try {
       if (!this.#isOpen) {

@@ -18,7 +18,7 @@ export function jsonViolation(desc: DescMessage, json: JsonValue, path: JsonPath
     if (field === undefined || value === undefined) continue;
     const found = firstIn(value, [...path, field.name], (one, at) => {
       if (field.message !== undefined) return jsonViolation(field.message, one, at);
-      return field.scalar !== undefined && WHOLE.has(field.scalar) ? wholeViolation(one, at) : undefined;
+      return field.scalar !== undefined && WHOLE_64.has(field.scalar) ? wholeViolation(one, at) : undefined;
     });
     if (found !== undefined) return found;
   }
@@ -59,7 +59,8 @@ function wholeViolation(json: JsonValue, path: JsonPath): Violation | undefined 
   };
 }
 
-const WHOLE: ReadonlySet<ScalarType> = new Set([
+/** The types of whole numbers of 64 bits. JSON cannot hold all of them as numbers. */
+export const WHOLE_64: ReadonlySet<ScalarType> = new Set([
   ScalarType.INT64,
   ScalarType.UINT64,
   ScalarType.SINT64,

@@ -5,9 +5,9 @@ import {
   type JsonValue,
   type Message,
   type Registry,
-  ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
+import { WHOLE_64 } from "../map/json.ts";
 import { shortName } from "./enums.ts";
 import { isWellKnown } from "./well-known.ts";
 
@@ -57,14 +57,6 @@ function shortenOne(field: DescField, value: JsonValue): JsonValue {
   if (field.enum !== undefined) return typeof value === "string" ? shortName(field.enum, value) : value;
   return field.scalar !== undefined && WHOLE_64.has(field.scalar) ? asNumber(value) : value;
 }
-
-const WHOLE_64: ReadonlySet<ScalarType> = new Set([
-  ScalarType.INT64,
-  ScalarType.UINT64,
-  ScalarType.SINT64,
-  ScalarType.FIXED64,
-  ScalarType.SFIXED64,
-]);
 
 function asNumber(value: JsonValue): JsonValue {
   const number = Number(value);

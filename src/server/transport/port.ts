@@ -2,7 +2,7 @@ import { createServer as createHttp1Server, type Server as Http1Server } from "n
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Clock, HeliosError } from "../../core/index.ts";
+import { type Clock, HeliosError, seconds } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
@@ -160,7 +160,7 @@ function refusalOf(code: string | undefined): readonly [string, HeliosError] {
         HeliosError.of("HTTP_HEADERS_TOO_LARGE", { limit: MAX_HTTP1_HEADERS_BYTES }),
       ];
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return ["Request Timeout", HeliosError.of("REQUEST_TOO_SLOW", { timeout: `${HEADERS_TIMEOUT_MS / 1000} s` })];
+      return ["Request Timeout", HeliosError.of("REQUEST_TOO_SLOW", { timeout: seconds(HEADERS_TIMEOUT_MS) })];
     default:
       return ["Bad Request", HeliosError.of("REQUEST_MALFORMED", { problem: "this is not an HTTP request" })];
   }

@@ -77,11 +77,11 @@ export class Operations {
    * more guests in, aborts those that run, and resolves when all of them have ended.
    */
   letGuestsIn(names: readonly string[]): () => Promise<void> {
-    const hosts = names.flatMap((name) => this.#running.get(name) ?? []);
-    for (const host of hosts) host.guests = new Map();
+    const entered = names.flatMap((name) => this.#running.get(name) ?? []);
+    for (const operation of entered) operation.guests = new Map();
     return async () => {
-      const inside = hosts.flatMap(({ guests }) => [...(guests ?? [])]);
-      for (const host of hosts) host.guests = undefined;
+      const inside = entered.flatMap(({ guests }) => [...(guests ?? [])]);
+      for (const operation of entered) operation.guests = undefined;
       for (const [, givesWay] of inside) givesWay.abort();
       await Promise.allSettled(inside.map(([working]) => working));
     };

@@ -1,3 +1,4 @@
+import { seconds } from "../../async/deadline.ts";
 import { REASON_LIMIT } from "../../change.ts";
 import { faultIn, messageOf } from "../../errors/error.ts";
 import { cut } from "../../text/cut.ts";
@@ -104,7 +105,7 @@ export function createSupervisor(context: OperationContext): Supervisor {
     const delayMs = nextRestart(name);
     if (delayMs !== undefined) return later(name, delayMs, () => restart(name));
     const { maxRestarts, windowMs } = RESTART_POLICY;
-    const reason = `module ${name} crashed after ${maxRestarts} restarts within ${windowMs / 1000} s`;
+    const reason = `module ${name} crashed after ${maxRestarts} restarts within ${seconds(windowMs)}`;
     log("modules", "error", `module ${name} is not restarted any more`, { reason });
     await openBreaker(context, name, reason);
   };

@@ -1,6 +1,7 @@
 import { race, signalLimit, timeLimit } from "../../../kernel/async/race.ts";
 import { type Joined, joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
+import { seconds } from "../../async/deadline.ts";
 import { isReason, messageOf } from "../../errors/error.ts";
 import { trialCall } from "../../modules/calls/chain.ts";
 import { onEnd } from "../../modules/host/types/ended.ts";
@@ -140,7 +141,7 @@ async function runUntil(over: Joined, { tested, trial, clock, signal }: Surround
     return { ...ended("PASSED"), ...keptOutput(output) };
   } catch (error) {
     if (error === TIMED_OUT || isReason(error, "MODULE_DEADLINE_EXCEEDED")) {
-      return ended("TIMED_OUT", `it took longer than ${test.timeoutMs / 1000} s`);
+      return ended("TIMED_OUT", `it took longer than ${seconds(test.timeoutMs)}`);
     }
     if (error === CANCELLED || signal.aborted) return ended("SKIPPED", CANCELLATION);
     if (error instanceof TestFailure) return ended("FAILED", error.message);
