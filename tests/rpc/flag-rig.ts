@@ -2,7 +2,6 @@ import type { Client } from "@connectrpc/connect";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
 import {
   createFlags,
-  createManualClock,
   createMemoryStore,
   createRequestLog,
   Feed,
@@ -11,30 +10,22 @@ import {
 } from "../../src/core/index.ts";
 import { compileCondition } from "../../src/server/cel/condition.ts";
 import { createFlagService } from "../../src/server/services/flag.ts";
+import { watchedClock } from "../support/clocks.ts";
 import { clientOf } from "./served.ts";
 
 export interface Rig {
   readonly client: Client<typeof FlagService>;
   readonly clock: ManualClock;
   readonly feed: Feed;
-  /** Resolves to the delay of the first timer that is set. */
-  readonly firstTimer: Promise<number>;
+  /** The delays of all timers that were set, oldest first. */
+  readonly delays: readonly number[];
   /** Sets the text of the flags file. */
   write(text: string): void;
 }
 
 /** The service with its interceptors, without a socket, and without flags. */
 export async function rig(): Promise<Rig> {
-  const manual = createManualClock();
-  const firstTimer = Promise.withResolvers<number>();
-  const clock: ManualClock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      const timer = manual.setTimer(delayMs, run);
-      firstTimer.resolve(delayMs);
-      return timer;
-    },
-  };
+  const { clock, delays } = watchedClock();
   const feed = new Feed(createMemoryStore({ clock, incarnation: "incarnation" }));
   let text = "{}";
   const file = { name: "flags.json", read: async () => text };
@@ -47,7 +38,7 @@ export async function rig(): Promise<Rig> {
     client: clientOf(FlagService, service, requests),
     clock,
     feed,
-    firstTimer: firstTimer.promise,
+    delays,
     write: (next) => {
       text = next;
     },

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { BucketBy, ErrorCode, FlagSchema, Reason, Strategy } from "../../gen/helios/v1/flag_pb.ts";
 import { ReloadMode, type WatchFlagsResponse } from "../../gen/helios/v1/flag_service_pb.ts";
 import { OnCompacted } from "../../gen/helios/v1/watch_pb.ts";
+import { until } from "../support/until.ts";
 import { type Rig, rig } from "./flag-rig.ts";
 import { failure } from "./served.ts";
 
@@ -532,12 +533,13 @@ describe("FlagService: WatchFlags", () => {
   });
 
   it("sends heartbeats while nothing changes", async () => {
-    const { client, clock, firstTimer } = await rig();
+    const { client, clock, delays } = await rig();
     const stop = new AbortController();
     const frames = client.watchFlags({}, { signal: stop.signal })[Symbol.asyncIterator]();
     await next(frames);
     const beat = next(frames);
-    clock.advance(await firstTimer);
+    await until(() => delays.length > 0);
+    clock.advance(delays[0] ?? 0);
     const { frame } = await beat;
     expect(frame.case).toBe("heartbeat");
     stop.abort();

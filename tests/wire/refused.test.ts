@@ -3,7 +3,7 @@ import { Agent, type ClientRequest, type IncomingMessage, request } from "node:h
 import { expect, it } from "vitest";
 import { createEngine } from "../../src/core/index.ts";
 import { startServer } from "../../src/server/server.ts";
-import { watchedClock } from "../kernel/async/watched.ts";
+import { watchedClock } from "../support/clocks.ts";
 import { until } from "../support/until.ts";
 
 it("a connection that continues after a refused stream is not cut later, in the middle of another call", async () => {

@@ -19,10 +19,11 @@ import { StatusService } from "../../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
 import { createBreakers as createService } from "../../../src/core/breakers/breakers.ts";
 import type { Breakers as Service } from "../../../src/core/breakers/types.ts";
-import { createManualClock, createMemoryStore, Feed, type ManualClock, silentLog } from "../../../src/core/index.ts";
+import { createMemoryStore, Feed, type ManualClock, silentLog } from "../../../src/core/index.ts";
 import { createErrorMapping } from "../../../src/server/interceptors/errors.ts";
 import { createValidation } from "../../../src/server/interceptors/validation.ts";
 import { createBreakerService } from "../../../src/server/services/breaker.ts";
+import { watchedClock } from "../../support/clocks.ts";
 import { turn } from "../../support/turns.ts";
 
 /** The connection from one client to the service. */
@@ -75,24 +76,7 @@ const QUIET_TURNS = 12;
 
 /** The service with its interceptors but without a socket. Time passes only when the test says so. */
 export async function serviceRig(): Promise<ServiceRig> {
-  const manual = createManualClock();
-  const set = new Set<object>();
-  const clock: ManualClock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      const timer = manual.setTimer(delayMs, () => {
-        set.delete(timer);
-        run();
-      });
-      set.add(timer);
-      return {
-        cancel: () => {
-          set.delete(timer);
-          timer.cancel();
-        },
-      };
-    },
-  };
+  const { clock, timers } = watchedClock();
   let activity = 0;
   let ids = 0;
   const newId = (): string => `id-${++ids}`;
@@ -170,7 +154,7 @@ export async function serviceRig(): Promise<ServiceRig> {
         await quiet();
       }
     },
-    timers: () => set.size,
+    timers,
   };
 }
 

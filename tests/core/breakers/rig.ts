@@ -6,7 +6,8 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../src/core/store/store.ts";
 import type { Permit } from "../../../src/kernel/breakers/machine.ts";
-import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
+import type { ManualClock } from "../../../src/kernel/clock.ts";
+import { watchedClock } from "../../support/clocks.ts";
 
 export interface Rig {
   readonly breakers: Breakers;
@@ -58,25 +59,8 @@ function faulty(store: Store) {
 
 /** Started breakers over a store in memory. */
 export async function rig(data: { store?: Store; wallMs?: number; random?: () => number } = {}): Promise<Rig> {
-  const manual = createManualClock(data.wallMs);
-  const set = new Set<object>();
-  const clock: ManualClock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      const timer = manual.setTimer(delayMs, () => {
-        set.delete(timer);
-        run();
-      });
-      set.add(timer);
-      return {
-        cancel: () => {
-          set.delete(timer);
-          timer.cancel();
-        },
-      };
-    },
-  };
-  const memory = data.store ?? createMemoryStore({ clock: manual, incarnation: "incarnation" });
+  const { clock, unwatched, timers } = watchedClock(data.wallMs);
+  const memory = data.store ?? createMemoryStore({ clock: unwatched, incarnation: "incarnation" });
   const { store, fail, hold } = faulty(memory);
   const feed = new Feed(store);
   const logged: Parameters<Log>[] = [];
@@ -96,7 +80,7 @@ export async function rig(data: { store?: Store; wallMs?: number; random?: () =>
     store,
     feed,
     logged,
-    timers: () => set.size,
+    timers,
     failWrites: fail,
     holdWrites: hold,
     async stored(name) {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { RegistrationFields } from "../../../src/core/modules/record/record.ts";
-import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
+import type { ManualClock } from "../../../src/kernel/clock.ts";
+import { watchedClock } from "../../support/clocks.ts";
 import { until } from "../../support/until.ts";
 import { type Rig, type RigOptions, rig } from "./rig.ts";
 
@@ -37,7 +38,7 @@ export function ordersFields(file: string): Partial<RegistrationFields> {
 }
 
 export async function ordersRig(fields: Partial<RegistrationFields>, options: RigOptions = {}): Promise<OrdersRig> {
-  const { clock, waitsFor } = watchedClock();
+  const { clock, isSet: waitsFor } = watchedClock();
   const { file, read: ledger } = await ownLedger();
   const own = await rig({ clock, root: ORDERS_ROOT, ...options });
   await own.load("orders", { ...ordersFields(file), ...fields });
@@ -57,25 +58,6 @@ export async function ordersRig(fields: Partial<RegistrationFields>, options: Ri
     },
     async holds(id) {
       await until(async () => ((await own.call("orders", "held")) as string[]).includes(id));
-    },
-  };
-}
-
-/** A clock that reports which timers were set. */
-function watchedClock(): Pick<OrdersRig, "clock" | "waitsFor"> {
-  const manual = createManualClock();
-  const set: number[] = [];
-  const clock: ManualClock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      set.push(delayMs);
-      return manual.setTimer(delayMs, run);
-    },
-  };
-  return {
-    clock,
-    async waitsFor(ms, times = 1) {
-      await until(() => set.filter((one) => one === ms).length >= times);
     },
   };
 }

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { pause } from "../../../src/kernel/async/pause.ts";
 import { type Limit, race, raceOr, signalLimit, timeLimit } from "../../../src/kernel/async/race.ts";
-import { watchedClock, watchedSignal } from "./watched.ts";
+import { watchedClock } from "../../support/clocks.ts";
+import { watchedSignal } from "./watched-signal.ts";
 
 const LATE = new Error("late");
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { joined, onAbort } from "../../../src/kernel/async/signal.ts";
-import { watchedSignal } from "./watched.ts";
+import { watchedSignal } from "./watched-signal.ts";
 
 describe("a callback for the abort of a signal", () => {
   it("is called once when the signal is aborted", () => {

@@ -1,23 +1,12 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
-import { type Clock, createManualClock } from "../../../src/core/index.ts";
 import { createPacing } from "../../../src/server/http/pacing.ts";
+import { watchedClock } from "../../support/clocks.ts";
 import { turn } from "../../support/turns.ts";
 
 it("streams that wait to write share one timer, for any number and duration", async () => {
-  const manual = createManualClock();
-  let timers = 0;
-  const clock: Clock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      timers += 1;
-      return manual.setTimer(delayMs, () => {
-        timers -= 1;
-        run();
-      });
-    },
-  };
+  const { clock, timers } = watchedClock();
   let hasRoom = false;
   const pacing = createPacing(clock, () => () => hasRoom);
   const frame = { frame: { case: "testStarted" as const, value: { name: "t" } } };
@@ -44,12 +33,12 @@ it("streams that wait to write share one timer, for any number and duration", as
   }
   // Turns in which no stream may continue, driven only by timers.
   for (let check = 0; check < 20; check += 1) {
-    expect([timers, received]).toEqual([1, 0]);
-    manual.advance(20);
+    expect([timers(), received]).toEqual([1, 0]);
+    clock.advance(20);
     await turn();
   }
   hasRoom = true;
-  manual.advance(20);
+  clock.advance(20);
   await Promise.all(streams);
   expect(received).toBe(streams.length);
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RESTART_POLICY, restartDelay } from "../../../../src/core/modules/supervision/restart.ts";
-import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
+import { watchedClock } from "../../../support/clocks.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach, describeInEither } from "../../../support/isolations.ts";
 import { turn } from "../../../support/turns.ts";
@@ -40,24 +40,6 @@ describe("the restart policy", () => {
     );
   });
 });
-
-/** A clock that reports when a timer of so many ms is set. */
-function watchedClock(): { clock: ManualClock; isSet: (delayMs: number) => Promise<void> } {
-  const manual = createManualClock();
-  const set = new Set<number>();
-  const waiting = new Map<number, () => void>();
-  const clock: ManualClock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      set.add(delayMs);
-      waiting.get(delayMs)?.();
-      return manual.setTimer(delayMs, run);
-    },
-  };
-  const isSet = (delayMs: number): Promise<void> =>
-    set.has(delayMs) ? Promise.resolve() : new Promise((resolve) => waiting.set(delayMs, resolve));
-  return { clock, isSet };
-}
 
 describeInEach("a module in a %s that crashes", (isolation) => {
   it("fails its running and waiting calls, is FAILED with the reason, and is started again", async () => {

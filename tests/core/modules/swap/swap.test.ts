@@ -5,7 +5,8 @@ import { PAUSE_LIMIT_MS } from "../../../../src/core/modules/swap/state/pause.ts
 import type { SwapOptions } from "../../../../src/core/modules/swap/state/swap-options.ts";
 import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
-import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
+import { createManualClock } from "../../../../src/kernel/clock.ts";
+import { watchedClock } from "../../../support/clocks.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach, describeInEither, SOAK } from "../../../support/isolations.ts";
 import { itInRows } from "../../../support/rows.ts";
@@ -271,15 +272,7 @@ describeInEither("a swap that fails", () => {
   });
 
   it("lets the waiting calls continue in the old version if a call under way does not end in time", async () => {
-    const manual = createManualClock();
-    const holding = Promise.withResolvers<void>();
-    const clock: ManualClock = {
-      ...manual,
-      setTimer(delayMs, run) {
-        if (delayMs === PAUSE_LIMIT_MS) holding.resolve();
-        return manual.setTimer(delayMs, run);
-      },
-    };
+    const { clock, isSet } = watchedClock();
     const { path } = await ownRoot({
       "a.js": `export default class A {
         one() { return 1; }
@@ -294,7 +287,7 @@ describeInEither("a swap that fails", () => {
     const held = modules.invoke("a", "hold", { json: null }, { signal: caller.signal });
     await call("a", "one");
     const swapped = modules.swap("a", { force: true });
-    await holding.promise;
+    await isSet(PAUSE_LIMIT_MS);
     const waiting = call("a", "one");
     await turn();
     clock.advance(PAUSE_LIMIT_MS);
@@ -309,34 +302,25 @@ describeInEither("a swap that fails", () => {
   });
 
   it("holds calls for at most half of their time if the new version hangs in importState", async () => {
-    const manual = createManualClock();
-    const holding = Promise.withResolvers<void>();
-    const waits: number[] = [];
-    const hostClock: ManualClock = {
-      ...manual,
-      setTimer(delayMs, run) {
-        // The deadlines of exportState and then of importState.
-        if (delayMs === 1200 && waits.push(delayMs) === 2) holding.resolve();
-        return manual.setTimer(delayMs, run);
-      },
-    };
+    const { clock, isSet } = watchedClock();
     const source = (importState: string): string => `export default class A {
       one() { return 1; }
       exportState() {}
       importState() { ${importState} }
     }`;
     const { path } = await ownRoot({ "a.js": source(""), "b.js": source("return new Promise(() => {});") });
-    const { modules, breakers, load, call } = await rig({ clock: manual, hostClock, root: path });
+    const { modules, breakers, load, call } = await rig({ clock, hostClock: clock, root: path });
     await load("a", { callTimeoutMs: 2400 });
     const swapped = modules.swap("a", { newVersionPath: "b" });
-    await holding.promise;
+    // The deadlines of exportState and then of importState.
+    await isSet(1200, 2);
     const waiting = call("a", "one");
     const impatient = errorOf(modules.invoke("a", "one", { json: null }, { timeoutMs: 500 }));
     await turn();
-    manual.advance(500);
+    clock.advance(500);
     expect(await impatient).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED", metadata: { timeout: "0.5 s" } });
     expect(breakers.get("module:a").counts.failures).toBe(0);
-    manual.advance(700);
+    clock.advance(700);
     expect(await swapped).toMatchObject({
       swapped: false,
       failedStep: "hand_over",

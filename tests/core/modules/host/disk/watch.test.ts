@@ -3,7 +3,7 @@ import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { watchFiles } from "../../../../../src/core/modules/host/disk/watch.ts";
-import { type Clock, createManualClock } from "../../../../../src/kernel/clock.ts";
+import { watchedClock } from "../../../../support/clocks.ts";
 import { until } from "../../../../support/until.ts";
 import { tree } from "../../artifact-rig.ts";
 
@@ -18,15 +18,7 @@ class Watcher extends EventEmitter {
 
 /** A watch of files on a system that accepts watches while `system.isWilling`. */
 function watching() {
-  const manual = createManualClock();
-  const delays: number[] = [];
-  const clock: Clock = {
-    ...manual,
-    setTimer(delayMs, run) {
-      delays.push(delayMs);
-      return manual.setTimer(delayMs, run);
-    },
-  };
+  const { clock, delays } = watchedClock();
   const system = { isWilling: true, watchers: [] as Watcher[] };
   const problems: string[] = [];
   const files = watchFiles({
@@ -44,11 +36,11 @@ function watching() {
   /** The next poll, `delayMs` after the last one, and the delay before the poll after it. */
   const look = async (delayMs: number): Promise<number | undefined> => {
     const timers = delays.length;
-    manual.advance(delayMs);
+    clock.advance(delayMs);
     await until(() => delays.length > timers && delays.at(-1) !== 200);
     return delays.at(-1);
   };
-  return { files, system, problems, look, clock: manual };
+  return { files, system, problems, look, clock };
 }
 
 it("files are polled more often only while the system accepts no more watches, which is logged once", async () => {

@@ -1,35 +1,19 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Clock, createManualClock, type ManualClock } from "../../../../../src/core/index.ts";
+import type { ManualClock } from "../../../../../src/core/index.ts";
 import { LiveInstance } from "../../../../../src/core/modules/host/instance/instance.ts";
 import type { ToInstance } from "../../../../../src/core/modules/host/wire/protocol.ts";
+import { watchedClock } from "../../../../support/clocks.ts";
 import { errorOf } from "../../../../support/errors.ts";
 import { spec } from "../../launch.ts";
 
 let clock: ManualClock;
-let armed: Set<object>;
+let timers: () => number;
 let sent: ToInstance[];
 let instance: LiveInstance;
 
 beforeEach(() => {
-  clock = createManualClock();
-  armed = new Set();
+  ({ clock, timers } = watchedClock());
   sent = [];
-  const counting: Clock = {
-    ...clock,
-    setTimer(delayMs, run) {
-      const timer = clock.setTimer(delayMs, () => {
-        armed.delete(timer);
-        run();
-      });
-      armed.add(timer);
-      return {
-        cancel: () => {
-          armed.delete(timer);
-          timer.cancel();
-        },
-      };
-    },
-  };
   const channel = {
     send: (message: ToInstance) => sent.push(message) > 0,
     kill: () => {},
@@ -38,7 +22,7 @@ beforeEach(() => {
     isFull: false,
   };
   const shape = { methods: ["m"], version: undefined, hasHealth: false, hasState: false, stateSchema: undefined };
-  instance = new LiveInstance(spec, channel, shape, counting);
+  instance = new LiveInstance(spec, channel, shape, clock);
 });
 
 const invoke = (timeoutMs: number, signal?: AbortSignal): Promise<unknown> =>
@@ -76,18 +60,18 @@ describe("the deadlines of an instance's calls", () => {
 
   it("need one timer for any number of calls, and no timer after it has run and no call waits", async () => {
     const calls = Array.from({ length: 100 }, (_, index) => invoke(1000 - index));
-    expect(armed.size).toBe(1);
+    expect(timers()).toBe(1);
     for (let id = 1; id <= 100; id += 1) answer(id);
     expect(await Promise.all(calls)).toHaveLength(100);
     clock.advance(1000);
-    expect(armed.size).toBe(0);
+    expect(timers()).toBe(0);
     expect(cancelled()).toEqual([]);
   });
 
   it("leave no timer when the instance ends", async () => {
     const call = errorOf(invoke(1000));
     instance.end("exit code 1");
-    expect(armed.size).toBe(0);
+    expect(timers()).toBe(0);
     expect(await call).toMatchObject({ reason: "MODULE_CRASHED" });
   });
 
@@ -98,6 +82,6 @@ describe("the deadlines of an instance's calls", () => {
     await expect(call).rejects.toThrow("left");
     clock.advance(100);
     expect(cancelled()).toEqual([1]);
-    expect(armed.size).toBe(0);
+    expect(timers()).toBe(0);
   });
 });
