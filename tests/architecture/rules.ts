@@ -52,12 +52,14 @@ const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => inKernel(imported.target),
   },
   {
-    name: "a test of the kernel imports the kernel and its neighbours, vitest, fast-check, the effort and texts of random tests, the watched clock, and what reads testdata",
+    name: "a test of the kernel imports the kernel and its neighbours, vitest, fast-check, the effort and texts of random tests, the watched clock, turns, and what reads testdata",
     of: below("tests/kernel"),
     allows: (imported) =>
       inKernel(imported.target) ||
       below("tests/kernel")(imported.target) ||
-      ["tests/effort.ts", "tests/support/texts.ts", "tests/support/clocks.ts"].includes(imported.target) ||
+      ["tests/effort.ts", "tests/support/texts.ts", "tests/support/clocks.ts", "tests/support/turns.ts"].includes(
+        imported.target,
+      ) ||
       isPackage(imported, "vitest", "fast-check", "node:fs"),
   },
   {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEngine, type Engine, isReason } from "../../src/core/index.ts";
+import { SOAK } from "../support/soak.ts";
 
 let engine: Engine;
 
@@ -69,7 +70,7 @@ describe("the example", () => {
 
   it.each(withSuite)("%s passes the suite %s", (name, suite) => passes(name, suite, FEW[suite] ?? {}));
 
-  it.each(withSuite)("%s passes the suite %s with its default settings", { tags: ["soak"] }, (name, suite) =>
+  it.each(withSuite)("%s passes the suite %s with its default settings", SOAK, (name, suite) =>
     passes(name, suite, {}),
   );
 

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, it, type TestOptions } from "vitest";
 import type { Isolation } from "../../src/core/modules/host/types/host.ts";
+import { SOAK } from "./soak.ts";
 
-/** Only `npm run test:soak` runs the test. */
-export const SOAK: TestOptions = { tags: ["soak"] };
 const OPTIONS = { PROCESS: {}, THREAD: SOAK };
 const ISOLATIONS: readonly Isolation[] = ["PROCESS", "THREAD"];
 

@@ -1,5 +1,5 @@
 import { it } from "vitest";
-import { SOAK } from "./isolations.ts";
+import { SOAK } from "./soak.ts";
 
 /** Tests the rows of a table: the first ones in `npm test`, and the others in `npm run test:soak`. */
 export function itInRows<Row extends unknown[] | [unknown]>(

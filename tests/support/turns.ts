@@ -7,3 +7,8 @@ export function turn(): Promise<void> {
 export async function turns(count: number): Promise<void> {
   for (let passed = 0; passed < count; passed += 1) await turn();
 }
+
+/** Resolves after that many turns of promises, which lets work settle that waits for nothing else. */
+export async function microtasks(count = 20): Promise<void> {
+  for (let passed = 0; passed < count; passed += 1) await Promise.resolve();
+}

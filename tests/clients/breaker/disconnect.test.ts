@@ -1,16 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
 import { MOST_CREATIONS } from "../../../clients/typescript/src/breaker/creations.ts";
 import type { BreakerOptions, ClientBreaker } from "../../../clients/typescript/src/index.ts";
-import { type Peer, type ServiceRig, serviceRig } from "./rig.ts";
+import { fail, openInService, type Peer, type ServiceRig, serviceRig } from "./rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 const STALE_MS = 31_000;
 
 type Away = ServiceRig & Peer & { readonly api: ClientBreaker };
-
-const fail = (breaker: ClientBreaker, times: number): void => {
-  for (let call = 0; call < times; call += 1) breaker.tryAcquire()?.settle("FAILURE");
-};
 
 async function withBreaker(options: BreakerOptions = {}): Promise<Away> {
   const rig = await serviceRig();
@@ -29,11 +25,6 @@ async function away(options: BreakerOptions, before: (rig: Away) => Promise<void
   expect(rig.api.status()).toMatchObject({ connected: false, source: "LOCAL" });
   return rig;
 }
-
-const openIt = async ({ service, quiet }: ServiceRig): Promise<void> => {
-  for (let call = 0; call < 3; call += 1) service.record("api", service.acquire("api"), "FAILURE");
-  await quiet();
-};
 
 const force =
   (kind: "FORCED_OPEN" | "DISABLED") =>
@@ -84,7 +75,7 @@ describe("the connection status of a client", () => {
 describe("an open breaker whose client has lost its connection", () => {
   it("continues alone at once: its timeout runs, and it gives out its own probes", async () => {
     const rig = await withBreaker();
-    await openIt(rig);
+    await openInService(rig);
     await rig.pass(200);
     rig.link.down();
     await rig.quiet();
@@ -99,7 +90,7 @@ describe("an open breaker whose client has lost its connection", () => {
   it("continues alone also if it trips after the loss, or was half-open before it", async () => {
     for (const isHalfOpen of [false, true]) {
       const rig = await withBreaker();
-      if (isHalfOpen) await openIt(rig);
+      if (isHalfOpen) await openInService(rig);
       if (isHalfOpen) await rig.pass(1000);
       rig.link.down();
       await rig.quiet();
@@ -119,7 +110,7 @@ describe("an open breaker whose client has lost its connection", () => {
 
   it("takes the state of the service again as soon as the service is back", async () => {
     const rig = await withBreaker();
-    await openIt(rig);
+    await openInService(rig);
     rig.link.down();
     await rig.pass(1000);
     rig.api.tryAcquire()?.settle("SUCCESS");
@@ -133,7 +124,7 @@ describe("an open breaker whose client has lost its connection", () => {
     "keeps the last state of the service until that is stale, under the policy %s",
     async (onDisconnect) => {
       const rig = await withBreaker({ onDisconnect });
-      await openIt(rig);
+      await openInService(rig);
       rig.link.down();
       await rig.pass(500);
       expect(rig.api.status()).toMatchObject({ state: "OPEN", connected: true });
@@ -238,7 +229,7 @@ describe("LOCAL", () => {
   it("continues from the last state of the service: an open breaker becomes half-open in time", async () => {
     const rig = await withBreaker();
     await rig.service.update("api", { timeoutMs: 60_000 });
-    await openIt(rig);
+    await openInService(rig);
     rig.link.down();
     await rig.pass(STALE_MS);
     expect(rig.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", retryAfterMs: 29_000 });
@@ -288,7 +279,7 @@ describe("LOCAL", () => {
     await rig.quiet();
     rig.link.down();
     await rig.pass(STALE_MS);
-    await openIt(rig);
+    await openInService(rig);
     expect(rig.api.status().state).toBe("CLOSED");
     rig.link.up();
     await rig.pass(10_000);
@@ -336,7 +327,7 @@ describe("HOLD_LAST", () => {
   it("rejects calls for any length of time, if the breaker was open", async () => {
     const rig = await withBreaker(options);
     await rig.service.update("api", { timeoutMs: 60_000 });
-    await openIt(rig);
+    await openInService(rig);
     rig.link.down();
     await rig.pass(200_000);
     expect(rig.api.status()).toMatchObject({ state: "OPEN", source: "LOCAL", retryAfterMs: undefined });
@@ -346,7 +337,7 @@ describe("HOLD_LAST", () => {
 
   it("rejects calls if the breaker was half-open, because no one gives out probes", async () => {
     const rig = await withBreaker(options);
-    await openIt(rig);
+    await openInService(rig);
     await rig.pass(1000);
     rig.link.down();
     await rig.pass(STALE_MS);
@@ -379,7 +370,7 @@ describe.each([
 
   it.each([
     ["closed", async () => {}],
-    ["open", openIt],
+    ["open", openInService],
   ] as const)("decides for all calls, whatever the last state of the service was (%s)", async (_, before) => {
     const rig = await away({ onDisconnect }, before);
     fail(rig.api, 100);
@@ -411,7 +402,7 @@ describe.each([
 describe("a service that stops answering", () => {
   it("leaves no call hanging: a request for a probe that gets no answer ends without a permit", async () => {
     const rig = await withBreaker();
-    await openIt(rig);
+    await openInService(rig);
     await rig.pass(1000);
     rig.link.holdAnswers("AcquirePermit");
     let permit: unknown = "none yet";

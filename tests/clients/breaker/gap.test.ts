@@ -7,7 +7,7 @@ import {
   type WatchBreakersResponse,
   WatchBreakersResponseSchema,
 } from "../../../gen/helios/v1/breaker_service_pb.ts";
-import { type Peer, type ServiceRig, serviceRig } from "./rig.ts";
+import { openInService, type Peer, type ServiceRig, serviceRig } from "./rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 10_000, successThreshold: 1, probeTimeoutMs: 5000 };
 
@@ -20,12 +20,6 @@ async function withBreaker(): Promise<Home> {
   await rig.quiet();
   return { ...rig, ...peer, api };
 }
-
-const open = async ({ service, quiet }: ServiceRig): Promise<void> => {
-  for (let call = 0; call < 3; call += 1) service.record("api", service.acquire("api"), "FAILURE");
-  await service.stored();
-  await quiet();
-};
 
 /** A frame with a change. */
 function changed(
@@ -46,7 +40,7 @@ describe("a client whose stream has a gap", () => {
   it("learns after the gap what changed meanwhile", async () => {
     const rig = await withBreaker();
     rig.link.down();
-    await open(rig);
+    await openInService(rig);
     expect(rig.api.status().state).toBe("CLOSED");
     rig.link.up();
     await rig.pass(1000);
@@ -57,7 +51,7 @@ describe("a client whose stream has a gap", () => {
   it("takes the snapshot of a service that has no journal of the changes, such as a new one", async () => {
     const rig = await withBreaker();
     for (let change = 1; change < 9; change += 1) await rig.service.update("api", { failureThreshold: 10 + change });
-    await open(rig);
+    await openInService(rig);
     await rig.service.open("api");
     await rig.quiet();
     expect(rig.api.status()).toMatchObject({ state: "OPEN", override: "FORCED_OPEN" });
@@ -90,7 +84,7 @@ describe("the state that a client holds", () => {
   it("never goes back to an earlier revision or an earlier epoch", async () => {
     const rig = await withBreaker();
     const { revision } = rig.service.get("api").resource;
-    await open(rig);
+    await openInService(rig);
     const known = rig.api.status();
     expect(known.state).toBe("OPEN");
     const now = BigInt(rig.service.get("api").resource.revision);
@@ -113,7 +107,7 @@ describe("the state that a client holds", () => {
     });
     const late = other.breakers.breaker("api", FAST);
     await rig.quiet();
-    await open(rig);
+    await openInService(rig);
     expect(late.status().state).toBe("OPEN");
     release();
     await rig.quiet();

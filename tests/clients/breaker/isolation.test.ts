@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ClientBreaker } from "../../../clients/typescript/src/index.ts";
-import { type Peer, type ServiceRig, serviceRig } from "./rig.ts";
+import { fail, type Peer, type ServiceRig, serviceRig } from "./rig.ts";
 
 const SHARED = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 2, probeConcurrency: 1, minReporters: 2 };
 
@@ -9,10 +9,6 @@ interface Isolated extends ServiceRig {
   readonly bad: ClientBreaker;
   readonly good: ClientBreaker;
 }
-
-const fail = (breaker: ClientBreaker, times: number): void => {
-  for (let call = 0; call < times; call += 1) breaker.tryAcquire()?.settle("FAILURE");
-};
 
 /** One client whose calls all fail, and another whose calls succeed. */
 async function isolated(config = SHARED): Promise<Isolated> {

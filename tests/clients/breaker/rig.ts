@@ -7,7 +7,12 @@ import {
   type Interceptor,
   type StreamResponse,
 } from "@connectrpc/connect";
-import { type Breakers, createBreakers, type HeliosClient } from "../../../clients/typescript/src/index.ts";
+import {
+  type Breakers,
+  type ClientBreaker,
+  createBreakers,
+  type HeliosClient,
+} from "../../../clients/typescript/src/index.ts";
 import {
   BreakerService,
   type ReportOutcomesRequest,
@@ -265,4 +270,16 @@ function createLink(active: () => void): { readonly link: Link; readonly interce
     streams: () => cuts.size,
   };
   return { link, interceptor };
+}
+
+/** Calls that fail one after the other, as far as they are allowed. */
+export function fail(breaker: ClientBreaker, times: number): void {
+  for (let call = 0; call < times; call += 1) breaker.tryAcquire()?.settle("FAILURE");
+}
+
+/** The service opens the breaker `api`, because of the calls of others. */
+export async function openInService({ service, quiet }: ServiceRig): Promise<void> {
+  for (let call = 0; call < 3; call += 1) service.record("api", service.acquire("api"), "FAILURE");
+  await service.stored();
+  await quiet();
 }

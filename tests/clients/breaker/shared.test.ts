@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ClientBreaker } from "../../../clients/typescript/src/index.ts";
-import { type Peer, type ServiceRig, serviceRig } from "./rig.ts";
+import { fail, type Peer, type ServiceRig, serviceRig } from "./rig.ts";
 
 const FAST = { failureThreshold: 3, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
 
@@ -19,10 +19,6 @@ async function pair(config = FAST): Promise<Two> {
   await rig.quiet();
   return { ...rig, one, two, a, b };
 }
-
-const fail = (breaker: ClientBreaker, times: number): void => {
-  for (let call = 0; call < times; call += 1) breaker.tryAcquire()?.settle("FAILURE");
-};
 
 async function tripped(config = FAST): Promise<Two> {
   const rig = await pair(config);

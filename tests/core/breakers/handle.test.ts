@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { BreakerHandle, HandleOptions } from "../../../src/core/breakers/types.ts";
 import { DEFAULT_CONFIG } from "../../../src/kernel/breakers/policy/defaults.ts";
 import type { ManualClock } from "../../../src/kernel/clock.ts";
+import { microtasks } from "../../support/turns.ts";
 import { type Rig, rig } from "./rig.ts";
 
 const FAST = { failureThreshold: 2, timeoutMs: 1000, successThreshold: 1, probeTimeoutMs: 500 };
@@ -18,11 +19,6 @@ const failing = async (): Promise<number> => {
 const never = (): Promise<number> => new Promise(() => {});
 const ignore = async (call: Promise<unknown>): Promise<void> => {
   await call.catch(() => {});
-};
-
-/** Lets pending work settle: a call starts a few turns after it was requested. */
-const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };
 
 async function openIt({ handle }: { readonly handle: BreakerHandle }): Promise<void> {
@@ -102,7 +98,7 @@ describe("a call through a breaker", () => {
     await halfOpenIt(setup);
     const probe = Promise.withResolvers<number>();
     const slow = setup.handle.call(() => probe.promise);
-    await turns();
+    await microtasks();
     await expect(setup.handle.call(() => 1)).rejects.toMatchObject({ reason: "BREAKER_OPEN" });
     probe.resolve(7);
     expect(await slow).toBe(7);
@@ -121,7 +117,7 @@ describe("a call through a breaker", () => {
       }),
     );
     const settled = Promise.allSettled(race);
-    await turns();
+    await microtasks();
     probe.resolve();
     expect((await settled).map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
     expect(ran).toEqual(["first"]);
@@ -138,13 +134,13 @@ describe("a call through a breaker", () => {
     expect(removed).toHaveBeenCalledTimes(2);
     await handle.manualReset();
     const hung = ignore(handle.call(never, { signal, timeoutMs: 1000 }));
-    await turns();
+    await microtasks();
     clock.advance(1000);
     await hung;
     expect(removed).toHaveBeenCalledTimes(3);
     const caller = new AbortController();
     const cancelled = ignore(handle.call(never, { signal: caller.signal, timeoutMs: 1000 }));
-    await turns();
+    await microtasks();
     caller.abort();
     await cancelled;
     expect(timers()).toBe(0);
@@ -172,19 +168,19 @@ describe("a call that takes too long", () => {
       { timeoutMs: 100 },
     );
     const failed = expect(call).rejects.toMatchObject({ name: "TimeoutError" });
-    await turns();
+    await microtasks();
     clock.advance(100);
     await failed;
     expect(signal?.aborted).toBe(true);
     work.resolve(1);
-    await turns();
+    await microtasks();
     expect(breakers.get("api").counts).toMatchObject({ failures: 1, successes: 0, lateSuccesses: 0 });
   });
 
   it("counts as a failure, whatever isFailure says of errors", async () => {
     const { handle, breakers, clock } = await withHandle();
     const call = ignore(handle.call(never, { timeoutMs: 100, isFailure: () => false }));
-    await turns();
+    await microtasks();
     clock.advance(100);
     await call;
     expect(breakers.get("api").counts).toMatchObject({ failures: 1, ignored: 0 });
@@ -195,11 +191,11 @@ describe("a call that takes too long", () => {
     const fallback = vi.fn(() => -1);
     const work = Promise.withResolvers<number>();
     const call = handle.call(() => work.promise, { timeoutMs: 100, fallback });
-    await turns();
+    await microtasks();
     clock.advance(100);
     expect(await call).toBe(-1);
     work.reject(boom);
-    await turns();
+    await microtasks();
     expect(fallback).toHaveBeenCalledTimes(1);
     expect(fallback).toHaveBeenCalledWith(expect.objectContaining({ name: "TimeoutError" }));
   });
@@ -211,7 +207,7 @@ describe("a call that its caller cancels", () => {
     const caller = new AbortController();
     const fallback = vi.fn(() => -1);
     const call = expect(handle.call(never, { signal: caller.signal, fallback })).rejects.toBe("enough");
-    await turns();
+    await microtasks();
     caller.abort("enough");
     await call;
     expect(fallback).not.toHaveBeenCalled();
@@ -223,7 +219,7 @@ describe("a call that its caller cancels", () => {
     await halfOpenIt(setup);
     const caller = new AbortController();
     const call = ignore(setup.handle.call(never, { signal: caller.signal }));
-    await turns();
+    await microtasks();
     caller.abort();
     await call;
     expect(setup.breakers.get("api")).toMatchObject({ state: "HALF_OPEN", probes: 0 });

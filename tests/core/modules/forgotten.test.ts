@@ -8,7 +8,7 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createRuns } from "../../../src/core/testing/runs/runs.ts";
 import type { TestInstance } from "../../../src/core/testing/suites/suite.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
-import { SOAK } from "../../support/isolations.ts";
+import { SOAK } from "../../support/soak.ts";
 import { until } from "../../support/until.ts";
 import { refusing } from "./refusing.ts";
 import { ROOT, rig } from "./rig.ts";
@@ -108,10 +108,13 @@ describe("leftovers of deleted modules from an earlier version of Helios", () =>
 });
 
 describe("a swap", () => {
-  it("a swap that is over, whatever its outcome, leaves no listener on the serving instance or on the service", async () => {
+  it("a swap that is over, whatever its outcome, leaves no listener on the serving instance or on the service", {
+    ...SOAK,
+    timeout: 120_000,
+  }, async () => {
     // Each controller holds its signal.
     await swapAgain(1, "Generation", "AbortSignal");
-  }, 120_000);
+  });
 
   it("leaves no listener if it is repeated", { ...SOAK, timeout: 120_000 }, () => swapAgain(3));
 });

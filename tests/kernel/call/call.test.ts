@@ -4,6 +4,7 @@ import type { Outcome } from "../../../src/kernel/breakers/machine.ts";
 import { call } from "../../../src/kernel/call/call.ts";
 import { type Admission, type Gate, Rejection } from "../../../src/kernel/call/gate.ts";
 import { createManualClock, type ManualClock } from "../../../src/kernel/clock.ts";
+import { microtasks } from "../../support/turns.ts";
 
 const boom = new Error("boom");
 const isOpen = new Error("the breaker is open");
@@ -35,11 +36,6 @@ function rig(answer?: (permit: Admission) => Admission | Promise<Admission>, fal
 }
 
 const rejecting = (fallback?: Gate["fallback"]): Rig => rig(() => new Rejection(isOpen), fallback);
-
-/** Lets pending work settle. */
-const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
-};
 
 describe("a call through a gate", () => {
   it("returns the answer, and counts as a success", async () => {
@@ -159,7 +155,7 @@ describe("a call that takes too long", () => {
     );
     const outcome = late.catch((error: unknown) => error);
     clock.advance(99);
-    await turns();
+    await microtasks();
     expect([seen?.aborted, ended]).toEqual([false, []]);
     clock.advance(1);
     expect(await outcome).toMatchObject({ name: "TimeoutError", message: "the call took longer than 100 ms" });
@@ -174,7 +170,7 @@ describe("a call that takes too long", () => {
     clock.advance(100);
     expect(await late).toBe(7);
     work.reject(boom);
-    await turns();
+    await microtasks();
     expect(ended).toEqual(["FAILURE"]);
   });
 
@@ -245,7 +241,7 @@ describe("a caller that cancels", () => {
       },
       { signal: caller.signal, fallback: () => 2 },
     );
-    await turns();
+    await microtasks();
     caller.abort(reason);
     await expect(left).rejects.toBe(reason);
     expect([seen?.reason, ended]).toEqual([reason, ["IGNORED"]]);
@@ -309,7 +305,7 @@ it("a permit of any call ends once, and no timer and no listener remains", async
         if (now === endsAt && how === "resolve") work.resolve(1);
         if (now === endsAt && how === "reject") work.reject(boom);
         if (now === leavesAt) caller.abort();
-        await turns();
+        await microtasks();
         clock.advance(1);
       }
       await done;

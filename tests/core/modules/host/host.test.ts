@@ -9,6 +9,7 @@ import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type { Instance, InstanceServices } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { turns } from "../../../support/turns.ts";
 import { until } from "../../../support/until.ts";
 import { hostRig, NO_GRANTS, ROOT } from "../host-rig.ts";
@@ -290,10 +291,8 @@ describeInEach("an instance in a %s", (isolation) => {
       : []),
   ])("an instance of %s fails at %s with the reason", startFails);
 
-  it.runIf(isolation === "PROCESS")(
-    "an instance of eats_memory_at_import fails at import with the reason",
-    { tags: ["soak"] },
-    () => startFails("eats_memory_at_import", "import", "out of memory"),
+  it.runIf(isolation === "PROCESS")("an instance of eats_memory_at_import fails at import with the reason", SOAK, () =>
+    startFails("eats_memory_at_import", "import", "out of memory"),
   );
 
   it.each([
@@ -322,7 +321,7 @@ describeInEach("an instance in a %s", (isolation) => {
 
   it("an instance of wrong_shape is not a module", () => isNoModule("wrong_shape"));
 
-  it.each(["no_default", "factory_of_nothing"])("an instance of %s is not a module", { tags: ["soak"] }, isNoModule);
+  it.each(["no_default", "factory_of_nothing"])("an instance of %s is not a module", SOAK, isNoModule);
 
   it("is killed if its stop hangs", async () => {
     const instance = await start(isolation, "broken/hangs_at_stop");

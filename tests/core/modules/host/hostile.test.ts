@@ -6,6 +6,7 @@ import { HeliosError } from "../../../../src/core/index.ts";
 import type { Instance, InstanceSpec } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { until } from "../../../support/until.ts";
 import { call, type HostRig, hostRig, NO_GRANTS } from "../host-rig.ts";
 
@@ -117,10 +118,8 @@ describeInEach("a hostile module in a %s", (isolation) => {
     sends(method, input, ends),
   );
 
-  it.each(MORE_MESSAGES)(
-    "delays no one by sending %s, and the log says so",
-    { tags: ["soak"] },
-    (_, method, input, ends) => sends(method, input, ends),
+  it.each(MORE_MESSAGES)("delays no one by sending %s, and the log says so", SOAK, (_, method, input, ends) =>
+    sends(method, input, ends),
   );
 
   it("delays no one by handing over text in place of its state, and the log says so", async () => {
@@ -175,7 +174,7 @@ describeInEach("a hostile module in a %s", (isolation) => {
 
   it.each(MORE_FLOODS)(
     "is ended if it floods the service with %s, and others are answered meanwhile",
-    { tags: ["soak"] },
+    SOAK,
     (_, flood) => floods(flood),
   );
 

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { type Files, hostOf, launch, run, tree } from "../artifact-rig.ts";
 
 /** The file, and further files that it needs. `run` answers with its configured name. */
@@ -171,13 +172,13 @@ describeInEach("a module in a %s", (isolation) => {
 
   it.each(FORMS)("may be %s", (_, path, files) => answers(path, files));
 
-  it.each(MORE_FORMS)("may be %s", { tags: ["soak"] }, (_, path, files) => answers(path, files));
+  it.each(MORE_FORMS)("may be %s", SOAK, (_, path, files) => answers(path, files));
 
   it.each(UNFIT)("is refused with a description if it is %s", (_, path, text, problem) =>
     isRefused(path, text, problem),
   );
 
-  it.each(MORE_UNFIT)("is refused with a description if it is %s", { tags: ["soak"] }, (_, path, text, problem) =>
+  it.each(MORE_UNFIT)("is refused with a description if it is %s", SOAK, (_, path, text, problem) =>
     isRefused(path, text, problem),
   );
 

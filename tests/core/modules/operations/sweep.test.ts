@@ -4,8 +4,9 @@ import { expect, it } from "vitest";
 import type { Log } from "../../../../src/core/log.ts";
 import type { Isolation } from "../../../../src/core/modules/host/types/host.ts";
 import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
-import { describeInEach, SOAK } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { itInRows } from "../../../support/rows.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { until } from "../../../support/until.ts";
 import { ownRoot, type Rig, rig } from "../rig.ts";
 

@@ -5,8 +5,9 @@ import { createMemoryStore } from "../../../../src/core/store/memory/store.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEither, SOAK } from "../../../support/isolations.ts";
+import { describeInEither } from "../../../support/isolations.ts";
 import { itInRows } from "../../../support/rows.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { refusing } from "../refusing.ts";
 import { ownRoot, type Rig, rig, statesOf } from "../rig.ts";
 

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEach, SOAK } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
 import { itInRows } from "../../../support/rows.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { until } from "../../../support/until.ts";
 import { type Acting, acting, trader } from "../acting.ts";
 import { refusing } from "../refusing.ts";
@@ -58,7 +59,7 @@ describeInEach("a module in a %s", (isolation) => {
     expect(said(one)).toEqual(["serves 1"]);
   });
 
-  it("does not serve again if its record changes between the switch and the write of the switch", async () => {
+  it("does not serve again if its record changes between the switch and the write of the switch", SOAK, async () => {
     const { store, refuse, refused } = refusing();
     const more = `sick = false; async health() { if (this.sick) throw new Error("retired"); }`;
     const construct = "ctx.onServe(() => ctx.log.info('serves 1')); ctx.onRetire(() => { this.sick = true; });";
@@ -209,7 +210,7 @@ describeInEach("a version in a %s that ends during its standby", (isolation) => 
     expect(standby?.endTime).toEqual(expect.any(Number));
   });
 
-  it("is started again by a rollback before anything changes, and receives the new state", async () => {
+  it("is started again by a rollback before anything changes, and receives the new state", SOAK, async () => {
     const one = await acting({ isolation });
     const { swapped, end } = await endStandby(one);
     await one.call("trader", "trade", { id: 1 });
@@ -247,7 +248,7 @@ describeInEach("a version in a %s that ends during its standby", (isolation) => 
     expect(one.modules.get("trader").record).toMatchObject({ generation: 3, restarts: 0 });
   });
 
-  it("leaves the version on trial serving if it does not start again, and the rollback says why", async () => {
+  it("leaves the version on trial serving if it does not start again, and the rollback says why", SOAK, async () => {
     const v1 = trader(1, {
       import: "import { existsSync } from 'node:fs';",
       start: "if (existsSync(ctx.config.flag)) throw new Error('no exchange');",

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { errorOf } from "../../../support/errors.ts";
-import { describeInEither, SOAK } from "../../../support/isolations.ts";
+import { describeInEither } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { ownRoot, rig } from "../rig.ts";
 import { startTraffic } from "../traffic.ts";
 

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { blocksOf } from "../../../pages.ts";
-import { describeInEach, SOAK } from "../../../support/isolations.ts";
+import { describeInEach } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { until } from "../../../support/until.ts";
 import { type Acting, acting } from "../acting.ts";
 

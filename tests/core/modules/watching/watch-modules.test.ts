@@ -7,6 +7,7 @@ import { createManualClock, systemClock } from "../../../../src/kernel/clock.ts"
 import { hurried } from "../../../support/clocks.ts";
 import { itInEach } from "../../../support/isolations.ts";
 import { itInRows } from "../../../support/rows.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { until } from "../../../support/until.ts";
 import { type Rig, type RigOptions, rig } from "../rig.ts";
 
@@ -122,7 +123,7 @@ const SAVES: Readonly<Record<string, (file: string, text: string) => Promise<unk
 };
 
 describe("a change of a followed module", () => {
-  itInRows(3, Object.entries(SAVES))("%s causes a swap, and so does the next one", async (_, save) => {
+  itInRows(2, Object.entries(SAVES))("%s causes a swap, and so does the next one", async (_, save) => {
     const one = await watched({ "dir/a.js": source("1") }, { a: { modulePath: "dir/a" } });
     const file = join(one.root, "dir/a.js");
     for (const version of ["2", "3"]) {
@@ -200,7 +201,7 @@ describe("many files that change together", () => {
 });
 
 describe("a changed file from which no module starts", () => {
-  itInRows<[string, string, RegExp]>(2, [
+  itInRows<[string, string, RegExp]>(1, [
     [
       "is not TypeScript",
       "export default class A {\n  foo( {\n}",
@@ -260,7 +261,7 @@ describe("a changed file from which no module starts", () => {
     expect(one.lines.filter((line) => line.includes("was not swapped"))).toEqual([]);
   });
 
-  it("is logged even if other files come and go beside it", async () => {
+  it("is logged even if other files come and go beside it", SOAK, async () => {
     const one = await watched({ "a.js": source("1") });
     await one.write("a.js", `throw new Error("boom");`);
     await until(() => one.modules.get("a").record.lastSwap?.swapped === false);
@@ -277,7 +278,7 @@ describe("a changed file from which no module starts", () => {
     await one.serves("1");
   });
 
-  it("because it imports from a missing directory is swapped when that exists", async () => {
+  it("because it imports from a missing directory is swapped when that exists", SOAK, async () => {
     const one = await watched({ "a.js": source("1") });
     await one.write("a.js", `import { A } from "./new/dir/b.js"; export default A;`);
     await one.lineLogged(/imports \.\/new\/dir\/b\.js/);
@@ -378,7 +379,7 @@ describe("a followed module", () => {
     await one.serves("3");
   });
 
-  it("follows another file after a swap to that, and after a rollback no file until one changes", async () => {
+  it("follows another file after a swap to that, and after a rollback no file until one changes", SOAK, async () => {
     const one = await watched({ "a.js": source("1"), "b.js": source("2"), "c.js": source("1") }, { a: {}, c: {} });
     await one.modules.swap("a", { newVersionPath: "b" });
     await one.write("b.js", source("3"));

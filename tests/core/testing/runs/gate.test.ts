@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { describeInEach } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { sharedEngine } from "../engine-rig.ts";
 
 const { engine, write } = sharedEngine();
@@ -122,7 +123,7 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
 
   it("has a suite in a file change nothing in the serving modules", () => changesNothing("a suite in a file"));
 
-  it("has a suite that was created change nothing in the serving modules", { tags: ["soak"] }, () =>
+  it("has a suite that was created change nothing in the serving modules", SOAK, () =>
     changesNothing("a suite that was created"),
   );
 

@@ -7,6 +7,7 @@ import {
   type RegistrationFields,
   type Run,
 } from "../../../../src/core/index.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { ownRoot } from "../../modules/rig.ts";
 import { sharedEngine } from "../engine-rig.ts";
 
@@ -174,7 +175,7 @@ describe("the stubs of a suite that is a file", () => {
       "stubs.gateway: null is not allowed; expected an object of answers by method, or the path of a module",
     ],
     ["stubs = { 'a b': {} }", 'stubs["a b"]: "a b" is not allowed'],
-  ])("are refused if they are wrong: %s", { tags: ["soak"] }, areRefused);
+  ])("are refused if they are wrong: %s", SOAK, areRefused);
 });
 
 describe("the stubs of a created suite", () => {

@@ -5,6 +5,7 @@ import { createEngine, type Engine, isReason, type Run, silentLog, systemClock }
 import { createModuleHost } from "../../../../src/core/modules/host/index.ts";
 import type { Instance } from "../../../../src/core/modules/host/types/host.ts";
 import { createFileSuites } from "../../../../src/core/testing/suites/file.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { turn } from "../../../support/turns.ts";
 import { hanging, ownRoot } from "../../modules/rig.ts";
 import { sharedReaper } from "../../modules/shared-reaper.ts";
@@ -142,10 +143,8 @@ describe("a wrong suite file", () => {
     ["has an invalid test", "export default [7]", "test 1: name must be a text of 1 to 128 characters"],
     ["has a test without a function", test("run: 7"), "test 2: run must be a function"],
     ["has a test with an invalid `required`", test("required: 1"), "test 2: required must be true or false"],
-  ])(
-    "a suite file that %s is refused with the reason, and leaves nothing behind",
-    { tags: ["soak"] },
-    (_, text, problem) => isRefused(text, problem),
+  ])("a suite file that %s is refused with the reason, and leaves nothing behind", SOAK, (_, text, problem) =>
+    isRefused(text, problem),
   );
 
   it("a suite file that hangs is given up", async () => {

@@ -5,6 +5,7 @@ import { hiddenMembers } from "../../../../../src/core/modules/host/artifact/vis
 import type { Instance } from "../../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../../support/errors.ts";
 import { describeInEach } from "../../../../support/isolations.ts";
+import { SOAK } from "../../../../support/soak.ts";
 import { anyCharacter } from "../../../../support/texts.ts";
 import { type Files, hostOf, launch, tree } from "../../artifact-rig.ts";
 
@@ -204,7 +205,7 @@ describeInEach("in a %s", (isolation) => {
       "export default class { private static one() {} one() {} }",
       ["one"],
     ],
-  ])("%s", { tags: ["soak"] }, async (_, text, methods) => {
+  ])("%s", SOAK, async (_, text, methods) => {
     expect(await methodsOf(text)).toEqual(methods);
   });
 

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Log } from "../../../../../src/core/log.ts";
 import { hurried } from "../../../../support/clocks.ts";
 import { errorOf } from "../../../../support/errors.ts";
-import { describeInEach, SOAK } from "../../../../support/isolations.ts";
+import { describeInEach } from "../../../../support/isolations.ts";
 import { itInRows } from "../../../../support/rows.ts";
+import { SOAK } from "../../../../support/soak.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { type Acting, acting, trader } from "../../acting.ts";
@@ -59,7 +60,7 @@ describeInEach("state that is handed over by a module in a %s", (isolation) => {
     expect(await one.call("trader", "fills")).toEqual([1]);
   });
 
-  it("is not requested while a method runs whose caller has left, and the old version serves on", async () => {
+  it("is not requested while a method runs whose caller has left, and the old version serves on", SOAK, async () => {
     const one = await acting({ isolation });
     await leaveBehind(one, 1);
     await leaveBehind(one, 2);
@@ -171,7 +172,7 @@ describeInEach("state that is handed over by a module in a %s", (isolation) => {
     expect(((await one.call("trader", "fills")) as number[]).sort()).toEqual([1, 2]);
   });
 
-  it("excludes on a rollback the results that take too long, and the result says so", async () => {
+  it("excludes on a rollback the results that take too long, and the result says so", SOAK, async () => {
     const one = await acting({ isolation, clock: hurried(1000) });
     const begun = Promise.withResolvers<void>();
     const swapped = one.swap({ bakeMs: 60_000 }, { bake: begun.resolve });

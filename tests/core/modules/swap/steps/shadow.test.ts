@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import type { ShadowOptions } from "../../../../../src/core/modules/swap/state/swap-options.ts";
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
-import { describeInEither, SOAK } from "../../../../support/isolations.ts";
+import { describeInEither } from "../../../../support/isolations.ts";
+import { SOAK } from "../../../../support/soak.ts";
 import { turn } from "../../../../support/turns.ts";
 import { ownRoot, rig } from "../../rig.ts";
 
