@@ -1,7 +1,5 @@
 // The engine's public interface, for the server and for programs that use Helios as a library.
 
-export { type Limit, race, raceOr, signalLimit, timeLimit } from "../kernel/async/race.ts";
-export { joined, onAbort } from "../kernel/async/signal.ts";
 export type { BreakerConfig, BreakerConfigFields } from "../kernel/breakers/config.ts";
 export type { BreakerState, Outcome, Permit } from "../kernel/breakers/machine.ts";
 export { DEFAULT_CONFIG } from "../kernel/breakers/policy/defaults.ts";
@@ -59,9 +57,6 @@ export type { BucketBy, Gradual, Json, OnStale, Strategy, Variant } from "../ker
 export { shareAt } from "../kernel/flags/share.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
 export { seconds } from "./async/deadline.ts";
-export { pushed } from "./async/push.ts";
-export { Serial } from "./async/serial.ts";
-export { Waiters } from "./async/waiters.ts";
 export { type BreakersDeps, createBreakers } from "./breakers/breakers.ts";
 export type { IsolatedClient } from "./breakers/clients/isolation.ts";
 export type { OutcomeReport } from "./breakers/clients/reports.ts";

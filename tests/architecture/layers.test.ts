@@ -225,7 +225,7 @@ describe("the layer rules", () => {
       'import { x } from "../core/store/store.ts";',
     );
     expect(message).toBe(
-      "src/server/main.ts imports ../core/store/store.ts, but src/server imports gen and src/server, and reaches src/core through core/index.ts",
+      "src/server/main.ts imports ../core/store/store.ts, but src/server imports gen and src/server, and reaches src/core through core/index.ts and core/async/index.ts",
     );
   });
 });

@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { type Clock, race, Serial, type SourceFile, systemClock, timeLimit } from "../../core/index.ts";
+import { race, Serial, timeLimit } from "../../core/async/index.ts";
+import { type Clock, type SourceFile, systemClock } from "../../core/index.ts";
 import type { Logging } from "../logs/logging.ts";
 
 /**

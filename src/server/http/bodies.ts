@@ -1,4 +1,5 @@
-import { type Clock, HeliosError, type Limit, race, seconds, type Timer } from "../../core/index.ts";
+import { type Limit, race } from "../../core/async/index.ts";
+import { type Clock, HeliosError, seconds, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
 import { perConnection } from "../transport/peer.ts";

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { type Clock, joined, LONGEST_PLATFORM_DELAY_MS, onAbort } from "../../core/index.ts";
+import { joined, onAbort } from "../../core/async/index.ts";
+import { type Clock, LONGEST_PLATFORM_DELAY_MS } from "../../core/index.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 

@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { Health } from "../../../gen/grpc/health/v1/health_pb.ts";
-import { type Limit, onAbort, race } from "../../core/index.ts";
+import { type Limit, onAbort, race } from "../../core/async/index.ts";
 import type { Serving } from "../services/health.ts";
 
 /**

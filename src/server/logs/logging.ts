@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { type Level, multistream, pino, type StreamEntry } from "pino";
 import { prettyFactory } from "pino-pretty";
-import { type Clock, type Log, type LogArea, type LogLevel, messageOf, Serial, systemClock } from "../../core/index.ts";
+import { Serial } from "../../core/async/index.ts";
+import { type Clock, type Log, type LogArea, type LogLevel, messageOf, systemClock } from "../../core/index.ts";
 import type { LogThreshold } from "../config/settings.ts";
 import { createLogFile } from "./file.ts";
 import { DEFAULT_LOG_KEEP, DEFAULT_LOG_MAX_BYTES } from "./limits.ts";

@@ -1,4 +1,5 @@
-import { type Clock, type LogLevel, raceOr, timeLimit } from "../../core/index.ts";
+import { raceOr, timeLimit } from "../../core/async/index.ts";
+import type { Clock, LogLevel } from "../../core/index.ts";
 
 /**
  * Time within which a second SIGINT or SIGTERM counts as the first one, because npm forwards what the terminal has

@@ -3,7 +3,8 @@ import {
   type Health,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/grpc/health/v1/health_pb.ts";
-import { HeliosError, onAbort, Waiters } from "../../core/index.ts";
+import { onAbort, Waiters } from "../../core/async/index.ts";
+import { HeliosError } from "../../core/index.ts";
 
 /** Whether calls should be sent to this server. */
 export interface Serving {

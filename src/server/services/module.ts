@@ -2,17 +2,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
-import {
-  type Clock,
-  type GenerationView,
-  type InvokeOptions,
-  type Module,
-  type Modules,
-  onAbort,
-  pushed,
-  type SwapEvent,
-  type SwapResult,
-} from "../../core/index.ts";
+import { onAbort, pushed } from "../../core/async/index.ts";
+import type { Clock, GenerationView, InvokeOptions, Module, Modules, SwapEvent, SwapResult } from "../../core/index.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";

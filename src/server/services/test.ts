@@ -1,9 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { TestRunSchema, TestSuiteSchema } from "../../../gen/helios/v1/test_pb.ts";
 import type { RunTestsRequest, TestModuleRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
+import { pushed } from "../../core/async/index.ts";
 import {
   HeliosError,
-  pushed,
   type Run,
   type RunOptions,
   type RunProgress,

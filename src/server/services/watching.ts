@@ -1,7 +1,8 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
-import { type Clock, type Frame, onAbort, type WatchOptions } from "../../core/index.ts";
+import { onAbort } from "../../core/async/index.ts";
+import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";
 import type { FrameHead, Frames } from "../map/watch.ts";

@@ -1,5 +1,5 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import { race, signalLimit } from "../../../core/index.ts";
+import { race, signalLimit } from "../../../core/async/index.ts";
 
 /** A task that several callers wait for. It goes on to its end even if all callers leave. */
 export class SharedCall<T> {
