@@ -6,8 +6,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const BUNDLES = "gen/bundles";
 /** Programs that run in processes or threads of their own, about one for each module, by their output file. */
 const PROGRAMS = {
-  [`${BUNDLES}/inside/main.js`]: "src/core/modules/host/inside/main.ts",
-  [`${BUNDLES}/reaper/main.js`]: "src/core/modules/host/reaper/main.ts",
+  [`${BUNDLES}/host/inside/main.js`]: "src/core/modules/host/inside/main.ts",
+  [`${BUNDLES}/host/reaper/main.js`]: "src/core/modules/host/reaper/main.ts",
 };
 
 /**

@@ -5,7 +5,9 @@ import type { Launch } from "./start.ts";
 /**
  * The program that every instance starts with: inside/main.ts, generated as one file of JavaScript, which starts faster.
  */
-export const BOOTSTRAP: string = fileURLToPath(new URL("../../../../../gen/bundles/inside/main.js", import.meta.url));
+export const BOOTSTRAP: string = fileURLToPath(
+  new URL("../../../../../gen/bundles/host/inside/main.js", import.meta.url),
+);
 
 /** Directory of all code of the service that an instance runs. */
 const OWN_CODE = dirname(dirname(BOOTSTRAP));

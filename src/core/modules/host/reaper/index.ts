@@ -8,7 +8,7 @@ import type { Order, Root } from "./orders.ts";
 import { readProcess } from "./processes.ts";
 
 /** The program of the reaper: main.ts, generated as one file of JavaScript. */
-const MAIN = fileURLToPath(new URL("../../../../../gen/bundles/reaper/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../../../../gen/bundles/host/reaper/main.js", import.meta.url));
 /**
  * Time until the reaper (the helper process that ends what modules have started) is started again after a crash.
  * @limit ms

@@ -6,7 +6,7 @@ import { errorOf } from "../../../../support/errors.ts";
 import { describeInEach } from "../../../../support/isolations.ts";
 import { answering, type Files, hostOf, launch, run, tree, write } from "../../artifact-rig.ts";
 
-const BOOTSTRAP = new URL("../../../../../gen/bundles/reaper/main.js", import.meta.url);
+const BOOTSTRAP = new URL("../../../../../gen/bundles/host/reaper/main.js", import.meta.url);
 
 describeInEach("code in a %s", (isolation) => {
   const answer = async (files: Files, fsRead: readonly string[] = []): Promise<unknown> =>
