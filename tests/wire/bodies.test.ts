@@ -17,6 +17,7 @@ import {
   MAX_REQUEST_BODIES_BYTES,
   REQUEST_BODY_TIMEOUT_MS,
 } from "../../src/server/transport/limits.ts";
+import { SOAK } from "../support/soak.ts";
 import { turn } from "../support/turns.ts";
 
 const MESSAGE_BYTES = MAX_MESSAGE_BYTES - 100;
@@ -77,48 +78,52 @@ async function statusOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders>
 }
 
 describe("request bodies that do not end", () => {
-  it("take up no more than their limits, on one connection and in all, and others are answered meanwhile and afterwards", async () => {
-    const first = open();
-    const most = MAX_CONNECTION_BODIES_BYTES / MAX_MESSAGE_BYTES;
-    const streams = Array.from({ length: most + 1 }, () => begin(first, MESSAGE_BYTES - 1000));
-    const refused = await Promise.race(streams.map(statusOf));
-    expect(refused["grpc-status"]).toBe("8");
-    expect(decodeURIComponent(String(refused["grpc-message"]))).toContain(
-      `more than ${MAX_CONNECTION_BODIES_BYTES} bytes on this connection`,
-    );
-    // Another connection gets no more than the rest.
-    const other = open();
-    const others = Array.from({ length: most / 2 + 1 }, () => begin(other, MESSAGE_BYTES - 1000));
-    const inAll = await Promise.race(others.map(statusOf));
-    expect(decodeURIComponent(String(inAll["grpc-message"]))).toContain(
-      `more than ${MAX_REQUEST_BODIES_BYTES} bytes in all`,
-    );
-    // The rest is enough for a large call on a connection that holds nothing.
-    const large = begin(open(), MESSAGE_BYTES);
-    large.end();
-    const read = await statusOf(large);
-    expect([read["grpc-status"], decodeURIComponent(String(read["grpc-message"]))]).toEqual([
-      "3",
-      expect.stringContaining("illegal tag"),
-    ]);
-    // A small call succeeds as soon as some have ended, on the same connection too.
-    // With CANCEL, because a reset with another code while node:http2 reads an answer ends the process (see FrameGate).
-    for (const stream of [...streams, ...others]) stream.close(constants.NGHTTP2_CANCEL);
-    for (;;) {
-      const small = first.request({
-        ":path": "/helios.v1.FlagService/ListFlags",
-        ":method": "POST",
-        "content-type": "application/grpc",
-        te: "trailers",
-      });
-      small.on("error", () => {});
-      small.end(Buffer.alloc(5));
-      if ((await statusOf(small))["grpc-status"] === "0") break;
-    }
-    const client = createHeliosClient({ baseUrl: server.url });
-    for (let call = 0; call < 3; call += 1) expect((await client.flags.listFlags({})).flags.length).toBe(8);
-    client.close();
-  });
+  it(
+    "take up no more than their limits, on one connection and in all, and others are answered meanwhile and afterwards",
+    SOAK,
+    async () => {
+      const first = open();
+      const most = MAX_CONNECTION_BODIES_BYTES / MAX_MESSAGE_BYTES;
+      const streams = Array.from({ length: most + 1 }, () => begin(first, MESSAGE_BYTES - 1000));
+      const refused = await Promise.race(streams.map(statusOf));
+      expect(refused["grpc-status"]).toBe("8");
+      expect(decodeURIComponent(String(refused["grpc-message"]))).toContain(
+        `more than ${MAX_CONNECTION_BODIES_BYTES} bytes on this connection`,
+      );
+      // Another connection gets no more than the rest.
+      const other = open();
+      const others = Array.from({ length: most / 2 + 1 }, () => begin(other, MESSAGE_BYTES - 1000));
+      const inAll = await Promise.race(others.map(statusOf));
+      expect(decodeURIComponent(String(inAll["grpc-message"]))).toContain(
+        `more than ${MAX_REQUEST_BODIES_BYTES} bytes in all`,
+      );
+      // The rest is enough for a large call on a connection that holds nothing.
+      const large = begin(open(), MESSAGE_BYTES);
+      large.end();
+      const read = await statusOf(large);
+      expect([read["grpc-status"], decodeURIComponent(String(read["grpc-message"]))]).toEqual([
+        "3",
+        expect.stringContaining("illegal tag"),
+      ]);
+      // A small call succeeds as soon as some have ended, on the same connection too.
+      // With CANCEL, because a reset with another code while node:http2 reads an answer ends the process (see FrameGate).
+      for (const stream of [...streams, ...others]) stream.close(constants.NGHTTP2_CANCEL);
+      for (;;) {
+        const small = first.request({
+          ":path": "/helios.v1.FlagService/ListFlags",
+          ":method": "POST",
+          "content-type": "application/grpc",
+          te: "trailers",
+        });
+        small.on("error", () => {});
+        small.end(Buffer.alloc(5));
+        if ((await statusOf(small))["grpc-status"] === "0") break;
+      }
+      const client = createHeliosClient({ baseUrl: server.url });
+      for (let call = 0; call < 3; call += 1) expect((await client.flags.listFlags({})).flags.length).toBe(8);
+      client.close();
+    },
+  );
 
   it.each(["application/grpc", "application/grpc-web", "application/proto"])("time out: %s", async (type) => {
     const session = open();

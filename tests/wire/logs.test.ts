@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "vitest";
-import { soakUnless } from "../support/soak.ts";
+import { SOAK, soakUnless } from "../support/soak.ts";
 import { until } from "../support/until.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/server/main.ts");
@@ -105,7 +105,7 @@ function hungDisk(atEnd: AtEnd): string | undefined {
 }
 
 describe.skipIf(process.platform !== "linux")("a server whose log disk hangs", { concurrent: true }, () => {
-  it("answers calls, and ends nevertheless", async ({ skip, onTestFinished: atEnd, expect }) => {
+  it("answers calls, and ends nevertheless", SOAK, async ({ skip, onTestFinished: atEnd, expect }) => {
     const disk = hungDisk(atEnd);
     if (disk === undefined) return skip("only root makes such a disk");
     const flags = { "--port": "0", "--data-dir": temporary(atEnd), "--modules-root": ROOT, "--log-dir": disk };

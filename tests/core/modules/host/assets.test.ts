@@ -25,6 +25,7 @@ import { assetFault } from "../../../../src/core/modules/host/disk/keep-assets.t
 import type { ModuleHost } from "../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEach, itInEach } from "../../../support/isolations.ts";
+import { SOAK } from "../../../support/soak.ts";
 import { answering, type Files, hostOf, launch, run, tree, write } from "../artifact-rig.ts";
 
 /** Exports `add`. */
@@ -257,7 +258,7 @@ describe("an asset is refused", () => {
     );
   });
 
-  it("if its directory has too many files, or links that form a circle", async () => {
+  it("if its directory has too many files, or links that form a circle", SOAK, async () => {
     const inside = root();
     mkdirSync(join(inside, "many"));
     for (let index = 0; index < 2000; index += 1) writeFileSync(join(inside, `many/${index}`), "");

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { SOAK } from "../../../support/soak.ts";
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL("../../../fixtures/scarce/main.ts", import.meta.url));
@@ -25,7 +26,10 @@ const FILES: Readonly<Record<string, string>> = {
 };
 
 describe("a service that has no file descriptors left", () => {
-  it("reports a fault of the machine and not of the modules, keeps the swap_id free, and recovers", async () => {
+  it("reports a fault of the machine and not of the modules, keeps the swap_id free, and recovers", {
+    ...SOAK,
+    timeout: 120_000,
+  }, async () => {
     const directory = await mkdtemp(join(tmpdir(), "helios-scarce-"));
     onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
     for (const [path, text] of Object.entries(FILES)) {
@@ -47,5 +51,5 @@ describe("a service that has no file descriptors left", () => {
       expect(plenty[`roll back ${isolation}`]).toEqual({ swapped: true });
     }
     expect(["FAILED", "LOADING"]).toContain(state);
-  }, 120_000);
+  });
 });

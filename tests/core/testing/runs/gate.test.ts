@@ -147,7 +147,7 @@ describeInEach("the gate of a swap of a module in a %s", (isolation) => {
     expect(output).toEqual({ json: { version: "2", asked: 1 } });
   });
 
-  it("limits each tested module of a group to its own stubs and allowed calls", async () => {
+  it("limits each tested module of a group to its own stubs and allowed calls", SOAK, async () => {
     write({
       "gateway.js": GATEWAY,
       "a.js": caller("b"),

@@ -3,6 +3,7 @@ import { createMemoryStore } from "../../../../../src/core/store/memory/store.ts
 import { createManualClock } from "../../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../../support/errors.ts";
 import { describeInEach, describeInEither } from "../../../../support/isolations.ts";
+import { SOAK } from "../../../../support/soak.ts";
 import { turn } from "../../../../support/turns.ts";
 import { until } from "../../../../support/until.ts";
 import { ORDERS_ROOT, ordersFields, ordersRig, ownLedger } from "../../orders-rig.ts";
@@ -138,16 +139,20 @@ describeInEach("a call with a key to a module in a %s", (isolation) => {
     expect(await ledger()).toEqual(["a"]);
   });
 
-  it("frees its key at once if the module drops it unstarted before the service's own timer has run", async () => {
-    // No time passes on the service's clock. The module has a clock of its own.
-    const hostClock = createManualClock();
-    const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 150 }, { hostClock });
-    const blocked = call("orders", "block", 500);
-    expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
-    expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
-    await blocked;
-    expect(await ledger()).toEqual(["a"]);
-  });
+  it(
+    "frees its key at once if the module drops it unstarted before the service's own timer has run",
+    SOAK,
+    async () => {
+      // No time passes on the service's clock. The module has a clock of its own.
+      const hostClock = createManualClock();
+      const { place, call, ledger } = await ordersRig({ isolation, callTimeoutMs: 150 }, { hostClock });
+      const blocked = call("orders", "block", 500);
+      expect(await errorOf(place({ id: "a" }))).toMatchObject({ reason: "MODULE_DEADLINE_EXCEEDED" });
+      expect(await place({ id: "a" })).toMatchObject({ placed: "a" });
+      await blocked;
+      expect(await ledger()).toEqual(["a"]);
+    },
+  );
 
   it("returns bytes unchanged", async () => {
     const { modules, ledger } = await ordersRig({ isolation });

@@ -4,6 +4,7 @@ import { renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../../../../support/errors.ts";
+import { SOAK } from "../../../../support/soak.ts";
 import { answering, hostOf, tree, write } from "../../artifact-rig.ts";
 
 const CODE = {
@@ -168,7 +169,7 @@ describe("the resolver refuses with the place", () => {
     expect(await problemOf(files)).toContain(problem);
   });
 
-  it("more than 1,000 files, and more than 64 MiB", async () => {
+  it("more than 1,000 files, and more than 64 MiB", SOAK, async () => {
     const many = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`lib/${index}.mjs`, ""]));
     const all = Object.keys(many).map((path) => `import "./${path}";`);
     expect(await problemOf({ ...many, "entry.mjs": all.join("\n") })).toBe("it has more than 1000 files");

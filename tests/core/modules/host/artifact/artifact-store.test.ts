@@ -10,6 +10,7 @@ import { directoryShelf, memoryShelf, type Shelf } from "../../../../../src/core
 import { type ArtifactStore, createArtifactStore } from "../../../../../src/core/modules/host/artifact/store.ts";
 import { errorOf } from "../../../../support/errors.ts";
 import { itInEach } from "../../../../support/isolations.ts";
+import { SOAK } from "../../../../support/soak.ts";
 import { turn } from "../../../../support/turns.ts";
 import { answering, hostOf, launch, run, tree } from "../../artifact-rig.ts";
 
@@ -78,7 +79,7 @@ describe("artifacts on disk", () => {
     expect(readdirSync(artifactsDir).sort()).toEqual([artifact, "notes.txt", "sub"].sort());
   });
 
-  it("are complete once they are stored, though the service is killed during the next write", async () => {
+  it("are complete once they are stored, though the service is killed during the next write", SOAK, async () => {
     const artifactsDir = tree();
     const bytes = 16 * 1024 * 1024;
     const args = [PUTTER, artifactsDir, String(bytes)];
