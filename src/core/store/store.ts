@@ -130,7 +130,7 @@ export interface Store {
   batch(writes: readonly BatchWrite[], cause: Cause): Promise<BatchResult>;
   /**
    * Returns at most `limit` changes below `prefix` with a revision above `afterRevision`, oldest first. A batch is never
-   * split, so a page that holds one batch may have more. A page also ends after `MAX_PAGE_CHARS` of values. Rejects with
+   * split, so the batch at the end of a page may exceed the limit. A page also ends after `MAX_PAGE_CHARS` of values. Rejects with
    * `RevisionCompacted` if some of these changes are no longer stored.
    */
   changes(prefix: string, afterRevision: number, limit: number): Promise<ChangePage>;
