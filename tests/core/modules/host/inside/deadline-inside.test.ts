@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 import type { Instance, Isolation } from "../../../../../src/core/modules/host/types/host.ts";
 import { errorOf } from "../../../../support/errors.ts";
 import { describeInEach } from "../../../../support/isolations.ts";
+import { turn } from "../../../../support/turns.ts";
 import { call, hostRig, NO_GRANTS } from "../../host-rig.ts";
 
 const PATIENCE_MS = 20;
@@ -58,6 +59,8 @@ describeInEach("an unread call in a blocked %s", (isolation) => {
     caller.abort("left");
     expect(new Set(await Promise.all(left))).toEqual(new Set(["left"]));
     expect(instance.leftBehind).toBe(40);
+    // By then, the module has been notified.
+    await turn();
     release("first");
     await Promise.all([blocked, patient]);
     expect(await call(instance, "noted")).toEqual(["patient"]);
@@ -73,6 +76,8 @@ describeInEach("an unread call in a blocked %s", (isolation) => {
     await blocked[0];
     caller.abort("left");
     expect(await left).toBe("left");
+    // By then, the module has been notified.
+    await turn();
     release("second");
     await blocked[1];
     expect(await call(instance, "noted")).toEqual([]);
@@ -82,6 +87,7 @@ describeInEach("an unread call in a blocked %s", (isolation) => {
     const { instance, block, release } = await blockable(isolation);
     const blocked = block("first");
     expect((await errorOf(instance.exportState(PATIENCE_MS))).reason).toBe("MODULE_DEADLINE_EXCEEDED");
+    await turn();
     release("first");
     await blocked;
     expect(await call(instance, "noted")).toEqual([]);
