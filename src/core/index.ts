@@ -101,7 +101,7 @@ export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/rec
 export type { Flags } from "./flags/types.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
 export { type JsonPath, pathText } from "./json/path.ts";
-export { encodedSize, knownSize, textSize } from "./json/size.ts";
+export { encodedSize, knownSize, LONGEST_NUMBER, textSize } from "./json/size.ts";
 export type { SourceFile } from "./json/source-file.ts";
 export { firstViolation, type Look, numberViolation } from "./json/tree.ts";
 export { type Log, type LogArea, type LogLevel, silentLog } from "./log.ts";

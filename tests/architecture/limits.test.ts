@@ -26,7 +26,6 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/json/size.ts SCALAR_BYTES",
     "src/core/store/collection.ts MOST_BYTES_PER_CHARACTER",
     "src/server/map/abridged.ts MODULE_BYTES",
-    "src/server/map/size.ts LONGEST_NUMBER",
     "src/server/map/size.ts TIME_BYTES",
     "src/server/map/status.ts EVENT_BYTES",
     "src/server/map/status.ts RECENT_BYTES",

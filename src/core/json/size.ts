@@ -2,7 +2,8 @@
 const MARKS = 4;
 /** Bytes of `true`, `null` and short whole numbers. A double has eight bytes and a tag. */
 const SCALAR_BYTES = 9;
-const LONGEST_NUMBER = 24;
+/** Characters of the longest number in JSON: a negative one with seven places before its 17 digits. */
+export const LONGEST_NUMBER = 25;
 /** Bytes around the parts of a list or an object. */
 const AROUND = 8;
 

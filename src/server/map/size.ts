@@ -1,10 +1,9 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
-import { encodedSize, PAGE_BYTES, textSize } from "../../core/index.ts";
+import { encodedSize, LONGEST_NUMBER, PAGE_BYTES, textSize } from "../../core/index.ts";
 
 /** Bytes beside each field: a tag and a length, or quotes, a colon and a comma. */
 const MARKS = 6;
-const LONGEST_NUMBER = 24;
 /** Bytes of a Timestamp or a Duration as text. */
 const TIME_BYTES = 36;
 

@@ -89,6 +89,7 @@ describe("the size of a JSON value", () => {
   it.each([
     ["numbers", Array.from({ length: 50_000 }, () => 1)],
     ["long numbers", Array.from({ length: 50_000 }, (_, at) => -1.1234567890123456e-100 * (at + 1))],
+    ["numbers of the greatest length", Array.from({ length: 50_000 }, () => -0.0000010000010840921482)],
     ["empty lists", Array.from({ length: 50_000 }, () => [])],
     ["empty texts", Array.from({ length: 50_000 }, () => "")],
     ["control characters", "\u0001".repeat(100_000)],
