@@ -12,6 +12,7 @@ import { type Bodies, createBodies } from "../../src/server/http/bodies.ts";
 import { startServer } from "../../src/server/server.ts";
 import { REQUEST_BODY_TIMEOUT_MS } from "../../src/server/transport/limits.ts";
 import { turn, turns } from "../support/turns.ts";
+import { until } from "../support/until.ts";
 
 /** The number of promises that were made since, and that the garbage collector has not collected. */
 function livingPromises() {
@@ -134,8 +135,10 @@ describe("a request stream that stays open", () => {
     const message = envelope(Buffer.alloc(1000));
     await stream.send(message);
     const promises = livingPromises();
-    for (let turn = 0; turn < 200; turn += 1) await stream.send(message);
-    expect(await promises.count()).toBeLessThan(50);
+    const messages = 400;
+    for (let sent = 0; sent < messages; sent += 1) await stream.send(message);
+    // Whatever else runs in this process makes promises too. They are collected later, or are fewer.
+    await until(async () => (await promises.count()) < messages / 2);
     promises.end();
     expect(chunks.filter((chunk) => chunk.deref() !== undefined).length).toBeLessThan(5);
   });
