@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
-import { expect, it } from "vitest";
+import { type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import { describe, expect, it } from "vitest";
 import { createEngine } from "../../src/core/index.ts";
 import { startServer } from "../../src/server/server.ts";
+import { MAX_REFUSED_REQUEST_MS } from "../../src/server/transport/limits.ts";
 import { watchedClock } from "../support/clocks.ts";
 import { until } from "../support/until.ts";
 
@@ -51,4 +53,59 @@ it("a connection that continues after a refused stream is not cut later, in the 
   agent.destroy();
   await server.drain();
   await engine.close();
+});
+
+describe("a refused request over HTTP/2", () => {
+  /** More than a message may have, and more than a client may send before the server has read some of it. */
+  const TOO_LARGE = 8 * 1024 * 1024;
+
+  /** Begins a call whose message is too large, and resolves when the server has refused it. */
+  async function refused(): Promise<{
+    readonly stream: ClientHttp2Stream;
+    readonly written: Promise<unknown>;
+    readonly trailers: IncomingHttpHeaders;
+    advance(ms: number): void;
+    [Symbol.asyncDispose](): Promise<void>;
+  }> {
+    const { clock } = watchedClock();
+    const engine = await createEngine({ modulesRoot: `${import.meta.dirname}/../fixtures/modules` });
+    const server = await startServer({ engine, host: "127.0.0.1", port: 0, version: "", log() {}, clock });
+    const session = connect(server.url);
+    const path = "/helios.v1.FlagService/WatchFlags";
+    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(TOO_LARGE, 1);
+    const written = new Promise((resolve) => stream.write(Buffer.concat([head, Buffer.alloc(TOO_LARGE)]), resolve));
+    const [trailers] = (await once(stream.resume(), "trailers")) as [IncomingHttpHeaders];
+    return {
+      stream,
+      written,
+      trailers,
+      advance: (ms) => clock.advance(ms),
+      async [Symbol.asyncDispose]() {
+        session.destroy();
+        await server.drain();
+        await engine.close();
+      },
+    };
+  }
+
+  it("is read to its end, because some clients read the refusal only when they have sent everything", async () => {
+    await using call = await refused();
+    expect(call.trailers["grpc-status"]).toBe("8");
+    await call.written;
+    const closed = once(call.stream, "close");
+    call.stream.end();
+    await closed;
+    expect(call.stream.rstCode).toBe(0);
+  });
+
+  it("is cut without an error if it does not end in time", async () => {
+    await using call = await refused();
+    await call.written;
+    const closed = once(call.stream, "close");
+    call.advance(MAX_REFUSED_REQUEST_MS);
+    await closed;
+    expect(call.stream.rstCode).toBe(0);
+  });
 });

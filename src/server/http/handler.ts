@@ -1,3 +1,4 @@
+import { constants } from "node:http2";
 import {
   Code,
   ConnectError,
@@ -237,11 +238,16 @@ function readToTheEnd(
   response: Parameters<RequestHandler>[1],
   clock: Clock,
 ): void {
-  response.once("finish", () => {
+  // Over HTTP/2, the response itself only finishes when its stream closes, which needs the end of the request.
+  const answer = "stream" in response ? response.stream : response;
+  answer.once("finish", () => {
     if (request.readableEnded || request.destroyed) return;
     // An HTTP/1.1 connection may belong to another call by then.
     const enough = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
-      if (!request.complete) request.destroy();
+      if (request.complete) return;
+      // RFC 9113, 8.1: without an error, because the answer is complete.
+      if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
+      else request.destroy();
     });
     request.once("close", () => enough.cancel());
     request.resume();
