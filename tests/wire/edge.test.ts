@@ -217,8 +217,18 @@ describe("every refusal", () => {
     const answered = await send(sent);
     expect([answered.status, reasonOf(answered.text).reason]).toEqual([status, reason]);
     expect(reasonOf(answered.text).message).not.toBe("");
-    expect(answered.headers["content-type"]).toBe("application/json");
+    // On the path of an RPC, a client of Connect would look for Connect's own error in application/json.
+    const isProblem = sent.path.startsWith(RPC) && (status === 405 || status === 415);
+    expect(answered.headers["content-type"]).toBe(isProblem ? "application/problem+json" : "application/json");
     if (status === 405) expect(String(answered.headers.allow)).toMatch(/GET|POST/);
+  });
+
+  it("of a compressed message without the name of a compression is INTERNAL, as the protocols require", async () => {
+    const compressed = Buffer.from([1, 0, 0, 0, 2, ...Buffer.from("{}")]);
+    const answered = await send(post(`${RPC}/WatchFlags`, compressed, { "content-type": "application/connect+json" }));
+    const { error } = JSON.parse(answered.text.slice(answered.text.indexOf("{"))) as { error: { code: string } };
+    expect(error.code).toBe("internal");
+    expect(reasonOf(JSON.stringify(error)).reason).toBe("REQUEST_MALFORMED");
   });
 
   it("because of a time or number that Connect's JSON would change names the place", async () => {

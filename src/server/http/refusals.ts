@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError, encodeBinaryHeader } from "@connectrpc/connect";
@@ -24,8 +25,8 @@ type Explain = (
 
 /**
  * Adds ErrorInfo to errors that Connect creates by itself: messages that cannot be decoded, are too large or come too late.
- * A request that cannot be read is INVALID_ARGUMENT in every protocol. Compressed answers are not changed, because such
- * errors are too short to be compressed.
+ * A request that cannot be read is INVALID_ARGUMENT in every protocol, unless the protocols require another code. Compressed
+ * answers are not changed, because such errors are too short to be compressed.
  */
 export function explainRefusals(
   handler: UniversalHandlerFn,
@@ -34,9 +35,10 @@ export function explainRefusals(
 ): UniversalHandlerFn {
   const explain: Explain = (status, problem) => {
     const message = fitText(problem);
-    const code = status === Code.Internal && UNREADABLE.test(message) ? Code.InvalidArgument : status;
-    const error = reasonOf(code, message, newId);
+    const isUnreadable = status === Code.Internal && UNREADABLE.test(message);
+    const error = reasonOf(isUnreadable ? Code.InvalidArgument : status, message, newId);
     if (error.reason === "INTERNAL") report(error.metadata.error_id ?? "", new Error(problem));
+    const code = isUnreadable && !UNNAMED_COMPRESSION.test(message) ? Code.InvalidArgument : status;
     return { code, message, info: infoOf(error) };
   };
   return async (request) => {
@@ -57,13 +59,19 @@ function isBare({ status, body, trailer }: UniversalServerResponse): boolean {
   return status >= 400 && body === undefined && trailer === undefined;
 }
 
-/** Adds an error body, in the format of REST, to answers that have only a status. */
+/**
+ * Adds an error body, in the format of REST, to answers that have only a status. It is a problem (RFC 9457), because an error
+ * of the type application/json would have to be an error of Connect.
+ */
 function withBody(response: UniversalServerResponse, request: UniversalServerRequest): UniversalServerResponse {
   const header = new Headers(response.header);
   if (response.status === 405 && !header.has("allow")) header.set("allow", "POST");
-  header.set("content-type", "application/json");
-  const { body } = toFailure(fromHeliosError(bareError(response.status, request, header.get("allow") ?? "")));
-  const bytes = new TextEncoder().encode(`${JSON.stringify({ error: { ...body.error, code: response.status } })}\n`);
+  header.set("content-type", "application/problem+json");
+  const { status } = response;
+  const error = fromHeliosError(bareError(status, request, header.get("allow") ?? ""));
+  const failure = { ...toFailure(error).body.error, code: status };
+  const problem = { title: STATUS_CODES[status], status, detail: error.rawMessage, error: failure };
+  const bytes = new TextEncoder().encode(`${JSON.stringify(problem)}\n`);
   async function* whole(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     yield bytes;
   }
@@ -85,6 +93,11 @@ function bareError(status: number, { url, method, header }: UniversalServerReque
 
 /** Messages of errors that Connect reports as INTERNAL although the caller's request caused them. */
 const UNREADABLE = /^(parse binary: |received compressed envelope|decompression failed)/;
+/**
+ * The message of the error about a compressed message without the name of a compression. gRPC (doc/compression.md) and Connect
+ * require INTERNAL for it.
+ */
+const UNNAMED_COMPRESSION = /^received compressed envelope/;
 
 function reasonOf(code: Code, problem: string, newId: () => string): HeliosError {
   switch (code) {
