@@ -51,7 +51,9 @@ export interface TestFiles {
 
 /** The test files, from the repository's root. */
 export function readTestFiles(): TestFiles {
-  const files = ["tests", "scripts", "clients/typescript"].flatMap((directory) => readSources(ROOT, directory));
+  const files = ["tests", "scripts", "clients/typescript", "bench"].flatMap((directory) =>
+    readSources(ROOT, directory),
+  );
   const starts = reaching(
     files,
     (target) => STARTS.some((one) => (typeof one === "string" ? one === target : one.test(target))),

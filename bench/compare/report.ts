@@ -1,0 +1,82 @@
+import { table } from "../swap/figures.ts";
+import type { Result, Results } from "./results.ts";
+import type { Spread } from "./statistics.ts";
+
+type Cells = readonly (readonly string[])[];
+
+/** The results as text for a terminal. */
+export function textOf(results: Results): string {
+  const parts = results.results.map(
+    (result) => `${headingOf(result)}\n\n${table(rowsOf(result))}\n\n${table(ratiosOf(result))}`,
+  );
+  return `${parts.join("\n\n")}\n\n${conditionsOf(results)}\n`;
+}
+
+/** The results as a page. */
+export function reportOf(results: Results): string {
+  const parts = results.results.map((result) => {
+    const ratios = ratiosOf(result);
+    return `## ${headingOf(result)}\n\n${markdown(rowsOf(result))}\n${ratios.length > 1 ? `\n${markdown(ratios)}\n` : ""}`;
+  });
+  const head =
+    "# Results\n\n`npm run bench` writes this page. [performance.md](../docs/performance.md) explains it.\n\n";
+  return `${head}${conditionsOf(results)}\n\n${parts.join("\n")}`;
+}
+
+const headingOf = ({ suite, name }: Result): string => `${suite}: ${name}`;
+
+function conditionsOf({ machine, versions, rounds, isQuick, begun, seconds }: Results): string {
+  const { cpu, cores, memoryGib, system, isPinned, loadBefore, loadAfter } = machine;
+  const places = isPinned ? "Servers had one core and the load another." : "Servers and load shared all cores.";
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${begun}, ${seconds} s, ${rounds} rounds${isQuick ? ", the quick form" : ""}. ${places}`,
+    `${cpu}, ${cores} cores, ${memoryGib} GiB, ${system}. Load average ${loadBefore.toFixed(1)} before and ${loadAfter.toFixed(1)} after.`,
+    `${named.join(", ")}.`,
+    "Figures are medians of the rounds, with the smallest and the largest.",
+    "A ratio is Helios divided by the peer, the median of the ratios of the rounds.",
+  ].join("\n");
+}
+
+/** One row for each side, one column for each figure. */
+function rowsOf({ rows }: Result): Cells {
+  const figures = [...new Map(rows.map(({ figure, unit }) => [figure, unit]))];
+  const sides = [...new Set(rows.map(({ side }) => side))];
+  return [
+    ["", ...figures.map(([figure, unit]) => `${figure} (${unit})`)],
+    ...sides.map((side) => [
+      side,
+      ...figures.map(([figure]) => shown(rows.find((row) => row.side === side && row.figure === figure)?.spread)),
+    ]),
+  ];
+}
+
+/** One row for each peer, one column for each figure. */
+function ratiosOf({ ratios }: Result): Cells {
+  const figures = [...new Map(ratios.map(({ figure, better }) => [figure, better]))];
+  const peers = [...new Set(ratios.map(({ peer }) => peer))];
+  return [
+    ["Helios ÷", ...figures.map(([figure, better]) => `${figure}, ${better} is better`)],
+    ...peers.map((peer) => [
+      peer,
+      ...figures.map(([figure]) => shown(ratios.find((one) => one.peer === peer && one.figure === figure)?.spread)),
+    ]),
+  ];
+}
+
+function shown(spread: Spread | undefined): string {
+  if (spread === undefined) return "";
+  const { median, min, max, count } = spread;
+  return count === 1 ? digits(median) : `${digits(median)} (${digits(min)} to ${digits(max)})`;
+}
+
+/** Three digits that matter, and no fraction beyond 100. */
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return "unknown";
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
+}
+
+function markdown([head = [], ...rows]: Cells): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort, type Program, startProgram, until } from "../compare/program.ts";
+
+/** A server that is measured, in a process of its own. */
+export interface Side {
+  readonly name: string;
+  /** Starts it on a core, and waits until it accepts connections. */
+  start(core: number | undefined): Promise<Running>;
+}
+
+export interface Running {
+  readonly port: number;
+  readonly program: Program;
+  stop(): Promise<void>;
+}
+
+/** A server of this directory. `args` come before the port. */
+export function peerSide(name: string, file: string, args: readonly string[] = []): Side {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  return {
+    name,
+    async start(core) {
+      const port = await freePort();
+      const program = startProgram([process.execPath, path, ...args, String(port)], { core });
+      await until(() => accepts(port), program);
+      return { port, program, stop: () => program.stop() };
+    },
+  };
+}
+
+const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
+
+/** Helios as `npm start` starts it, with data and logs in a new directory. */
+export const heliosSide: Side = {
+  name: "Helios",
+  async start(core) {
+    const port = await freePort();
+    const directory = await mkdtemp(join(tmpdir(), "helios-bench-"));
+    const places = ["--data-dir", join(directory, "data"), "--log-dir", join(directory, "logs")];
+    const command = [process.execPath, "--disable-sigusr1", MAIN, "--port", String(port), ...places];
+    const program = startProgram(command, { core });
+    await until(() => isReady(port), program);
+    return {
+      port,
+      program,
+      async stop() {
+        await program.stop();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  },
+};
+
+/** Whether Helios says that it is ready. */
+export async function isReady(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+  await answer?.text();
+  return answer?.ok ?? false;
+}
+
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
