@@ -22,6 +22,9 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
   readonly source: HubSource<I, S>;
   readonly #watchers = new Set<Watcher<I, S>>();
+  /** The watchers of all names, and those of single names. An item costs only the watchers that want it. */
+  readonly #ofAll = new Set<Watcher<I, S>>();
+  readonly #byName = new Map<string, Set<Watcher<I, S>>>();
   readonly #observers: HubObserver[] = [];
   #ended: HeliosError | undefined;
 
@@ -39,14 +42,16 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     return this.#ended !== undefined;
   }
 
-  /** Sends an item to every watcher. Called while the feed publishes the item's revision. */
+  /** Sends an item to the watchers of its name. Called while the feed publishes the item's revision. */
   publish(item: I): void {
-    for (const watcher of this.#watchers) watcher.push(item);
+    for (const watcher of this.#ofAll) watcher.push(item);
+    for (const watcher of this.#byName.get(item.name) ?? []) watcher.push(item);
   }
 
-  /** Sends an item that is not in the journal to the current watchers. Its revision must be the feed's revision. */
+  /** Sends an item that is not in the journal to the current watchers of its name. Its revision must be the feed's revision. */
   announce(item: I): void {
-    for (const watcher of this.#watchers) watcher.note(item);
+    for (const watcher of this.#ofAll) watcher.note(item);
+    for (const watcher of this.#byName.get(item.name) ?? []) watcher.note(item);
   }
 
   observe(observer: HubObserver): void {
@@ -64,10 +69,10 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     const { heartbeatMs, who } = options;
     checkSpan("heartbeatMs", heartbeatMs, { isAbove: true });
     const watcher = new Watcher(this, options, sizeOf, this.#start(options), () => {
-      if (!this.#watchers.delete(watcher) || who === undefined) return;
+      if (!this.#remove(watcher) || who === undefined) return;
       for (const observer of this.#observers) observer.closed(watcher);
     });
-    this.#watchers.add(watcher);
+    this.#add(watcher);
     if (who !== undefined) for (const observer of this.#observers) observer.opened(watcher);
     return watcher;
   }
@@ -84,6 +89,27 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   end(error: HeliosError): void {
     this.#ended = error;
     for (const watcher of this.#watchers) watcher.end(error);
+  }
+
+  #add(watcher: Watcher<I, S>): void {
+    this.#watchers.add(watcher);
+    if (watcher.options.names.length === 0) this.#ofAll.add(watcher);
+    for (const name of watcher.options.names) {
+      const those = this.#byName.get(name);
+      if (those === undefined) this.#byName.set(name, new Set([watcher]));
+      else those.add(watcher);
+    }
+  }
+
+  /** Returns whether the watcher was still open. */
+  #remove(watcher: Watcher<I, S>): boolean {
+    this.#ofAll.delete(watcher);
+    for (const name of watcher.options.names) {
+      const those = this.#byName.get(name);
+      those?.delete(watcher);
+      if (those?.size === 0) this.#byName.delete(name);
+    }
+    return this.#watchers.delete(watcher);
   }
 
   readonly #sizeOf: SizeOf<I, S> = (item) => this.source.sizeOf?.(item) ?? 0;

@@ -13,6 +13,8 @@ export interface HubSource<I extends Item, S extends { readonly name: string }> 
   readonly prefix: string;
   /** Returns the state at the feed's revision. Absent for events, which have no state. */
   snapshot?(): readonly S[];
+  /** Returns one item of that state, or undefined if there is none of that name. Absent if `snapshot` is. */
+  find?(name: string): S | undefined;
   /**
    * Turns a change in the journal into an item, or undefined if the change is not shown. Must agree with what is published.
    */

@@ -5,7 +5,7 @@ import { RevisionCompacted } from "../store/store.ts";
 import { type Content, FRAME_LIMIT, type Frame, takeFrame } from "./frame.ts";
 import { LiveQueue } from "./live-queue.ts";
 import { encodeToken, scopeOf } from "./token.ts";
-import type { Item, SizeOf, Watched, WatchOptions } from "./types.ts";
+import type { HubSource, Item, SizeOf, Watched, WatchOptions } from "./types.ts";
 
 export type Start = { readonly from: "snapshot" } | { readonly from: "journal"; readonly afterRevision: number };
 
@@ -279,9 +279,14 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       this.#position = feed.revision;
       return this.#live();
     }
-    const all = source.snapshot();
-    const items = this.#names.size === 0 ? all : all.filter((item) => this.#wants(item.name));
+    const items = this.#names.size === 0 ? source.snapshot() : this.#found(source);
     return { in: "snapshot", items, revision: feed.revision, next: 0 };
+  }
+
+  /** The present state of the watched names, in the order of a snapshot. */
+  #found({ find, snapshot }: HubSource<I, S>): readonly S[] {
+    if (find === undefined) return snapshot?.().filter((item) => this.#wants(item.name)) ?? [];
+    return [...this.#names].sort().flatMap((name) => find(name) ?? []);
   }
 
   #overflow(queue: LiveQueue<I>): void {

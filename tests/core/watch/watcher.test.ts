@@ -127,6 +127,25 @@ describe("a change", () => {
     expect(frames.map(({ revision }) => revision)).toEqual([500, 520, 520]);
   });
 
+  it("a watch of some names begins with those that exist, sorted and each once", async () => {
+    const all = await makeThings();
+    for (const name of ["c", "a", "b"]) await all.put(name, 1);
+    const watcher = all.watch({ names: ["c", "gone", "a", "c"] });
+    const first = await soon(watcher.next());
+    expect(first).toMatchObject({ kind: "snapshot", complete: true });
+    expect(first?.kind === "snapshot" && first.items.map(({ name }) => name)).toEqual(["a", "c"]);
+  });
+
+  it("a watch that was closed gets no more changes of its names, and others of the same name still do", async () => {
+    const all = await makeThings();
+    const [closed, open] = [all.watch({ names: ["a", "a"] }), all.watch({ names: ["a"] })];
+    for (const watcher of [closed, open]) await soon(watcher.next());
+    closed.close();
+    await all.put("a", 1);
+    expect(closed.waiting).toBe(0);
+    expect(await soon(open.next())).toMatchObject({ kind: "changes", items: [{ name: "a" }] });
+  });
+
   it("a change of a resource with another name is not delivered, but advances the watcher's revision", async () => {
     const all = await makeThings();
     for (const name of ["a", "b"]) await all.put(name, 1);
