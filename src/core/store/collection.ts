@@ -6,6 +6,7 @@ import { WHOLE_BYTES } from "../size.ts";
 import { Hub } from "../watch/hub.ts";
 import { checkBatch } from "./checks.ts";
 import type { Feed } from "./feed.ts";
+import { SortedItems } from "./sorted.ts";
 import { type BatchWrite, type Cause, type Change, type Entry, MAX_BATCH_WRITES, RevisionConflict } from "./store.ts";
 
 /** In place of an etag: matches any etag, but the resource must exist. */
@@ -99,8 +100,7 @@ export class Collection<T> {
    * and again. The compare-and-set protects against other writers, such as a batch, which may write any resource.
    */
   readonly #turns = new KeyedSerial();
-  /** Cached result of `list`, because many watchers start with it. Undefined after a change. */
-  #sorted: readonly Resource<T>[] | undefined;
+  readonly #sorted = new SortedItems<Resource<T>>();
   readonly #appliers: ((deltas: readonly Delta<T>[]) => void)[] = [];
   readonly #listeners: ((delta: Delta<T>) => void)[] = [];
   /** Changes that are applied, but not published yet. */
@@ -117,14 +117,12 @@ export class Collection<T> {
     this.hub = new Hub<Delta<T>, Resource<T>>(feed, {
       prefix,
       snapshot: () => this.list(),
+      find: (name) => this.get(name),
       decode: (change) => this.#delta(change),
       ...sizing,
     });
     feed.attach(prefix, {
-      load: (entries) => {
-        this.#sorted = undefined;
-        for (const entry of entries) this.#byName.set(this.#nameOf(entry.key), this.#resource(entry));
-      },
+      load: (entry) => this.#replace(this.#nameOf(entry.key), this.#resource(entry)),
       apply: (changes) => this.#apply(changes),
       publish: () => this.#publish(),
     });
@@ -140,8 +138,12 @@ export class Collection<T> {
 
   /** Returns all resources, sorted by name in code-unit order. */
   list(): readonly Resource<T>[] {
-    this.#sorted ??= [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-    return this.#sorted;
+    return this.#sorted.list();
+  }
+
+  /** Returns all resources, in no particular order. */
+  values(): Iterable<Resource<T>> {
+    return this.#byName.values();
   }
 
   /**
@@ -276,13 +278,15 @@ export class Collection<T> {
   #apply(changes: readonly Change[]): void {
     // The previous record is already here. To parse it again would cost as much as the change itself.
     const deltas = changes.map((change) => this.#delta(change, this.#byName.get(this.#nameOf(change.key))?.record));
-    this.#sorted = undefined;
-    for (const { name, resource } of deltas) {
-      if (resource === undefined) this.#byName.delete(name);
-      else this.#byName.set(name, resource);
-    }
+    for (const { name, resource } of deltas) this.#replace(name, resource);
     this.#unpublished = deltas;
     for (const applier of this.#appliers) applier(deltas);
+  }
+
+  #replace(name: string, resource: Resource<T> | undefined): void {
+    if (resource === undefined) this.#byName.delete(name);
+    else this.#byName.set(name, resource);
+    this.#sorted.set(name, resource);
   }
 
   #publish(): void {

@@ -2,8 +2,8 @@ import type { Change, Entry, Store, Subscription } from "./store.ts";
 
 /** A part of the engine that keeps state from the entries below its prefix. */
 export interface Sink {
-  /** Called once with the entries that the store held at the start. */
-  load(entries: readonly Entry[]): void;
+  /** Called with each entry that the store held at the start, in no particular order, before any change. */
+  load(entry: Entry): void;
   /**
    * Called with every later change, in order; all changes of a revision come in one call. It must not throw. During this
    * call, other sinks may still have their earlier state: code that needs the new state of all sinks runs in `publish`.
@@ -43,9 +43,11 @@ export class Feed {
 
   async start(): Promise<void> {
     this.#state = "started";
-    const { entries, revision } = await this.store.list("");
+    const sinksOf = this.#bySegment();
+    const revision = await this.store.scan((entry) => {
+      for (const { prefix, sink } of sinksOf(entry.key)) if (entry.key.startsWith(prefix)) sink.load(entry);
+    });
     this.#revision = revision;
-    for (const { prefix, sink } of this.#sinks) sink.load(entries.filter((entry) => entry.key.startsWith(prefix)));
     const subscription = await this.store.watch(revision, (changes) => this.#take(changes));
     if (this.closed) subscription.close();
     else this.#subscription = subscription;
@@ -79,6 +81,20 @@ export class Feed {
     this.#subscription?.close();
     for (const { resolve } of this.#waiting) resolve();
     this.#waiting.clear();
+  }
+
+  /** Returns the few sinks that may want a key. There may be many keys, and most sinks want none of them. */
+  #bySegment(): (key: string) => readonly { readonly prefix: string; readonly sink: Sink }[] {
+    const known = new Map<string, { readonly prefix: string; readonly sink: Sink }[]>();
+    return (key) => {
+      const segment = key.slice(0, key.indexOf("/") + 1);
+      let sinks = known.get(segment);
+      if (sinks === undefined) {
+        sinks = this.#sinks.filter(({ prefix }) => prefix.startsWith(segment) || segment.startsWith(prefix));
+        known.set(segment, sinks);
+      }
+      return sinks;
+    };
   }
 
   #take(changes: readonly Change[]): void {

@@ -118,6 +118,11 @@ export interface Store {
   get(key: string): Promise<Entry | undefined>;
   /** Returns all entries whose key starts with `prefix`, by key, and the revision at which they were read. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
+  /**
+   * Calls `visit` with every entry, in no particular order, and returns the revision at which they were read. Unlike `list`,
+   * it does not hold all of them in memory at once. `visit` must not use the store.
+   */
+  scan(visit: (entry: Entry) => void): Promise<number>;
   /** Resolves when the write is durable (it survives a crash of the process) and every watcher has been called. */
   put(key: string, value: string, options: WriteOptions): Promise<Entry>;
   /** Deletes a key. Resolves to the revision of the deletion, or undefined if the key did not exist. */

@@ -32,6 +32,7 @@ export function refusing(
     answers: inner.answers,
     get: (key) => inner.get(key),
     list: (keys) => inner.list(keys),
+    scan: (visit) => inner.scan(visit),
     put: (key, value, options) => written(key, () => inner.put(key, value, options)),
     delete: (key, options) => written(key, () => inner.delete(key, options)),
     batch(writes, cause) {

@@ -335,7 +335,7 @@ describe("a store that fails or is closed", () => {
   it("fails the change with STORE_UNAVAILABLE, and the store's error as the cause", async () => {
     const store = memoryStore();
     const broken: Store = Object.assign(Object.create(store) as Store, {
-      list: () => store.list(""),
+      scan: (visit: Parameters<Store["scan"]>[0]) => store.scan(visit),
       watch: (after: number, listener: () => void) => store.watch(after, listener),
       put: () => Promise.reject(new Error("no space left")),
     });

@@ -43,6 +43,7 @@ function brittleStore() {
             check(sql);
             return statement.run(...values);
           },
+          setReturnArrays: (enabled) => statement.setReturnArrays(enabled),
         };
       },
     },

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { isReason } from "../../../src/core/errors/error.ts";
-import { type Change, RevisionCompacted, RevisionConflict } from "../../../src/core/store/store.ts";
+import { type Change, type Entry, RevisionCompacted, RevisionConflict } from "../../../src/core/store/store.ts";
 import { createManualClock } from "../../../src/kernel/clock.ts";
 import { times } from "../../effort.ts";
 import { anyCharacter } from "../../support/texts.ts";
@@ -347,6 +347,9 @@ export function storeSuite(name: string, make: MakeStore): void {
             const expected = model.changes.filter(({ key, revision }) => revision > after && key.startsWith(prefix));
             expect(await readAll(store, prefix, after, limit)).toEqual(expected);
           }
+          const scanned: Entry[] = [];
+          expect(await store.scan((entry) => scanned.push(entry))).toBe(head);
+          expect(scanned.sort((a, b) => (a.key < b.key ? -1 : 1))).toEqual(entriesOf(model, ""));
           const replayed: Change[] = [];
           await store.watch(model.compacted, (changes) => replayed.push(...changes));
           expect(replayed).toEqual(model.changes.filter(({ revision }) => revision > model.compacted));

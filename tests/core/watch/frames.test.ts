@@ -95,7 +95,7 @@ describe("a watcher that resumes at the start of a long journal", () => {
     // Returns few revisions at a time, and slowly.
     const own = {
       incarnation: whole.incarnation,
-      list: (prefix: string) => whole.list(prefix),
+      scan: (visit: Parameters<Store["scan"]>[0]) => whole.scan(visit),
       watch: (after: number, listener: () => void) => whole.watch(after, listener),
       async changes(_: string, after: number) {
         clock.advance(HEARTBEAT_MS / 4);

@@ -160,6 +160,7 @@ export function delayed(store: Store): Store & { deliver(): void } {
     answers: store.answers,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
+    scan: (visit) => store.scan(visit),
     put: (key, value, options) => store.put(key, value, options),
     delete: (key, options) => store.delete(key, options),
     batch: (writes, cause) => store.batch(writes, cause),

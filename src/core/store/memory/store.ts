@@ -89,6 +89,12 @@ class MemoryStore implements Store {
     return { entries: entries.sort((a, b) => (a.key < b.key ? -1 : 1)), revision: this.#journal.revision };
   }
 
+  async scan(visit: (entry: Entry) => void): Promise<number> {
+    this.#checkOpen();
+    for (const entry of this.#entries.values()) visit(entry);
+    return this.#journal.revision;
+  }
+
   async put(key: string, value: string, { cause, ifRevision }: WriteOptions): Promise<Entry> {
     this.#checkOpen();
     checkKey(key);

@@ -12,6 +12,8 @@ export interface SqlStatement {
   all(...values: SqlValue[]): unknown[];
   iterate(...values: SqlValue[]): Iterable<unknown>;
   run(...values: SqlValue[]): unknown;
+  /** Whether rows are returned as arrays of their columns instead of objects. */
+  setReturnArrays(enabled: boolean): void;
 }
 
 /** Statements by the names of their texts. */

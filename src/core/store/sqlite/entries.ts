@@ -1,5 +1,5 @@
 import type { Change, Entry } from "../store.ts";
-import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
+import { type Prepared, prepareAll, type SqlDatabase, type SqlStatement } from "./database.ts";
 import * as sql from "./schema.ts";
 
 const STATEMENTS = {
@@ -9,6 +9,9 @@ const STATEMENTS = {
   put: sql.PUT_ENTRY,
   delete: sql.DELETE_ENTRY,
 };
+
+/** A row of `SCAN_ENTRIES`. */
+type Columns = readonly [key: string, revision: number, createTime: number, updateTime: number, value: string];
 
 interface EntryRow {
   readonly key: string;
@@ -21,9 +24,13 @@ interface EntryRow {
 /** The current entries in the database. Methods that write must be called within a transaction. */
 export class SqliteEntries {
   readonly #sql: Prepared<typeof STATEMENTS>;
+  readonly #scan: SqlStatement;
 
   constructor(database: SqlDatabase) {
     this.#sql = prepareAll(database, STATEMENTS);
+    this.#scan = database.prepare(sql.SCAN_ENTRIES);
+    // Objects of rows take twice as long to create as arrays.
+    this.#scan.setReturnArrays(true);
   }
 
   get(key: string): Entry | undefined {
@@ -40,6 +47,14 @@ export class SqliteEntries {
   list(prefix: string): readonly Entry[] {
     const entries = (this.#sql.list.all(prefix) as EntryRow[]).map(toEntry);
     return entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Calls `visit` with every entry, in the order in which they are stored. */
+  scan(visit: (entry: Entry) => void): void {
+    for (const row of this.#scan.iterate()) {
+      const [key, revision, createTime, updateTime, value] = row as Columns;
+      visit({ key, value, revision, createTime, updateTime });
+    }
   }
 
   /** Writes the state of the entry after the change. */

@@ -133,6 +133,7 @@ export const EMPTY_PROBE = "DELETE FROM probe";
 export const GET_ENTRY = "SELECT * FROM entries WHERE key = ?";
 export const REVISION_OF = "SELECT revision FROM entries WHERE key = ?";
 export const LIST_ENTRIES = "SELECT * FROM entries WHERE instr(key, ?) = 1";
+export const SCAN_ENTRIES = "SELECT key, revision, create_time, update_time, value FROM entries";
 export const PUT_ENTRY = `
   INSERT INTO entries (key, revision, create_time, update_time, value) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (key) DO UPDATE SET

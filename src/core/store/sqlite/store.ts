@@ -145,6 +145,12 @@ export class SqliteStore implements Store {
     return { entries: this.#reading(() => this.#entries.list(prefix)), revision: this.#journal.revision };
   }
 
+  async scan(visit: (entry: Entry) => void): Promise<number> {
+    this.#checkOpen();
+    this.#reading(() => this.#entries.scan(visit));
+    return this.#journal.revision;
+  }
+
   async put(key: string, value: string, options: WriteOptions): Promise<Entry> {
     checkKey(key);
     checkValue(value);

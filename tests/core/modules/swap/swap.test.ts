@@ -340,6 +340,7 @@ describeInEither("a swap that fails", () => {
       answers: store.answers,
       get: (key) => store.get(key),
       list: (prefix) => store.list(prefix),
+      scan: (visit) => store.scan(visit),
       put: (key, value, options) => (isFull ? Promise.reject(new Error("disk full")) : store.put(key, value, options)),
       delete: (key, options) => store.delete(key, options),
       batch: (writes, cause) => store.batch(writes, cause),
