@@ -13,24 +13,23 @@ export type PrefixedHash = (rest: string) => number;
  */
 export function prefixedMurmur3(prefix: string, seed = 0): PrefixedHash {
   // The same loop serves both: the prefix is run through it without the final mix.
-  const state = { hash: seed | 0, pending: 0, bits: 0, length: 0 };
-  absorb(prefix, state);
-  const { hash, pending, bits, length } = state;
-  const scratch = { hash, pending, bits, length };
-  return (rest) => {
-    scratch.hash = hash;
-    scratch.pending = pending;
-    scratch.bits = bits;
-    scratch.length = length;
-    absorb(rest, scratch);
-    return finish(scratch);
-  };
+  const begun = absorb(prefix, { hash: seed | 0, pending: 0, bits: 0, length: 0 });
+  return (rest) => continued(begun, rest);
+}
+
+/** The hash of the text of `begun`, which stays as it is, with `rest` added. */
+function continued({ hash, pending, bits, length }: State, rest: string): number {
+  scratch.hash = hash;
+  scratch.pending = pending;
+  scratch.bits = bits;
+  scratch.length = length;
+  return finish(absorb(rest, scratch));
 }
 
 /** The same hash of a long text that is given in parts. No surrogate pair may be split between two parts. */
 export function murmur3InParts(seed: number): { add(part: string): void; sum(): number } {
   const state = { hash: seed | 0, pending: 0, bits: 0, length: 0 };
-  return { add: (part) => absorb(part, state), sum: () => finish(state) };
+  return { add: (part) => void absorb(part, state), sum: () => finish(state) };
 }
 
 /** Scales a 32-bit hash to a bucket: `(hash × 100000) >> 32`, in 32-bit integers. */
@@ -44,8 +43,8 @@ export const VARIANT_SEED = 1;
 
 /** The function from a bucketing key to its bucket, for one salt: the hash of `salt + ":" + key`, scaled. */
 export function bucketing(salt: string, seed = 0): (key: string) => number {
-  const hash = prefixedMurmur3(`${salt}:`, seed);
-  return (key) => scaleToBucket(hash(key));
+  const begun = absorb(`${salt}:`, { hash: seed | 0, pending: 0, bits: 0, length: 0 });
+  return (key) => scaleToBucket(continued(begun, key));
 }
 
 interface State {
@@ -57,7 +56,11 @@ interface State {
   length: number;
 }
 
-function absorb(text: string, state: State): void {
+/** The state of the hash that is computed now. One serves all hashes, so that a prepared hash takes little memory. */
+const scratch: State = { hash: 0, pending: 0, bits: 0, length: 0 };
+
+/** Returns `state`, with the text added. */
+function absorb(text: string, state: State): State {
   let { hash, pending, bits, length } = state;
   for (let at = 0; at < text.length; at++) {
     let code = text.charCodeAt(at);
@@ -96,6 +99,7 @@ function absorb(text: string, state: State): void {
   state.pending = pending;
   state.bits = bits;
   state.length = length;
+  return state;
 }
 
 function finish({ hash, pending, bits, length }: State): number {

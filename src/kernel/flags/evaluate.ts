@@ -3,7 +3,7 @@ import { type Condition, freshBudget, type SharedBudget } from "./condition/shar
 import { answer, answerBy, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
 import { keyOf } from "./key.ts";
 import { listing } from "./listing.ts";
-import type { FlagRule } from "./rule.ts";
+import type { FlagRule, Identity } from "./rule.ts";
 import { gradualShare, thousandths } from "./share.ts";
 import { answerOn, type EvaluateOn } from "./variants.ts";
 
@@ -42,47 +42,40 @@ export interface CompiledFlag {
 /** Prepares a flag for many evaluations. The rule must be valid: it is not checked here. */
 export function compileFlag(rule: FlagRule, { condition, prerequisites = [] }: FlagParts = {}): CompiledFlag {
   const { name, revision } = rule;
-  const own = gated(rule, condition);
-  return {
-    name,
-    revision,
-    takesSteps: rule.enabled && condition !== undefined,
-    evaluate:
-      rule.enabled && prerequisites.length > 0
-        ? after(rule, prerequisites, own)
-        : (context, nowMs) => own(context, nowMs),
-    alone: own,
-  };
+  const flag = { name, revision };
+  const own = gated(rule, flag, condition);
+  const isLinked = rule.enabled && prerequisites.length > 0;
+  const takesSteps = rule.enabled && condition !== undefined;
+  return { name, revision, takesSteps, evaluate: isLinked ? after(flag, prerequisites, own) : own, alone: own };
 }
 
 type Evaluate = CompiledFlag["evaluate"];
 type Alone = CompiledFlag["alone"];
 
 /** The flag without its prerequisites. */
-function gated(rule: FlagRule, condition: Condition | undefined): Alone {
-  if (!rule.enabled) return always(answer(rule, false, "DISABLED", undefined, rule.killed));
-  const chosen = strategic(rule);
+function gated(rule: FlagRule, flag: Identity, condition: Condition | undefined): Alone {
+  if (!rule.enabled) return always(answer(flag, false, "DISABLED", undefined, rule.killed));
+  const chosen = strategic(rule, flag);
   if (rule.condition === undefined) return chosen;
-  const unmet = answer(rule, false, "DEFAULT");
-  const failed = answer(rule, false, "ERROR", "CONDITION_FAILED");
-  if (condition === undefined) return always(failed);
+  if (condition === undefined) return always(answer(flag, false, "ERROR", "CONDITION_FAILED"));
+  const unmet = answer(flag, false, "DEFAULT");
   return (context, nowMs, shared) => {
     let holds: boolean;
     try {
       holds = condition(context, shared);
     } catch {
-      return failed;
+      return answer(flag, false, "ERROR", "CONDITION_FAILED");
     }
     return holds ? chosen(context, nowMs) : unmet;
   };
 }
 
-function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, own: Alone): Evaluate {
-  const unmet = answer(rule, false, "DEFAULT");
-  const exceeded = answer(rule, false, "ERROR", "CONDITION_FAILED");
-  if (needed.length > MAX_CLOSURE) return always(answer(rule, false, "ERROR", "TOO_MANY_PREREQUISITES"));
+function after(flag: Identity, needed: NonNullable<FlagParts["prerequisites"]>, own: Alone): Evaluate {
+  const unmet = answer(flag, false, "DEFAULT");
+  const exceeded = answer(flag, false, "ERROR", "CONDITION_FAILED");
+  if (needed.length > MAX_CLOSURE) return always(answer(flag, false, "ERROR", "TOO_MANY_PREREQUISITES"));
   const flags = needed.filter((flag) => flag !== undefined);
-  if (flags.length < needed.length) return always(answer(rule, false, "ERROR", "PREREQUISITE_MISSING"));
+  if (flags.length < needed.length) return always(answer(flag, false, "ERROR", "PREREQUISITE_MISSING"));
   // A budget is created only if one of the flags uses it.
   const isShared = flags.some(({ takesSteps }) => takesSteps);
   return (context, nowMs) => {
@@ -95,28 +88,28 @@ function after(rule: FlagRule, needed: NonNullable<FlagParts["prerequisites"]>, 
 }
 
 /** Decides by the strategy whether the flag is on, and then chooses the variant. */
-function strategic(rule: FlagRule): Evaluate {
-  const onFor = answerOn(rule);
+function strategic(rule: FlagRule, flag: Identity): Evaluate {
+  const onFor = answerOn(rule, flag);
   switch (rule.strategy) {
     case "ALL_ON": {
       const on = onFor(fixedReason(rule));
-      // Passing the function directly would pass all arguments of an evaluation, and the third one is not a bucket.
+      // The function itself would get all arguments of an evaluation, and the third one is not a bucket.
       return (context, nowMs) => on(context, nowMs);
     }
     case "ALL_OFF":
-      return always(answer(rule, false, fixedReason(rule)));
+      return always(answer(flag, false, fixedReason(rule)));
     case "WHITELIST":
-      return listed(rule, onFor("TARGETING_MATCH"), always(answer(rule, false, "DEFAULT")));
+      return listed(rule, onFor("TARGETING_MATCH"), always(answer(flag, false, "DEFAULT")));
     case "PERCENTAGE": {
       const share = thousandths(rule.percentage);
       return listedFirst(
         rule,
         onFor,
-        split(rule, () => share, onFor("SPLIT")),
+        split(rule, flag, () => share, onFor("SPLIT")),
       );
     }
     case "GRADUAL":
-      return listedFirst(rule, onFor, split(rule, gradualShare(rule.gradual), onFor("SPLIT")));
+      return listedFirst(rule, onFor, split(rule, flag, gradualShare(rule.gradual), onFor("SPLIT")));
   }
 }
 
@@ -142,19 +135,18 @@ function listedFirst(rule: FlagRule, onFor: ReturnType<typeof answerOn>, others:
 
 const OFF = { variant: "off", value: false };
 
-function split(rule: FlagRule, share: (nowMs: number) => number, on: EvaluateOn): Evaluate {
+function split(rule: FlagRule, flag: Identity, share: (nowMs: number) => number, on: EvaluateOn): Evaluate {
   const readKey = keyOf(rule.bucketBy);
   const bucketOf = bucketing(rule.salt);
-  const nobody = answer(rule, false, "SPLIT");
-  const unknown = answer(rule, false, "ERROR", "TARGETING_KEY_MISSING");
   return (context, nowMs) => {
     const limit = share(nowMs);
     const key = readKey(context);
     if (key === undefined || key === "") {
-      return limit === 0 ? nobody : limit === BUCKETS ? on(context, nowMs) : unknown;
+      if (limit === 0) return answer(flag, false, "SPLIT");
+      return limit === BUCKETS ? on(context, nowMs) : answer(flag, false, "ERROR", "TARGETING_KEY_MISSING");
     }
     const bucket = bucketOf(key);
     if (bucket < limit) return on(context, nowMs, bucket);
-    return answerBy(rule, false, OFF, "SPLIT", bucket);
+    return answerBy(flag, false, OFF, "SPLIT", bucket);
   };
 }

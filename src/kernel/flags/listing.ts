@@ -29,19 +29,24 @@ export function qualified(entry: string): { readonly field: keyof Listable; read
  */
 export function listing(entries: readonly string[]): (context: Listable) => boolean {
   const any = new Set<string>();
-  const own = {
-    userId: new Set<string>(),
-    symbol: new Set<string>(),
-    system: new Set<string>(),
-    sessionId: new Set<string>(),
+  // Most whitelists use one or two kinds of entries, so only those have a set.
+  const own: { -readonly [Field in keyof Required<Listable>]: Set<string> | undefined } = {
+    userId: undefined,
+    symbol: undefined,
+    system: undefined,
+    sessionId: undefined,
+  };
+  const setOf = (field: keyof Listable): Set<string> => {
+    own[field] ??= new Set();
+    return own[field];
   };
   for (const entry of entries) {
     const named = qualified(entry);
     if (named === undefined) any.add(entry);
-    else own[named.field].add(named.value);
+    else setOf(named.field).add(named.value);
   }
-  const has = (set: ReadonlySet<string>, value: string | undefined): boolean =>
-    value !== undefined && value !== "" && (any.has(value) || set.has(value));
+  const has = (set: ReadonlySet<string> | undefined, value: string | undefined): boolean =>
+    value !== undefined && value !== "" && (any.has(value) || set?.has(value) === true);
   return ({ userId, symbol, system, sessionId }) =>
     has(own.userId, userId) || has(own.symbol, symbol) || has(own.system, system) || has(own.sessionId, sessionId);
 }

@@ -59,3 +59,6 @@ export interface FlagRule {
   /** Switched off so that only EnableFlag switches it on again. Never together with `enabled`. */
   readonly killed?: true;
 }
+
+/** The part of a flag that its answers need. A compiled flag keeps no more of its rule, because there may be many of them. */
+export type Identity = Pick<FlagRule, "name" | "revision">;

@@ -1,7 +1,7 @@
 import { BUCKETS, bucketing, VARIANT_SEED } from "./bucket.ts";
 import { answer, answerBy, type Evaluation, type EvaluationContext, type EvaluationReason } from "./evaluation.ts";
 import { keyOf } from "./key.ts";
-import type { FlagRule, Json, Variant } from "./rule.ts";
+import type { FlagRule, Identity, Json, Variant } from "./rule.ts";
 
 /**
  * For each variant the first bucket after its own: `ceil(cumulative weight × 100000 / sum of weights)`. A context gets the
@@ -19,33 +19,37 @@ export function variantLimits(variants: readonly Variant[]): readonly number[] {
 /** Makes the answer of a flag that is on. `bucket`: the bucket that decided that it is on, if one did. */
 export type EvaluateOn = (context: EvaluationContext, nowMs: number, bucket?: number) => Evaluation;
 
-/** Prepares the answers of a flag that is on, for each reason. */
-export function answerOn(rule: FlagRule): (reason: EvaluationReason) => EvaluateOn {
+const ON = { variant: "on", value: true };
+
+/** Prepares the answers of a flag that is on, for each reason. `flag`: the part of the rule that answers need. */
+export function answerOn(rule: FlagRule, flag: Identity): (reason: EvaluationReason) => EvaluateOn {
   const { bucketBy, salt, variants = [] } = rule;
   const weighty = variants.filter(({ weight }) => weight > 0);
-  const only = weighty.length > 1 ? undefined : (weighty[0] ?? { name: "on", value: true });
-  if (only !== undefined) {
-    const form = { variant: only.name, value: frozen(only.value) };
+  if (weighty.length <= 1) {
+    const [only] = weighty;
+    const form = only === undefined ? ON : { variant: only.name, value: frozen(only.value) };
     return (reason) => {
-      const everyone = Object.freeze({ ...answer(rule, true, reason), ...form });
-      return (_context, _nowMs, bucket) =>
-        bucket === undefined ? everyone : answerBy(rule, true, form, reason, bucket);
+      let everyone: Evaluation | undefined;
+      return (_context, _nowMs, bucket) => {
+        if (bucket !== undefined) return answerBy(flag, true, form, reason, bucket);
+        everyone ??= Object.freeze({ ...answer(flag, true, reason), ...form });
+        return everyone;
+      };
     };
   }
   const limits = variantLimits(weighty);
   const forms = weighty.map((variant) => ({ variant: variant.name, value: frozen(variant.value) }));
   const readKey = keyOf(bucketBy);
   const bucketOf = bucketing(salt, VARIANT_SEED);
-  const unknown = answer(rule, false, "ERROR", "TARGETING_KEY_MISSING");
   return (given) => {
     const reason = given === "STATIC" ? "SPLIT" : given;
     return (context, _nowMs, bucket) => {
       const key = readKey(context);
-      if (key === undefined || key === "") return unknown;
+      if (key === undefined || key === "") return answer(flag, false, "ERROR", "TARGETING_KEY_MISSING");
       const variantBucket = bucketOf(key);
       let at = 0;
       while (variantBucket >= (limits[at] ?? BUCKETS)) at++;
-      return answerBy(rule, true, forms[at] as (typeof forms)[number], reason, bucket, variantBucket);
+      return answerBy(flag, true, forms[at] as (typeof forms)[number], reason, bucket, variantBucket);
     };
   };
 }
