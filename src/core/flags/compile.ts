@@ -19,27 +19,31 @@ export interface FlagCompiler {
    * none, or there is no compiler.
    */
   condition(name: string): Condition | undefined;
-  /** Call it after a change of the flag. */
+  /** Whether `compiled` logs that the flag cannot be evaluated as it is stored. It keeps nothing of the flag. */
+  isBroken(name: string): boolean;
+  /** Call it after a change of the flag, once `find` and `dependentsOf` return the state after all changes of its revision. */
   forget(name: string): void;
 }
 
 interface Own {
-  readonly rule: FlagRule;
   readonly condition: Condition | undefined;
   /** Without its prerequisites. */
   readonly flag: CompiledFlag;
+  /** With its prerequisites; the same as `flag` if it has none. Undefined until it is needed. */
+  linked: CompiledFlag | undefined;
 }
 
-/** `find` returns the present flags. */
+/**
+ * `find` returns the present flags, and `dependentsOf` the names of those that have it as a direct prerequisite. Flags that
+ * never change need no `dependentsOf`.
+ */
 export function createFlagCompiler(
   find: (name: string) => Flag | undefined,
   compileCondition: ConditionCompiler | undefined,
   log: Log,
+  dependentsOf: (name: string) => Iterable<string> = () => [],
 ): FlagCompiler {
   const owns = new Map<string, Own>();
-  const linked = new Map<string, CompiledFlag>();
-  /** The prerequisites of each linked flag, direct and indirect. */
-  const closures = new Map<string, ReadonlySet<string>>();
 
   const conditionOf = (name: string, source: string): Condition | undefined => {
     try {
@@ -53,49 +57,66 @@ export function createFlagCompiler(
     }
   };
 
+  const isReadable = (source: string): boolean => {
+    try {
+      compileCondition?.(source);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
   const own = (name: string): Own | undefined => {
     const known = owns.get(name);
     if (known !== undefined) return known;
     const flag = find(name);
     if (flag === undefined) return undefined;
-    const rule = { ...flag.record, name, revision: flag.revision };
-    const condition = rule.condition === undefined ? undefined : conditionOf(name, rule.condition);
-    const fresh = { rule, condition, flag: compileFlag(rule, { condition }) };
+    const source = flag.record.condition;
+    const condition = source === undefined ? undefined : conditionOf(name, source);
+    const fresh: Own = { condition, flag: compileFlag(ruleOf(flag), { condition }), linked: undefined };
     owns.set(name, fresh);
     return fresh;
   };
 
-  const link = (name: string, { rule, condition, flag }: Own): CompiledFlag => {
-    if (rule.prerequisites === undefined) return flag;
-    const closure = closureOf(name, (each) => own(each)?.rule.prerequisites);
-    closures.set(name, closure);
+  const needs = (name: string): readonly string[] | undefined => find(name)?.record.prerequisites;
+
+  const link = (name: string, { condition, flag }: Own): CompiledFlag => {
+    const present = find(name);
+    if (present?.record.prerequisites === undefined) return flag;
+    const closure = closureOf(name, needs);
     if (closure.size > MAX_CLOSURE) {
       log("flags", "error", "a stored flag needs too many flags, and is off", { name, most: MAX_CLOSURE });
     }
-    return compileFlag(rule, { condition, prerequisites: [...closure].map((each) => own(each)?.flag) });
+    return compileFlag(ruleOf(present), { condition, prerequisites: [...closure].map((each) => own(each)?.flag) });
   };
 
   return {
     compiled(name) {
-      const known = linked.get(name);
-      if (known !== undefined) return known;
       const mine = own(name);
-      if (mine === undefined) return undefined;
-      const fresh = link(name, mine);
-      linked.set(name, fresh);
-      return fresh;
+      if (mine !== undefined) mine.linked ??= link(name, mine);
+      return mine?.linked;
     },
     own: (name) => own(name)?.flag,
     condition: (name) => own(name)?.condition,
+    isBroken(name) {
+      const { condition, prerequisites } = find(name)?.record ?? {};
+      if (condition !== undefined && !isReadable(condition)) return true;
+      if (prerequisites === undefined) return false;
+      return closureOf(name, needs).size > MAX_CLOSURE;
+    },
     forget(name) {
       owns.delete(name);
-      linked.delete(name);
-      closures.delete(name);
-      for (const [dependent, closure] of closures) {
-        if (!closure.has(name)) continue;
-        linked.delete(dependent);
-        closures.delete(dependent);
+      // The iteration also visits names that are added during it.
+      const affected = new Set([name]);
+      for (const each of affected) {
+        const mine = owns.get(each);
+        if (mine !== undefined) mine.linked = undefined;
+        for (const dependent of dependentsOf(each)) affected.add(dependent);
       }
     },
   };
+}
+
+function ruleOf({ name, record, revision }: Flag): FlagRule {
+  return { ...record, name, revision };
 }

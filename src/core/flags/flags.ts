@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import type { Steps } from "../async/steps.ts";
 import { HeliosError } from "../errors/error.ts";
 import { refuse } from "../errors/violation.ts";
 import type { SourceFile } from "../json/source-file.ts";
@@ -18,7 +19,7 @@ import { comeBack, withPauseOf } from "./changes/schedule.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { createFlagEvaluator } from "./evaluation/evaluator.ts";
 import { createFlagPast } from "./evaluation/past.ts";
-import { inSlices, pauseForOthers } from "./evaluation/slices.ts";
+import { pauseForOthers, stepsInSlices } from "./evaluation/slices.ts";
 import type { Follower } from "./file/follow.ts";
 import { flagsFileShape } from "./file/print.ts";
 import type { ReloadMode } from "./file/reload.ts";
@@ -27,7 +28,7 @@ import { type Flag, type FlagDefinition, flagDelta, flagNotFound, killedOff, wit
 import { additionViolation, removalViolation } from "./rules/whitelist.ts";
 import type { Flags } from "./types.ts";
 import { percentageViolation } from "./validate.ts";
-import { createFlagView } from "./view.ts";
+import { createFlagView, type FlagView } from "./view.ts";
 import { createFlagWriter } from "./write.ts";
 
 export interface FlagsDeps {
@@ -48,6 +49,17 @@ export interface FlagsDeps {
 /** Whether a text has a character that people can see. A reason of invisible characters does not count as one. */
 const hasVisible = (text: string): boolean => /[^\p{C}\p{Z}]/u.test(text);
 
+/**
+ * Logs the stored flags that cannot be evaluated, so that they are known from the start. The other flags are compiled when
+ * they are first evaluated: most of many flags are not evaluated soon, and a compiled flag takes memory.
+ */
+function* reportingBroken(view: FlagView): Steps<void> {
+  for (const { name } of view.collection.values()) {
+    if (view.isBroken(name)) view.compiled(name);
+    yield;
+  }
+}
+
 export function createFlags(deps: FlagsDeps): Flags {
   const { feed, clock, log, compileCondition, pause = pauseForOthers } = deps;
   const view = createFlagView(feed, log, compileCondition);
@@ -66,8 +78,7 @@ export function createFlags(deps: FlagsDeps): Flags {
 
     async start() {
       await source.fill();
-      // Compiles all flags now rather than at their first evaluation, so that invalid conditions are logged at the start.
-      void inSlices(list(), ({ name }) => view.compiled(name), { clock, pause });
+      void stepsInSlices(reportingBroken(view), { clock, pause });
       if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
     },
 

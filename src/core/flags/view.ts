@@ -1,11 +1,13 @@
 import type { Condition } from "../../kernel/flags/condition/shared.ts";
 import type { CompiledFlag } from "../../kernel/flags/evaluate.ts";
 import type { Log } from "../log.ts";
-import { Collection, type Delta, sizing } from "../store/collection.ts";
+import { Collection, type Delta, type Resource, sizing } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
+import { SortedItems } from "../store/sorted.ts";
 import { Hub } from "../watch/hub.ts";
 import { createFlagCompiler } from "./compile.ts";
 import type { ConditionCompiler } from "./condition.ts";
+import { Dependents } from "./dependents.ts";
 import {
   asFlag,
   type Flag,
@@ -37,26 +39,38 @@ export interface FlagView {
   own(name: string): CompiledFlag | undefined;
   /** The compiled condition of the flag. Undefined if the flag has none, or there is no compiler. */
   condition(name: string): Condition | undefined;
-  /** The names of the flags that have it as a prerequisite, sorted. */
-  dependentsOf(name: string): readonly string[];
+  /** Whether `compiled` logs that the flag cannot be evaluated as it is stored. It keeps nothing of the flag. */
+  isBroken(name: string): boolean;
+  /** The names of the flags that have it as a direct prerequisite, in no particular order. */
+  dependentsOf(name: string): ReadonlySet<string>;
 }
 
 /** Call it before the feed is started. */
 export function createFlagView(feed: Feed, log: Log, compileCondition?: ConditionCompiler): FlagView {
   const collection = new Collection<FlagRecord>(feed, "flag/", checkFlagSize);
   const find = (name: string): Flag | undefined => asFlag(collection.get(name));
-  const compiler = createFlagCompiler(find, compileCondition, log);
+  let dependents: Dependents | undefined;
+  const dependentsOf = (name: string): ReadonlySet<string> => {
+    dependents ??= dependentsIn(collection.values());
+    return dependents.of(name);
+  };
+  const compiler = createFlagCompiler(find, compileCondition, log, dependentsOf);
 
-  let listed: { readonly from: readonly unknown[]; readonly flags: readonly Flag[] } = { from: [], flags: [] };
+  let sorted: SortedItems<Flag> | undefined;
   const list = (): readonly Flag[] => {
-    const from = collection.list();
-    if (listed.from !== from) listed = { from, flags: from.map(asFlag).filter((flag) => flag !== undefined) };
-    return listed.flags;
+    sorted ??= new SortedItems(
+      collection
+        .list()
+        .map(asFlag)
+        .filter((flag) => flag !== undefined),
+    );
+    return sorted.list();
   };
 
   const hub = new Hub<Delta<FlagDefinition>, Flag>(feed, {
     prefix: collection.prefix,
     snapshot: list,
+    find,
     decode: (change) => {
       const delta = collection.hub.source.decode(change);
       return delta && flagDelta(delta);
@@ -65,6 +79,11 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
   });
 
   collection.onApply((deltas) => {
+    for (const { name, resource } of deltas) {
+      const flag = asFlag(resource);
+      sorted?.set(name, flag);
+      dependents?.set(name, flag?.record.prerequisites);
+    }
     for (const { name } of deltas) compiler.forget(name);
   });
   collection.onChange((delta) => {
@@ -90,9 +109,13 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
     compiled: compiler.compiled,
     own: compiler.own,
     condition: compiler.condition,
-    dependentsOf: (name) =>
-      list()
-        .filter(({ record }) => record.prerequisites?.includes(name))
-        .map((flag) => flag.name),
+    isBroken: compiler.isBroken,
+    dependentsOf,
   };
+}
+
+function dependentsIn(records: Iterable<Resource<FlagRecord>>): Dependents {
+  const dependents = new Dependents();
+  for (const resource of records) dependents.set(resource.name, asFlag(resource)?.record.prerequisites);
+  return dependents;
 }

@@ -83,7 +83,7 @@ export function createFlagWriter(
   compileCondition: ConditionCompiler | undefined,
 ): FlagWriter {
   const { collection, find, get, list } = view;
-  const decider = createFlagDecider({ clock, compileCondition, find, list });
+  const decider = createFlagDecider({ clock, compileCondition, find, list, dependentsOf: view.dependentsOf });
   const turns = new Serial();
   const alone: FlagWriter["alone"] = (work) => turns.run(work);
 
@@ -148,7 +148,7 @@ export function createFlagWriter(
             const before = asFlag(current);
             if (before === undefined) throw flagNotFound(name);
             flag = before;
-            const dependents = view.dependentsOf(name);
+            const dependents = [...view.dependentsOf(name)].sort();
             if (dependents.length === 0) return tombstoneOf(before.record);
             throw HeliosError.of("FLAG_HAS_DEPENDENTS", { name, dependents: dependents.join(", ") });
           },

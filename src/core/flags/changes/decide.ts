@@ -14,7 +14,7 @@ import {
 } from "../record.ts";
 import { definitionViolation, nameViolation } from "../validate.ts";
 import type { AllowPast, AllowRebucketing } from "./options.ts";
-import { checkPrerequisites, closureProblem, growsBy } from "./prerequisites.ts";
+import { checkPrerequisites, closureProblem, dependentsIn, growsBy } from "./prerequisites.ts";
 import { rebucketing, refuseRebucketing } from "./rebucket.ts";
 import { pauseViolation, refusePast, settled } from "./schedule.ts";
 
@@ -62,9 +62,12 @@ export interface FlagDeciderDeps {
   /** The present flags. */
   readonly find: (name: string) => Flag | undefined;
   readonly list: () => readonly Flag[];
+  /** The present flags that have it as a direct prerequisite. */
+  readonly dependentsOf: (name: string) => ReadonlySet<string>;
 }
 
-export function createFlagDecider({ clock, compileCondition, find, list }: FlagDeciderDeps): FlagDecider {
+export function createFlagDecider(deps: FlagDeciderDeps): FlagDecider {
+  const { clock, compileCondition, find, list, dependentsOf } = deps;
   const check = (
     { name, action, wasStored }: FlagChange,
     before: FlagDefinition | undefined,
@@ -91,9 +94,13 @@ export function createFlagDecider({ clock, compileCondition, find, list }: FlagD
     const before = (each: string): readonly string[] | undefined => find(each)?.record.prerequisites;
     const grown = [...planned].filter(([each, after]) => growsBy(before(each), after.prerequisites));
     if (grown.length === 0) return;
-    const all = new Map(list().map((flag) => [flag.name, flag.record.prerequisites ?? []]));
-    for (const [each, { prerequisites = [] }] of planned) all.set(each, prerequisites);
-    const problem = closureProblem(new Set(grown.map(([each]) => each)), all, (each) => all.get(each), before);
+    const needs = (each: string) => (planned.get(each) ?? find(each)?.record)?.prerequisites;
+    const dependents = dependentsIn([...planned].map(([each, { prerequisites = [] }]) => [each, prerequisites]));
+    const neededBy = (each: string): Iterable<string> => {
+      const unplanned = [...dependentsOf(each)].filter((dependent) => !planned.has(dependent));
+      return [...unplanned, ...(dependents.get(each) ?? [])];
+    };
+    const problem = closureProblem(new Set(grown.map(([each]) => each)), neededBy, needs, before);
     if (problem !== undefined) throw HeliosError.of("FLAG_PREREQUISITES_TOO_MANY", { name, problem });
   };
 

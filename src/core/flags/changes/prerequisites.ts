@@ -33,22 +33,15 @@ export const MAX_CLOSURE_LOOKS = 1_000_000;
 /**
  * Returns what is wrong if the flags in `grown` get new prerequisites: one of them, or one of their dependents, would have too many
  * prerequisites, or there are too many flags to find out. A flag that had too many before, and is not in `grown`, is
- * accepted. `all` and `needs` are the flags as they will be, `before` gives their present prerequisites.
+ * accepted. `neededBy` gives the direct dependents of a flag, and `needs` its prerequisites, as they will be. `before` gives
+ * its present prerequisites.
  */
 export function closureProblem(
   grown: ReadonlySet<string>,
-  all: Iterable<readonly [name: string, prerequisites: readonly string[]]>,
+  neededBy: (name: string) => Iterable<string>,
   needs: Needs,
   before: Needs,
 ): string | undefined {
-  const dependents = new Map<string, string[]>();
-  for (const [name, prerequisites] of all) {
-    for (const needed of prerequisites) {
-      const known = dependents.get(needed);
-      if (known === undefined) dependents.set(needed, [name]);
-      else known.push(name);
-    }
-  }
   let looks = 0;
   const counted = (of: Needs): Needs => {
     return (name) => {
@@ -60,12 +53,27 @@ export function closureProblem(
   const affected = new Set(grown);
   for (const name of affected) {
     if (looks > MAX_CLOSURE_LOOKS) return "too many flags depend on it to count their prerequisites";
-    for (const dependent of dependents.get(name) ?? []) affected.add(dependent);
+    for (const dependent of neededBy(name)) affected.add(dependent);
     if (closureOf(name, counted(needs)).size <= MAX_CLOSURE) continue;
     if (!grown.has(name) && closureOf(name, counted(before)).size > MAX_CLOSURE) continue;
     return `flag ${name} would need more than ${MAX_CLOSURE} flags, directly or not`;
   }
   return undefined;
+}
+
+/** The direct dependents of each flag that is a prerequisite of one of these. */
+export function dependentsIn(
+  flags: Iterable<readonly [name: string, prerequisites: readonly string[]]>,
+): ReadonlyMap<string, readonly string[]> {
+  const dependents = new Map<string, string[]>();
+  for (const [name, prerequisites] of flags) {
+    for (const needed of prerequisites) {
+      const known = dependents.get(needed);
+      if (known === undefined) dependents.set(needed, [name]);
+      else known.push(name);
+    }
+  }
+  return dependents;
 }
 
 /** Whether a flag gets a new prerequisite. */

@@ -4,7 +4,7 @@ import { show, type Violation } from "../../errors/violation.ts";
 import { LISTED_MISTAKES } from "../../json/file.ts";
 import { pathText } from "../../json/path.ts";
 import { nearest } from "../../text/nearest.ts";
-import { closureProblem, growsBy, orderingFlags } from "../changes/prerequisites.ts";
+import { closureProblem, dependentsIn, growsBy, orderingFlags } from "../changes/prerequisites.ts";
 import { pauseViolation } from "../changes/schedule.ts";
 import type { FlagDefinition } from "../record.ts";
 import type { FlagsFile } from "./parse.ts";
@@ -98,7 +98,9 @@ function tooMany(
   const [first] = grown;
   if (first === undefined) return undefined;
   const all = [...result].map(([name, { prerequisites = [] }]) => [name, prerequisites] as const);
-  const problem = closureProblem(new Set(grown), all, needsOf(result), needsOf(present));
+  const dependents = dependentsIn(all);
+  const neededBy = (name: string): readonly string[] => dependents.get(name) ?? [];
+  const problem = closureProblem(new Set(grown), neededBy, needsOf(result), needsOf(present));
   return problem === undefined
     ? undefined
     : { path: [first, "prerequisites"], problem, expected: `at most ${MAX_CLOSURE}` };
