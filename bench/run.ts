@@ -10,10 +10,12 @@ import { describeMachine, loadNow, readVersions } from "./compare/machine.ts";
 import { reportOf, textOf } from "./compare/report.ts";
 import type { Result, Results } from "./compare/results.ts";
 import { startLoad } from "./load/load.ts";
+import { fanOut } from "./suites/fan-out.ts";
+import { json } from "./suites/json.ts";
 import type { Suite } from "./suites/suite.ts";
 import { unary } from "./suites/unary.ts";
 
-const SUITES: readonly Suite[] = [unary];
+const SUITES: readonly Suite[] = [unary, json, fanOut];
 
 const { values } = parseArgs({
   options: {

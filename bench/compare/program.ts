@@ -15,19 +15,22 @@ export interface Program {
 export interface ProgramOptions {
   /** The core that it is held to. Undefined: any. */
   readonly core: number | undefined;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Does not show what it writes to its error output. */
+  readonly isQuiet?: boolean;
   /** Also opens a channel for messages. */
   readonly ipc?: boolean;
 }
 
 const STOP_MS = 15_000;
 
-/** Starts a program. Its errors are shown. */
-export function startProgram(command: readonly string[], { core, env = {}, ipc = false }: ProgramOptions): Program {
+/** Starts a program. */
+export function startProgram(
+  command: readonly string[],
+  { core, ipc = false, isQuiet = false }: ProgramOptions,
+): Program {
   const [file = "", ...args] = pinned(core, command);
   const child = spawn(file, args, {
-    stdio: ["ignore", "ignore", "inherit", ...(ipc ? (["ipc"] as const) : [])],
-    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", isQuiet ? "ignore" : "inherit", ...(ipc ? (["ipc"] as const) : [])],
     serialization: "advanced",
   });
   const { pid } = child;

@@ -8,7 +8,7 @@ import { alternate } from "../compare/alternate.ts";
 import { findCores, pinned } from "../compare/cores.ts";
 import { ratiosOf, spreadOf } from "../compare/statistics.ts";
 import { heliosSide, peerSide } from "../sides/side.ts";
-import { prepare, type Ready } from "../suites/unary.ts";
+import { prepareGrpc, type Ready } from "../suites/ready.ts";
 import { table } from "../swap/figures.ts";
 import { startLoad } from "./load.ts";
 
@@ -34,8 +34,7 @@ function byH2load({ running, path, requests }: Ready): number {
 }
 
 async function byOurs({ running, path, requests, answers }: Ready) {
-  const figures = await load.run({
-    kind: "unary",
+  const figures = await load.run("unary", {
     port: running.port,
     path,
     requests: requests.slice(0, 1),
@@ -56,7 +55,7 @@ const rows = [
 try {
   const peers = [peerSide("bare node:http2", "bare-http2.ts"), peerSide("grpc-js", "grpc-js.ts")];
   for (const side of [heliosSide, ...peers]) {
-    const ready = await prepare(side, cores);
+    const ready = await prepareGrpc(side, cores);
     const [cpu, serverCpu]: [number[], number[]] = [[], []];
     const ours = async (): Promise<number> => {
       const figures = await byOurs(ready);

@@ -123,9 +123,11 @@ export async function openHttp2(port: number, events: StreamEvents): Promise<Htt
   return http2;
 }
 
-/** A connection whose bytes are read into one buffer. They are valid only during the call. An error closes it. */
+/** What arrives is handled before the next read, so all connections share it. */
+const buffer = Buffer.allocUnsafeSlow(2 ** 18);
+
+/** A connection whose bytes are read into a shared buffer. They are valid only during the call. An error closes it. */
 export function openSocket(port: number, take: (bytes: Buffer) => void): Socket {
-  const buffer = Buffer.allocUnsafeSlow(2 ** 18);
   const socket: Socket = connect({
     port,
     host: "127.0.0.1",

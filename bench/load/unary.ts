@@ -1,12 +1,9 @@
-import { FLAG, frame, TYPE } from "./frame.ts";
-import type { Field } from "./header-decoder.ts";
 import { type Http2, openHttp2, type Verdict } from "./http2.ts";
 import { createMeter, type Figures, type Meter, type Span } from "./meter.ts";
-import { headerBlocks } from "./request-headers.ts";
+import { templatesOf } from "./requests.ts";
 
 /** Calls of one unary method over gRPC. A call repeats one of the requests, and expects the answer at the same place. */
 export interface UnaryJob extends Span {
-  readonly kind: "unary";
   readonly port: number;
   readonly path: string;
   /** Messages with their length prefix. */
@@ -95,42 +92,32 @@ async function openCaller(job: UnaryJob, meter: Meter, index: number): Promise<C
   });
   if (connection.peer.streams < streams)
     throw new Error(`the server allows ${connection.peer.streams} streams on a connection, not ${streams}`);
-  const authority = `127.0.0.1:${port}`;
-  const blocks = headerBlocks(fieldsOf(path, authority), connection.peer.tableBytes);
-  const [first, next] = [templatesOf(blocks.first, requests), templatesOf(blocks.next, requests)];
+  const templates = templatesOf(path, port, connection.peer.tableBytes, requests);
 
   /** Sends a request in each free lane, with one write. */
   const send = (): void => {
     const now = performance.now();
-    const [chosen, firstId]: [Buffer[], number] = [[], nextId];
-    let total = 0;
-    while (free.length > chosen.length) {
-      const request = nextRequest % requests.length;
+    const [firstId, firstRequest] = [nextId, nextRequest];
+    let [total, taken] = [0, 0];
+    for (; taken < free.length; taken += 1) {
+      const [request, lane] = [nextRequest % requests.length, free[taken] as Lane];
       const size = requests[request]?.length ?? 0;
-      const bytes = (nextId === 1 ? first : next).frames[request];
-      if (bytes === undefined || connection.window < size) break;
+      if (connection.window < size) break;
       connection.window -= size;
-      const lane = free[chosen.length] as Lane;
-      lane.request = request;
-      lane.sentAt = now;
-      lane.arrived = 0;
-      lane.problem = undefined;
+      Object.assign(lane, { request, sentAt: now, arrived: 0, problem: undefined });
       lanes.set(nextId, lane);
-      chosen.push(bytes);
-      total += bytes.length;
+      total += templates.sizeOf(request, nextId);
       nextRequest += 1;
       nextId += 2;
     }
-    if (chosen.length === 0) return;
-    free = chosen.length === free.length ? [] : free.slice(chosen.length);
+    if (taken === 0) return;
+    free = free.slice(taken);
     const out = Buffer.allocUnsafe(total);
     let at = 0;
-    for (const [place, bytes] of chosen.entries()) {
-      const streamId = firstId + 2 * place;
-      out.set(bytes, at);
-      out.writeUInt32BE(streamId, at + 5);
-      out.writeUInt32BE(streamId, at + (streamId === 1 ? first : next).dataAt + 5);
-      at += bytes.length;
+    for (let turn = 0; turn < taken; turn += 1) {
+      const [request, streamId] = [(firstRequest + turn) % requests.length, firstId + 2 * turn];
+      templates.write(request, streamId, out, at);
+      at += templates.sizeOf(request, streamId);
     }
     connection.write(out);
   };
@@ -141,28 +128,4 @@ async function openCaller(job: UnaryJob, meter: Meter, index: number): Promise<C
       connection.close();
     },
   };
-}
-
-/** The frames of each request, with 0 for the id of the stream, and the place of their DATA frame. */
-interface Templates {
-  readonly frames: readonly Buffer[];
-  readonly dataAt: number;
-}
-
-function templatesOf(block: Buffer, requests: readonly Uint8Array[]): Templates {
-  const headers = frame(TYPE.HEADERS, FLAG.END_HEADERS, 0, block);
-  const frames = requests.map((request) => Buffer.concat([headers, frame(TYPE.DATA, FLAG.END_STREAM, 0, request)]));
-  return { frames, dataAt: headers.length };
-}
-
-function fieldsOf(path: string, authority: string): Field[] {
-  return [
-    [":method", "POST"],
-    [":scheme", "http"],
-    [":path", path],
-    [":authority", authority],
-    ["content-type", "application/grpc"],
-    ["te", "trailers"],
-    ["user-agent", "helios-bench"],
-  ];
 }

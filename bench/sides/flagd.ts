@@ -50,7 +50,7 @@ export function flagdSide(): Side | undefined {
       const ports: [name: string, port: number][] = [];
       for (const name of ["port", "management-port", "sync-port", "ofrep-port"]) ports.push([name, await freePort()]);
       const options = ports.flatMap(([name, port]) => [`--${name}`, String(port)]);
-      const program = startProgram([path, "start", "--uri", `file:${file}`, ...options], { core });
+      const program = startProgram([path, "start", "--uri", `file:${file}`, ...options], { core, isQuiet: true });
       const port = ports[0]?.[1] ?? 0;
       await until(() => accepts(port), program);
       return {

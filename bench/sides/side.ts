@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,8 +9,8 @@ import { freePort, type Program, startProgram, until } from "../compare/program.
 /** A server that is measured, in a process of its own. */
 export interface Side {
   readonly name: string;
-  /** Starts it on a core, and waits until it accepts connections. */
-  start(core: number | undefined): Promise<Running>;
+  /** Starts it on a core, and waits until it accepts connections. With `tellsMemory`, `memoryOf` works. */
+  start(core: number | undefined, options?: { readonly tellsMemory: boolean }): Promise<Running>;
 }
 
 export interface Running {
@@ -23,9 +24,9 @@ export function peerSide(name: string, file: string, args: readonly string[] = [
   const path = fileURLToPath(new URL(file, import.meta.url));
   return {
     name,
-    async start(core) {
+    async start(core, options) {
       const port = await freePort();
-      const program = startProgram([process.execPath, path, ...args, String(port)], { core });
+      const program = startNode([path, ...args, String(port)], core, options);
       await until(() => accepts(port), program);
       return { port, program, stop: () => program.stop() };
     },
@@ -37,12 +38,11 @@ const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url))
 /** Helios as `npm start` starts it, with data and logs in a new directory. */
 export const heliosSide: Side = {
   name: "Helios",
-  async start(core) {
+  async start(core, options) {
     const port = await freePort();
     const directory = await mkdtemp(join(tmpdir(), "helios-bench-"));
     const places = ["--data-dir", join(directory, "data"), "--log-dir", join(directory, "logs")];
-    const command = [process.execPath, "--disable-sigusr1", MAIN, "--port", String(port), ...places];
-    const program = startProgram(command, { core });
+    const program = startNode(["--disable-sigusr1", MAIN, "--port", String(port), ...places], core, options);
     await until(() => isReady(port), program);
     return {
       port,
@@ -54,6 +54,28 @@ export const heliosSide: Side = {
     };
   },
 };
+
+const HOOK = new URL("memory-hook.ts", import.meta.url).href;
+
+function startNode(args: readonly string[], core: number | undefined, { tellsMemory } = { tellsMemory: false }) {
+  const hook = tellsMemory ? ["--import", HOOK] : [];
+  return startProgram([process.execPath, ...hook, ...args], { core, ipc: tellsMemory });
+}
+
+/** Memory of a server after a garbage collection, in bytes. */
+export interface Memory {
+  /** All memory of the process. */
+  readonly rss: number;
+  /** Objects of JavaScript, and the buffers that they own. */
+  readonly heap: number;
+}
+
+export async function memoryOf({ program }: Running): Promise<Memory> {
+  const told = once(program.child, "message");
+  program.child.send("memory");
+  const [memory] = (await told) as [Memory];
+  return memory;
+}
 
 /** Whether Helios says that it is ready. */
 export async function isReady(port: number): Promise<boolean> {

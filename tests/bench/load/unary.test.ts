@@ -16,7 +16,6 @@ beforeAll(async () => {
   running = await peerSide("bare", "bare-http2.ts").start(undefined);
   const answers = await verify(running.port, EVALUATE_PATH, messages);
   job = {
-    kind: "unary",
     port: running.port,
     path: EVALUATE_PATH,
     requests: messages.map(enveloped),
