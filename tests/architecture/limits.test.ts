@@ -75,6 +75,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/store/sqlite/sweeper.ts FIRST_SWEEP_MS",
     "src/server/cel/fold.ts KEPT_TEXT",
     "src/server/process/end.ts LOOK_MS",
+    "src/server/transport/hpack/header-list.ts SHARED_CHARS",
   ],
 };
 
