@@ -27,18 +27,27 @@ import {
 } from "./limits.ts";
 import { rememberSocket } from "./peer.ts";
 import type { RequestHandler } from "./request-handler.ts";
+import { createTls, negotiated, type TlsOptions } from "./tls.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;
   readonly clock: Clock;
-  /** Time after which a connection that has not sent its protocol is closed, however many bytes it has sent. */
+  /**
+   * Time after which a connection that has not sent its protocol is closed, however many bytes it has sent. It includes the
+   * handshake of TLS.
+   */
   readonly firstByteTimeoutMs: number;
   /** Interval of pings on a silent HTTP/2 connection, and the time that the client has to answer. */
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
+  /** Certificates, if connections use TLS. Default: connections are in plaintext. */
+  readonly tls?: TlsOptions | undefined;
 }
 
-/** One plaintext port for HTTP/1.1 and HTTP/2. The first bytes of each connection determine its protocol. */
+/**
+ * One port for HTTP/1.1 and HTTP/2. The protocol of a connection is the one that its TLS handshake agrees on (ALPN). In
+ * plaintext, its first bytes determine it.
+ */
 export interface Port {
   /** Rejects if the server cannot listen on the address. Resolves to the port, also if 0 was requested. */
   listen(host: string, port: number): Promise<number>;
@@ -48,6 +57,7 @@ export interface Port {
   destroy(): void;
 }
 
+/** Throws ARGUMENT_INVALID if the certificates cannot be used. */
 export function createPort(options: PortOptions): Port {
   const sockets = new Set<Socket>();
   /** Connections whose protocol is not known yet. */
@@ -60,6 +70,7 @@ export function createPort(options: PortOptions): Port {
     "HTTP/1.1": (socket) => http1.emit("connection", socket),
     "HTTP/2": http2,
   };
+  const secure = options.tls === undefined ? undefined : createTls(options.tls);
   // HTTP/1.1 has no pings. With TCP keep-alive, at least the kernel notices in time when a client is gone.
   const keepAliveInitialDelay = options.pingIntervalMs;
   const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay }, (socket) => {
@@ -73,11 +84,14 @@ export function createPort(options: PortOptions): Port {
     });
     // It is normal that clients reset connections, so it is not logged.
     socket.on("error", () => socket.destroy());
-    detectProtocol(socket, (protocol) => {
-      silent.delete(socket);
-      tooLate.cancel();
-      take[protocol](socket);
-    });
+    const begin = (connection: Socket, agreed?: DetectedProtocol): void =>
+      detectProtocol(connection, (detected) => {
+        silent.delete(socket);
+        tooLate.cancel();
+        take[agreed ?? detected](connection);
+      });
+    if (secure === undefined) begin(socket);
+    else secure(socket, (secured) => begin(secured, negotiated(secured)));
   });
 
   listener.maxConnections = MAX_CONNECTIONS;
