@@ -1,4 +1,5 @@
 import { constants } from "node:http2";
+import type { Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -60,6 +61,10 @@ export interface HandlerOptions {
   readonly maxOpenCalls?: number | undefined;
   /** Bytes that all unread answers may hold. Default: 256 MiB. */
   readonly maxUnreadBytes?: number | undefined;
+  /** Bytes of a message that is read; a larger one is refused. Default: 4 MiB. */
+  readonly maxRequestBytes?: number | undefined;
+  /** The types that JSON may have in a `google.protobuf.Any`. Default: none. */
+  readonly registry?: Registry | undefined;
   /** Called for each answer that is ended because nobody reads it. */
   readonly reportSlowReader?: ReportSlowReader;
   /** Aborted with a ConnectError when calls in progress must end. */
@@ -68,22 +73,27 @@ export interface HandlerOptions {
 
 /** Serves gRPC, gRPC-Web, Connect, REST, and some plain GET routes. */
 export function createHandler(options: HandlerOptions): RequestHandler {
-  const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins } = options;
+  const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins, registry } = options;
+  const readMaxBytes = options.maxRequestBytes ?? MAX_MESSAGE_BYTES;
   const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}), options.maxUnreadBytes);
   const router = createConnectRouter({
     interceptors: [createPacing(clock, slowReaders.room), ...interceptors],
     shutdownSignal,
     acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: MAX_MESSAGE_BYTES,
+    readMaxBytes,
     writeMaxBytes: MAX_MESSAGE_BYTES,
     requestGate: checkQuery,
     // Values that are false, 0 or empty are part of an answer too.
-    jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true },
+    jsonOptions: {
+      ignoreUnknownFields: false,
+      alwaysEmitImplicit: true,
+      ...(registry === undefined ? {} : { registry }),
+    },
   });
   routes(router);
   const rpcs = new Map(
     router.handlers.map((handler) => {
-      const strict = strictJson(keepLongDeadlines(handler, clock), handler.method, MAX_MESSAGE_BYTES);
+      const strict = strictJson(keepLongDeadlines(handler, clock), handler.method, readMaxBytes);
       const explained = explainRefusals(strict, options.newId, options.report);
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),
