@@ -1,43 +1,12 @@
-import { clone, type DescField, type DescFile, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { WireType } from "@bufbuild/protobuf/wire";
+import { clone, type DescFile } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { Interceptor } from "@connectrpc/connect";
-import { AcquirePermitResponseSchema } from "../../../gen/helios/v1/breaker_service_pb.ts";
-import { EvaluationSchema, FlagSchema } from "../../../gen/helios/v1/flag_pb.ts";
-import { SwapReportSchema } from "../../../gen/helios/v1/module_pb.ts";
-import {
-  ModuleSwapResultSchema,
-  RollbackModuleResponseSchema,
-  SwapModuleResponseSchema,
-  SwapModulesResponseSchema,
-} from "../../../gen/helios/v1/module_service_pb.ts";
-import { WaitForRevisionResponseSchema } from "../../../gen/helios/v1/status_service_pb.ts";
-import { TestRunSchema } from "../../../gen/helios/v1/test_pb.ts";
+import { ANSWERS, answersWriter } from "../map/presence.ts";
 import { changingAnswers } from "./answers.ts";
-
-// proto3 omits a bool that is false from a message, and tools then show nothing where the answer is "no". The contract
-// cannot add presence to these fields, because that would change the generated code. So false is written explicitly, which
-// every proto3 reader accepts. Server reflection shows these fields with presence, so that tools which use the schema show
-// them.
-
-/** The fields whose value false is an answer. */
-const ANSWERS: ReadonlySet<DescField> = new Set([
-  EvaluationSchema.field.enabled,
-  FlagSchema.field.enabled,
-  AcquirePermitResponseSchema.field.allowed,
-  SwapModuleResponseSchema.field.swapped,
-  SwapModulesResponseSchema.field.swapped,
-  ModuleSwapResultSchema.field.swapped,
-  RollbackModuleResponseSchema.field.swapped,
-  SwapReportSchema.field.swapped,
-  TestRunSchema.field.passed,
-  WaitForRevisionResponseSchema.field.reached,
-]);
 
 /** Writes the value false explicitly for the fields in `ANSWERS`, in every message that a call answers with. */
 export function createPresence(): Interceptor {
-  const writers = new Map<DescMessage, Write | undefined>();
-  return changingAnswers((desc) => writerOf(desc, writers));
+  return changingAnswers(answersWriter);
 }
 
 /** Returns a file for server reflection, in which its fields from `ANSWERS` have presence. */
@@ -58,47 +27,3 @@ export function withPresence(file: DescFile): FileDescriptorProto {
 }
 
 const ONEOF = { $typeName: "google.protobuf.OneofDescriptorProto" as const };
-
-type Write = (message: Message) => void;
-
-/** Returns the function that writes such fields of a message and of its nested messages. Undefined if it can have none. */
-function writerOf(desc: DescMessage, known: Map<DescMessage, Write | undefined>): Write | undefined {
-  if (known.has(desc)) return known.get(desc);
-  // Set before the fields are visited, because they may lead back to this message.
-  known.set(desc, undefined);
-  const writes = desc.fields.flatMap((field): Write[] => {
-    if (ANSWERS.has(field)) return [(message) => writeOut(message, field)];
-    const inner = field.message && writerOf(field.message, known);
-    if (inner === undefined || field.fieldKind === "map") return [];
-    return [(message) => forEachIn(message, field, inner)];
-  });
-  if (writes.length === 0) return undefined;
-  const write: Write = (message) => {
-    for (const each of writes) each(message);
-  };
-  known.set(desc, write);
-  return write;
-}
-
-function writeOut(message: Message, { localName, number }: DescField): void {
-  if ((message as unknown as Readonly<Record<string, unknown>>)[localName] !== false) return;
-  const others = message.$unknown ?? [];
-  // A message may be sent to several readers.
-  if (others.some(({ no }) => no === number)) return;
-  message.$unknown = [...others, { no: number, wireType: WireType.Varint, data: FALSE }];
-}
-
-const FALSE = Uint8Array.of(0);
-
-function forEachIn(message: Message, { localName, oneof, fieldKind }: DescField, write: Write): void {
-  const values = message as unknown as Readonly<Record<string, unknown>>;
-  if (oneof !== undefined) {
-    const chosen = values[oneof.localName] as { readonly case?: string; readonly value?: Message };
-    if (chosen.case === localName && chosen.value !== undefined) write(chosen.value);
-  } else if (fieldKind === "list") {
-    for (const each of values[localName] as readonly Message[]) write(each);
-  } else {
-    const value = values[localName] as Message | undefined;
-    if (value !== undefined) write(value);
-  }
-}
