@@ -74,6 +74,8 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/store/sqlite/store.ts COMPACTION_LIMIT",
     "src/core/store/sqlite/sweeper.ts FIRST_SWEEP_MS",
     "src/server/cel/fold.ts KEPT_TEXT",
+    "src/server/map/encode/output.ts FIRST_BYTES",
+    "src/server/map/encode/output.ts KEPT_BYTES",
     "src/server/process/end.ts LOOK_MS",
     "src/server/transport/hpack/header-list.ts SHARED_CHARS",
   ],

@@ -77,7 +77,12 @@ function fitOne({ message: desc, scalar }: DescField): ((value: unknown) => unkn
       return value;
     };
   }
-  const range = scalar === undefined ? undefined : RANGES[scalar];
+  return scalar === undefined ? undefined : limiterOf(scalar);
+}
+
+/** Returns the function that limits a whole number to the range of its type. Undefined for other types. */
+export function limiterOf(scalar: ScalarType): ((value: unknown) => unknown) | undefined {
+  const range = RANGES[scalar];
   if (range === undefined) return undefined;
   const [least, most] = range;
   if (typeof most === "bigint") {
