@@ -50,10 +50,12 @@ export interface FlagsDeps {
 const hasVisible = (text: string): boolean => /[^\p{C}\p{Z}]/u.test(text);
 
 /**
- * Logs the stored flags that cannot be evaluated, so that they are known from the start. The other flags are compiled when
- * they are first evaluated: most of many flags are not evaluated soon, and a compiled flag takes memory.
+ * Sorts the flags, so that the first list need not wait for it. Then logs the stored flags that cannot be evaluated, so that
+ * they are known from the start. The other flags are compiled when they are first evaluated: most of many flags are not
+ * evaluated soon, and a compiled flag takes memory.
  */
-function* reportingBroken(view: FlagView): Steps<void> {
+function* preparing(view: FlagView): Steps<void> {
+  yield* view.preparing();
   for (const { name } of view.collection.values()) {
     if (view.isBroken(name)) view.compiled(name);
     yield;
@@ -67,7 +69,7 @@ export function createFlags(deps: FlagsDeps): Flags {
   const past = createFlagPast(feed, view);
   const evaluator = createFlagEvaluator({ feed, clock, view, past, compileCondition, pause });
   const source = createFlagSource({ ...deps, compileCondition, view, writer, pause });
-  const { hub, get, list } = view;
+  const { hub, get, list, count } = view;
   let follower: Follower | undefined;
 
   return {
@@ -75,10 +77,11 @@ export function createFlags(deps: FlagsDeps): Flags {
     hub,
     get,
     list,
+    count,
 
     async start() {
       await source.fill();
-      void stepsInSlices(reportingBroken(view), { clock, pause });
+      void stepsInSlices(preparing(view), { clock, pause });
       if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
     },
 

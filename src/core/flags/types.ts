@@ -16,6 +16,7 @@ import type { FlagEvaluator } from "./evaluation/evaluator.ts";
 import type { FileEntry } from "./file/print.ts";
 import type { ReloadOptions, ReloadResult } from "./file/reload.ts";
 import type { Flag, FlagDefinition, FlagFields } from "./record.ts";
+import type { FlagCount } from "./view.ts";
 
 export interface HistoryOptions {
   /** At most this many changes. */
@@ -45,6 +46,8 @@ export interface Flags extends FlagEvaluator {
   get(name: string): Flag;
   /** All flags, by name. */
   list(): readonly Flag[];
+  /** The number of flags, and of those that are enabled. Its cost does not grow with the number of flags. */
+  count(): FlagCount;
   /**
    * Ignores `by.etag`. Rejects with FLAG_ALREADY_EXISTS, and with FLAG_DELETED if a flag of this name was deleted, unless
    * `revive` is set.

@@ -1,5 +1,6 @@
 import type { Condition } from "../../kernel/flags/condition/shared.ts";
 import type { CompiledFlag } from "../../kernel/flags/evaluate.ts";
+import { atOnce, type Steps } from "../async/steps.ts";
 import type { Log } from "../log.ts";
 import { Collection, type Delta, type Resource, sizing } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
@@ -29,6 +30,10 @@ export interface FlagView {
   get(name: string): Flag;
   /** By name. */
   list(): readonly Flag[];
+  /** The number of flags, and of those that are enabled. */
+  count(): FlagCount;
+  /** Does in steps what `list` and `count` would do at once when they are called first. */
+  preparing(): Steps<void>;
   /** The tombstone of a deleted flag. */
   tombstone(name: string): Tombstone | undefined;
   /** Undefined if there is no such flag. */
@@ -45,6 +50,11 @@ export interface FlagView {
   dependentsOf(name: string): ReadonlySet<string>;
 }
 
+export interface FlagCount {
+  readonly total: number;
+  readonly enabled: number;
+}
+
 /** Call it before the feed is started. */
 export function createFlagView(feed: Feed, log: Log, compileCondition?: ConditionCompiler): FlagView {
   const collection = new Collection<FlagRecord>(feed, "flag/", checkFlagSize);
@@ -56,16 +66,13 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
   };
   const compiler = createFlagCompiler(find, compileCondition, log, dependentsOf);
 
-  let sorted: SortedItems<Flag> | undefined;
-  const list = (): readonly Flag[] => {
-    sorted ??= new SortedItems(
-      collection
-        .list()
-        .map(asFlag)
-        .filter((flag) => flag !== undefined),
-    );
-    return sorted.list();
+  // Collected when they are needed first, and then kept up to date.
+  let present: Present | undefined;
+  const presentNow = (): Present => {
+    present ??= atOnce(collecting(collection.list()));
+    return present;
   };
+  const list = (): readonly Flag[] => presentNow().sorted.list();
 
   const hub = new Hub<Delta<FlagDefinition>, Flag>(feed, {
     prefix: collection.prefix,
@@ -81,7 +88,9 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
   collection.onApply((deltas) => {
     for (const { name, resource } of deltas) {
       const flag = asFlag(resource);
-      sorted?.set(name, flag);
+      present?.sorted.set(name, flag);
+      if (flag?.record.enabled) present?.enabled.add(name);
+      else present?.enabled.delete(name);
       dependents?.set(name, flag?.record.prerequisites);
     }
     for (const { name } of deltas) compiler.forget(name);
@@ -97,6 +106,14 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
     hub,
     list,
     find,
+    count: () => ({ total: list().length, enabled: presentNow().enabled.size }),
+    *preparing() {
+      yield* collection.sorting();
+      const from = collection.list();
+      const collected = yield* collecting(from);
+      // After a change meanwhile, it is collected when it is needed.
+      if (collection.list() === from) present ??= collected;
+    },
     get(name) {
       const flag = find(name);
       if (flag === undefined) throw flagNotFound(name);
@@ -112,6 +129,23 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
     isBroken: compiler.isBroken,
     dependentsOf,
   };
+}
+
+interface Present {
+  readonly sorted: SortedItems<Flag>;
+  readonly enabled: Set<string>;
+}
+
+function* collecting(records: readonly Resource<FlagRecord>[]): Steps<Present> {
+  const flags: Flag[] = [];
+  const enabled = new Set<string>();
+  for (const resource of records) {
+    const flag = asFlag(resource);
+    if (flag !== undefined) flags.push(flag);
+    if (flag?.record.enabled) enabled.add(flag.name);
+    yield;
+  }
+  return { sorted: new SortedItems(flags), enabled };
 }
 
 function dependentsIn(records: Iterable<Resource<FlagRecord>>): Dependents {

@@ -59,10 +59,7 @@ export function createStatus({ feed, flags, breakers, modules, testing, setBack 
       modules.list().map(({ record }) => record.lifecycle.state),
       modules.hub.watcherCount,
     ),
-    flags: domain(
-      flags.list().map(({ record }) => (record.enabled ? "ENABLED" : "DISABLED")),
-      flags.hub.watcherCount,
-    ),
+    flags: flagsDomain(flags),
     breakers: domain(
       breakers.list().map(({ state }) => state),
       breakers.hub.watcherCount,
@@ -72,6 +69,13 @@ export function createStatus({ feed, flags, breakers, modules, testing, setBack 
       0,
     ),
   });
+}
+
+function flagsDomain({ count, hub }: Flags): DomainStatus {
+  const { total, enabled } = count();
+  const states = { ENABLED: enabled, DISABLED: total - enabled };
+  const byState = Object.fromEntries(Object.entries(states).filter(([, those]) => those > 0));
+  return { total, byState, watchers: hub.watcherCount };
 }
 
 function domain(states: readonly string[], watchers: number): DomainStatus {

@@ -1,5 +1,6 @@
 import { retry } from "../../kernel/async/retry.ts";
 import { KeyedSerial } from "../async/serial.ts";
+import type { Steps } from "../async/steps.ts";
 import { HeliosError, messageOf } from "../errors/error.ts";
 import { knownSize } from "../json/size.ts";
 import { WHOLE_BYTES } from "../size.ts";
@@ -139,6 +140,11 @@ export class Collection<T> {
   /** Returns all resources, sorted by name in code-unit order. */
   list(): readonly Resource<T>[] {
     return this.#sorted.list();
+  }
+
+  /** Sorts the resources in steps, so that the first `list` need not sort all of them at once. */
+  sorting(): Steps<void> {
+    return this.#sorted.preparing();
   }
 
   /** Returns all resources, in no particular order. */

@@ -1,3 +1,8 @@
+import type { Steps } from "../async/steps.ts";
+
+/** Names that are sorted in one step. */
+const RUN = 1000;
+
 /**
  * Items by name, listed in code-unit order. A change costs the same however many items there are. Changes are merged when
  * the list is read: replacing a few items then costs a copy of the list, and sorting is only needed for new names.
@@ -25,6 +30,24 @@ export class SortedItems<T extends { readonly name: string }> {
     this.#sorted = this.#merged();
     this.#changed = new Map();
     return this.#sorted;
+  }
+
+  /**
+   * Sorts in steps what the first list would sort at once. Changes and reads may come in between; after a read there is
+   * nothing left to do.
+   */
+  *preparing(): Steps<void> {
+    const before = this.#sorted;
+    if (before.length > 0) return;
+    const names = yield* sortingNames([...this.#changed.keys()]);
+    if (this.#sorted !== before) return;
+    const sorted: T[] = [];
+    for (const name of names) {
+      const item = this.#changed.get(name);
+      if (item !== undefined) sorted.push(item);
+      this.#changed.delete(name);
+    }
+    this.#sorted = sorted;
   }
 
   #merged(): readonly T[] {
@@ -58,6 +81,35 @@ export class SortedItems<T extends { readonly name: string }> {
     }
     return this.#sorted[low]?.name === name ? low : -1;
   }
+}
+
+/** Sorts names by code units: first short runs, and then two runs at a time are merged. */
+function* sortingNames(names: readonly string[]): Steps<readonly string[]> {
+  let runs: (readonly string[])[] = [];
+  for (let start = 0; start < names.length; start += RUN) {
+    runs.push(names.slice(start, start + RUN).sort());
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: (readonly string[])[] = [];
+    for (let at = 0; at < runs.length; at += 2) merged.push(yield* merging(runs[at] ?? [], runs[at + 1] ?? []));
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* merging(a: readonly string[], b: readonly string[]): Steps<readonly string[]> {
+  const all: string[] = [];
+  let at = 0;
+  for (const name of b) {
+    for (let next = a[at]; next !== undefined && next < name; next = a[at]) {
+      all.push(next);
+      at += 1;
+    }
+    all.push(name);
+    if (all.length % RUN === 0) yield;
+  }
+  return all.concat(a.slice(at));
 }
 
 /** The items of two sorted lists, sorted. The lists have no name in common. */

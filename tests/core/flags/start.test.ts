@@ -45,6 +45,17 @@ async function start(records: Readonly<Record<string, object>>) {
 }
 
 describe("a start with stored flags", () => {
+  it("lists and counts them, and every change after it", async () => {
+    const { flags } = await start({ b: {}, a: { enabled: false }, c: {} });
+    const names = () => flags.list().map(({ name }) => name);
+    expect([names(), flags.count()]).toEqual([["a", "b", "c"], { total: 3, enabled: 2 }]);
+    await flags.enable("a");
+    await flags.delete("c");
+    await flags.create("d", { enabled: true });
+    await flags.disable("b");
+    expect([names(), flags.count()]).toEqual([["a", "b", "d"], { total: 3, enabled: 2 }]);
+  });
+
   it("logs each condition that cannot be read, without an evaluation, and only once", async () => {
     const { flags, errors } = await start({ bad: { condition: "broken" }, good: { condition: "fine" }, plain: {} });
     const message = "the condition of a stored flag cannot be read";

@@ -11,6 +11,7 @@ const step = fc.oneof(
   fc.record({ does: fc.constant("set" as const), name, value: fc.nat() }),
   fc.record({ does: fc.constant("delete" as const), name }),
   fc.record({ does: fc.constant("list" as const) }),
+  fc.record({ does: fc.constant("prepare" as const), steps: fc.nat({ max: 5 }) }),
 );
 
 describe("sorted items", () => {
@@ -19,6 +20,7 @@ describe("sorted items", () => {
       fc.property(fc.uniqueArray(name), fc.array(step, { maxLength: 40 }), (first, steps) => {
         const model = new Map(first.map((each) => [each, { name: each, value: -1 }]));
         const items = new SortedItems([...model.values()].sort(byName));
+        const preparing = items.preparing();
         const returned: { readonly list: readonly unknown[]; readonly before: readonly unknown[] }[] = [];
         for (const each of [...steps, { does: "list" as const }]) {
           if (each.does === "set") {
@@ -28,6 +30,8 @@ describe("sorted items", () => {
           } else if (each.does === "delete") {
             model.delete(each.name);
             items.set(each.name, undefined);
+          } else if (each.does === "prepare") {
+            for (let done = 0; done < each.steps; done += 1) preparing.next();
           } else {
             const list = items.list();
             expect(list).toEqual([...model.values()].sort(byName));
@@ -38,6 +42,28 @@ describe("sorted items", () => {
       }),
       { numRuns: times(500, 5000) },
     );
+  });
+
+  it("are sorted in short steps, also if they change meanwhile", () => {
+    const nameAt = (at: number): string => `${(at * 7919) % 10_007}`;
+    const items = new SortedItems<{ readonly name: string; readonly value: number }>();
+    const model = new Map<string, { readonly name: string; readonly value: number }>();
+    const set = (name: string, value: number): void => {
+      const item = { name, value };
+      model.set(name, item);
+      items.set(name, item);
+    };
+    for (let at = 0; at < 10_007; at += 1) set(nameAt(at), 0);
+    let steps = 0;
+    for (const _ of items.preparing()) {
+      steps += 1;
+      set(nameAt(steps), steps);
+      set(`new ${steps}`, steps);
+      model.delete(nameAt(5000 + steps));
+      items.set(nameAt(5000 + steps), undefined);
+    }
+    expect(steps).toBeGreaterThan(20);
+    expect(items.list()).toEqual([...model.values()].sort(byName));
   });
 
   it("return the same list until the next change", () => {

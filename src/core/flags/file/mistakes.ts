@@ -22,7 +22,11 @@ export function* refusingMistakes(
   file: FlagsFile,
   nowMs: number,
 ): Steps<readonly string[]> {
-  const result = new Map<string, Needed>(planned);
+  const result = new Map<string, Needed>();
+  for (const [name, flag] of planned) {
+    result.set(name, flag);
+    yield;
+  }
   for (const [name, prerequisites] of file.wrongFlags) result.set(name, { prerequisites });
   const needs = (name: string): readonly string[] => result.get(name)?.prerequisites ?? [];
   const { order, cycles } = yield* orderingFlags([...result.keys()], needs, LISTED_MISTAKES);
@@ -56,6 +60,7 @@ function* findingMissing(
   const names = [...result.keys()];
   const guesses = Math.min(GUESSED_PREREQUISITES, Math.floor(GUESS_LOOKS / names.length));
   for (const [name, { prerequisites = [] }] of result) {
+    yield;
     for (const [index, needed] of prerequisites.entries()) {
       yield;
       if (result.has(needed) || (present.get(name)?.prerequisites?.includes(needed) && !present.has(needed))) continue;

@@ -22,8 +22,13 @@ export function* planningReload(
   { mode, rebucket }: { readonly mode: ReloadMode; readonly rebucket: boolean },
   nowMs: number,
 ): Steps<ReloadPlan> {
-  const present = new Map(flags.map(({ name, record }) => [name, record]));
-  const settledAt = new Map(flags.map(({ name, record, updateTime }) => [name, settled(record, updateTime)]));
+  const present = new Map<string, FlagDefinition>();
+  const settledAt = new Map<string, FlagDefinition>();
+  for (const { name, record, updateTime } of flags) {
+    present.set(name, record);
+    settledAt.set(name, settled(record, updateTime));
+    yield;
+  }
   const named = new Map<string, FlagDefinition>();
   const passedOver = new Set<string>();
   for (const { name, definition } of file.flags) {
@@ -34,7 +39,11 @@ export function* planningReload(
   }
   const stillKilled: string[] = [];
   const found: FlagDifference[] = [];
-  const result = new Map(present);
+  const result = new Map<string, FlagDefinition>();
+  for (const [name, record] of present) {
+    result.set(name, record);
+    yield;
+  }
   const plan = (name: string, before: FlagDefinition | undefined, after: FlagDefinition | undefined): void => {
     if (before?.killed && !after?.killed) {
       stillKilled.push(name);
@@ -50,7 +59,10 @@ export function* planningReload(
     if (passedOver.has(name) || (before !== undefined && sameDefinition(before, after))) continue;
     plan(name, before, after);
   }
-  if (mode === "REPLACE") for (const [name, before] of present) if (!named.has(name)) plan(name, before, undefined);
+  for (const [name, before] of mode === "REPLACE" ? present : []) {
+    yield;
+    if (!named.has(name)) plan(name, before, undefined);
+  }
   const order = yield* refusingMistakes(result, present, settledAt, file, nowMs);
   if (!rebucket) {
     const moved: Rebucketing[] = [];
@@ -61,7 +73,12 @@ export function* planningReload(
     }
     refuseRebucketing(moved);
   }
-  const turns = new Map(order.map((name, turn) => [name, turn]));
+  const changed = new Set(found.map(({ name }) => name));
+  const turns = new Map<string, number>();
+  for (const name of order) {
+    if (changed.has(name)) turns.set(name, turns.size);
+    yield;
+  }
   const turn = ({ name }: FlagDifference): number => turns.get(name) ?? turns.size;
   const differences = found.sort((a, b) => turn(a) - turn(b) || (a.name < b.name ? -1 : 1));
   return { differences, passedOver: [...passedOver], stillKilled: stillKilled.sort() };

@@ -222,7 +222,7 @@ const statusOf = ({ feed, breakers, modules }: Rig) =>
     feed,
     breakers,
     modules,
-    flags: { list: () => [], hub: { watcherCount: 0 } },
+    flags: { count: () => ({ total: 0, enabled: 0 }), hub: { watcherCount: 0 } },
     testing: { allRuns: () => [] },
     setBack: () => undefined,
   } as never)();
