@@ -1,4 +1,4 @@
-// Measures the store: `npm run bench:store -- answers | start | writes`.
+// Measures the store: `npm run bench:store -- answers | start | writes [--json]`.
 //
 // answers: 9,000 requests with an id and answers of 40 KB; memory and disk while they are remembered, and afterwards.
 // start: how long an engine takes to start over a journal of many changes of 10 KB (default 100,000: 1 GB). writes:
@@ -58,7 +58,7 @@ async function start(directory: string, changes: number): Promise<void> {
   }
 }
 
-async function writes(directory: string): Promise<void> {
+async function writes(directory: string, isJson: boolean): Promise<void> {
   const store: Store = await openSqliteStore({ directory, clock: systemClock, newId });
   const value = JSON.stringify({ text: "x".repeat(500) });
   const put = (n: number) => store.put(`k${n % 100}`, value, { cause });
@@ -70,12 +70,17 @@ async function writes(directory: string): Promise<void> {
     latencies.push(performance.now() - begun);
   });
   latencies.sort((a, b) => a - b);
-  const at = (share: number): string => (latencies[Math.floor(share * latencies.length)] ?? 0).toFixed(2);
-  print(`single writes: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
+  const at = (share: number): number => latencies[Math.floor(share * latencies.length)] ?? 0;
   const begun = performance.now();
   await inLanes(64, 20_000, put);
-  print(`64 lanes: ${Math.round(20_000 / ((performance.now() - begun) / 1000))} writes a second`);
+  const perSecond = Math.round(20_000 / ((performance.now() - begun) / 1000));
   await store.close();
+  const figures = { p50Ms: at(0.5), p99Ms: at(0.99), perSecond };
+  if (isJson) print(JSON.stringify(figures));
+  else {
+    print(`single writes: p50 ${figures.p50Ms.toFixed(2)} ms, p99 ${figures.p99Ms.toFixed(2)} ms`);
+    print(`64 lanes: ${perSecond} writes a second`);
+  }
 }
 
 const [mode = "", count = "100000"] = process.argv.slice(2);
@@ -83,8 +88,8 @@ const directory = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), "helios-be
 try {
   if (mode === "answers") await answers(directory);
   else if (mode === "start") await start(directory, Number(count));
-  else if (mode === "writes") await writes(directory);
-  else print("npm run bench:store -- answers | start [changes] | writes");
+  else if (mode === "writes") await writes(directory, count === "--json");
+  else print("npm run bench:store -- answers | start [changes] | writes [--json]");
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

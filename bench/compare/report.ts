@@ -1,28 +1,26 @@
 import { table } from "../swap/figures.ts";
-import type { Result, Results } from "./results.ts";
+import type { Ratio, Result, Results } from "./results.ts";
 import type { Spread } from "./statistics.ts";
 
 type Cells = readonly (readonly string[])[];
 
 /** The results as text for a terminal. */
 export function textOf(results: Results): string {
-  const parts = results.results.map(
-    (result) => `${headingOf(result)}\n\n${table(rowsOf(result))}\n\n${table(ratiosOf(result))}`,
-  );
+  const parts = results.results.map((result) => [headingOf(result), ...tablesOf(result).map(table)].join("\n\n"));
   return `${parts.join("\n\n")}\n\n${conditionsOf(results)}\n`;
 }
 
 /** The results as a page. */
 export function reportOf(results: Results): string {
-  const parts = results.results.map((result) => {
-    const ratios = ratiosOf(result);
-    return `## ${headingOf(result)}\n\n${markdown(rowsOf(result))}\n${ratios.length > 1 ? `\n${markdown(ratios)}\n` : ""}`;
-  });
+  const parts = results.results.map((result) =>
+    [`## ${headingOf(result)}`, ...tablesOf(result).map(markdown)].join("\n\n"),
+  );
   const head =
     "# Results\n\n`npm run bench` writes this page. [performance.md](../docs/performance.md) explains it.\n\n";
-  return `${head}${conditionsOf(results)}\n\n${parts.join("\n")}`;
+  return `${head}${conditionsOf(results)}\n\n${parts.join("\n\n")}\n`;
 }
 
+const tablesOf = (result: Result): Cells[] => [rowsOf(result), ...(result.ratios.length > 0 ? [ratiosOf(result)] : [])];
 const headingOf = ({ suite, name }: Result): string => `${suite}: ${name}`;
 
 function conditionsOf({ machine, versions, rounds, isQuick, begun, seconds }: Results): string {
@@ -51,15 +49,18 @@ function rowsOf({ rows }: Result): Cells {
   ];
 }
 
-/** One row for each peer, one column for each figure. */
+/** One row for each pair of sides, one column for each figure. */
 function ratiosOf({ ratios }: Result): Cells {
+  const labelOf = ({ ours = "Helios", peer }: Ratio): string => `${ours} ÷ ${peer}`;
   const figures = [...new Map(ratios.map(({ figure, better }) => [figure, better]))];
-  const peers = [...new Set(ratios.map(({ peer }) => peer))];
+  const labels = [...new Set(ratios.map(labelOf))];
   return [
-    ["Helios ÷", ...figures.map(([figure, better]) => `${figure}, ${better} is better`)],
-    ...peers.map((peer) => [
-      peer,
-      ...figures.map(([figure]) => shown(ratios.find((one) => one.peer === peer && one.figure === figure)?.spread)),
+    ["ratio", ...figures.map(([figure, better]) => `${figure}, ${better} is better`)],
+    ...labels.map((label) => [
+      label,
+      ...figures.map(([figure]) =>
+        shown(ratios.find((one) => labelOf(one) === label && one.figure === figure)?.spread),
+      ),
     ]),
   ];
 }

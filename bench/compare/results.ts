@@ -17,6 +17,8 @@ export interface Row {
 
 /** Helios' figure divided by a peer's, in each round. */
 export interface Ratio {
+  /** The part of Helios that is compared, if a result has several. */
+  readonly ours?: string;
   readonly figure: string;
   readonly peer: string;
   readonly better: "more" | "less";
@@ -82,6 +84,6 @@ export function summarize(
 }
 
 /** The name of a ratio in the record, such as `unary / 8 × 16 / calls per second / grpc-js`. */
-export function ratioId({ suite, name }: Result, { figure, peer }: Ratio): string {
-  return [suite, name, figure, peer].join(" / ");
+export function ratioId({ suite, name }: Result, { ours, figure, peer }: Ratio): string {
+  return [suite, name, ...(ours === undefined ? [] : [ours]), figure, peer].join(" / ");
 }

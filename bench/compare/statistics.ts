@@ -24,3 +24,8 @@ export function ratiosOf(ours: readonly number[], theirs: readonly number[]): nu
   if (ours.length !== theirs.length) throw new Error(`${ours.length} and ${theirs.length} rounds cannot be compared`);
   return ours.map((one, round) => one / (theirs[round] ?? Number.NaN));
 }
+
+/** The spread of a single figure. */
+export function one(figure: number): Spread {
+  return { median: figure, min: figure, max: figure, count: 1 };
+}

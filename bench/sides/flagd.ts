@@ -21,7 +21,7 @@ export const RESOLVE_REQUESTS: readonly Uint8Array[] = REQUESTS.map(({ context }
 });
 
 /** The same flag in flagd's words. */
-const FLAGS = {
+export const FLAGD_FLAGS = {
   flags: {
     [RULE.name]: {
       state: "ENABLED",
@@ -46,7 +46,7 @@ export function flagdSide(): Side | undefined {
     async start(core) {
       const directory = await mkdtemp(join(tmpdir(), "helios-bench-"));
       const file = join(directory, "flags.json");
-      await writeFile(file, JSON.stringify(FLAGS));
+      await writeFile(file, JSON.stringify(FLAGD_FLAGS));
       const ports: [name: string, port: number][] = [];
       for (const name of ["port", "management-port", "sync-port", "ofrep-port"]) ports.push([name, await freePort()]);
       const options = ports.flatMap(([name, port]) => [`--${name}`, String(port)]);

@@ -35,25 +35,29 @@ export function peerSide(name: string, file: string, args: readonly string[] = [
 
 const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
 
-/** Helios as `npm start` starts it, with data and logs in a new directory. */
-export const heliosSide: Side = {
-  name: "Helios",
-  async start(core, options) {
-    const port = await freePort();
-    const directory = await mkdtemp(join(tmpdir(), "helios-bench-"));
-    const places = ["--data-dir", join(directory, "data"), "--log-dir", join(directory, "logs")];
-    const program = startNode(["--disable-sigusr1", MAIN, "--port", String(port), ...places], core, options);
-    await until(() => isReady(port), program);
-    return {
-      port,
-      program,
-      async stop() {
-        await program.stop();
-        await rm(directory, { recursive: true, force: true });
-      },
-    };
-  },
-};
+/** Helios as `npm start` starts it, with its data and logs in a new directory. */
+export const heliosSide: Side = { name: "Helios", start: startHelios };
+
+/** The same over the data of a directory, if it is given. Resolves when it is ready. */
+export async function startHelios(
+  core: number | undefined,
+  { tellsMemory = false, dataDir }: { readonly tellsMemory?: boolean; readonly dataDir?: string } = {},
+): Promise<Running> {
+  const port = await freePort();
+  const directory = await mkdtemp(join(tmpdir(), "helios-bench-"));
+  const places = ["--data-dir", dataDir ?? join(directory, "data"), "--log-dir", join(directory, "logs")];
+  const args = ["--disable-sigusr1", MAIN, "--port", String(port), ...places];
+  const program = startNode(args, core, { tellsMemory });
+  await until(() => isReady(port), program);
+  return {
+    port,
+    program,
+    async stop() {
+      await program.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
 
 const HOOK = new URL("memory-hook.ts", import.meta.url).href;
 

@@ -120,6 +120,6 @@ export function sampleOf({ side }: Ready, figures: Figures): Sample {
 /** The span of one turn. */
 export function turnOf({ running }: Ready, isQuick: boolean) {
   const { port, program } = running;
-  const [warmUpMs, durationMs] = isQuick ? [300, 700] : [500, 2000];
+  const [warmUpMs, durationMs] = isQuick ? [300, 700] : [300, 1200];
   return { port, serverPid: program.pid, warmUpMs, durationMs };
 }

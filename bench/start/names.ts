@@ -1,0 +1,4 @@
+/** The names of many flags. */
+export function flagName(index: number): string {
+  return `flag-${index}`;
+}
