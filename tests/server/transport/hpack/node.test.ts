@@ -86,7 +86,7 @@ describe("Node's own HTTP/2", () => {
         }
         client.destroy();
       }),
-      { numRuns: times(25, 1000) },
+      { numRuns: times(25, 400) },
     );
   });
 
