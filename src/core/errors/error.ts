@@ -117,10 +117,7 @@ export class HeliosError extends Error {
     options: { cause?: unknown; retryAfterMs?: number },
   ) {
     const row: ErrorRow = ERRORS[reason];
-    super(
-      row.message.replace(/\{(\w+)\}/g, (_, key: string) => metadata[key] ?? ""),
-      { cause: options.cause },
-    );
+    super(formatted(row.message, metadata), { cause: options.cause });
     this.reason = reason;
     this.code = (row.unless?.find(({ so }) => so(metadata)) ?? row).code;
     this.retryable = row.retryable;
@@ -135,9 +132,24 @@ export class HeliosError extends Error {
     options: { cause?: unknown; retryAfterMs?: number } = {},
   ): HeliosError {
     const texts: Record<string, string> = {};
-    for (const [key, value] of Object.entries(metadata)) if (value !== undefined) texts[key] = String(value);
+    const values: Readonly<Record<string, string | number | undefined>> = metadata;
+    for (const key of Object.keys(values)) if (values[key] !== undefined) texts[key] = String(values[key]);
     return new HeliosError(reason, texts, options);
   }
+}
+
+/** The texts and the keys of each message, in turn. They are kept, because breakers create many errors of one kind. */
+const PARTS = new Map<string, readonly string[]>();
+
+function formatted(message: string, metadata: Readonly<Record<string, string>>): string {
+  let parts = PARTS.get(message);
+  if (parts === undefined) {
+    parts = message.split(/\{(\w+)\}/);
+    PARTS.set(message, parts);
+  }
+  let text = parts[0] ?? "";
+  for (let at = 1; at < parts.length; at += 2) text += (metadata[parts[at] ?? ""] ?? "") + (parts[at + 1] ?? "");
+  return text;
 }
 
 /** Whether `error` is a HeliosError of that reason. */
