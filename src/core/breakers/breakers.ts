@@ -100,7 +100,7 @@ export function createBreakers(deps: BreakersDeps): Breakers {
 
     simulate: (name, fields, spanMs) => view.get(name).simulate(fields, checkSimulated(spanMs)),
     onTransition: (name, listener) => view.onTransition(name, listener),
-    handle: (name, options) => createHandle(breakers, clock, name, options),
+    handle: (name, options) => createHandle(breakers, view, clock, name, options),
 
     async stored() {
       await Promise.all(view.list().map((breaker) => breaker.stored()));

@@ -154,6 +154,15 @@ export function passesAll(machine: Machine): boolean {
   return machine.automatic.state === "CLOSED" && override !== "FORCED_OPEN";
 }
 
+/**
+ * The answer to every `acquire` at this time, if it is a rejection that leaves the machine unchanged. Undefined: `step` must
+ * answer.
+ */
+export function rejectionAt({ automatic, epoch, holds }: Machine, now: number): Permit | undefined {
+  if (automatic.state !== "OPEN" || now >= automatic.until || holds.length > 0) return undefined;
+  return { allowed: false, epoch, state: "OPEN", retryAfterMs: automatic.until - now };
+}
+
 /** Whether the outcome leaves the machine unchanged, however often it comes. A success of a healthy dependency does. */
 export function leavesAsIs(
   { automatic, epoch, holds }: Machine,

@@ -1,7 +1,15 @@
 import { step } from "../../../../src/kernel/breakers/breaker.ts";
 import type { BreakerConfig } from "../../../../src/kernel/breakers/config.ts";
-import { type Event, type Machine, nextTick, type Step } from "../../../../src/kernel/breakers/machine.ts";
+import {
+  type Event,
+  leavesAsIs,
+  type Machine,
+  nextTick,
+  type Outcome,
+  type Step,
+} from "../../../../src/kernel/breakers/machine.ts";
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
+import { Streak } from "../../../../src/kernel/breakers/streak.ts";
 import type { Timer } from "../../../../src/kernel/clock.ts";
 import type { BreakerClock } from "./clock.ts";
 import { afterCut, afterFrame, type Connection, disconnected, heardAtOf, isConnected, UNHEARD } from "./connection.ts";
@@ -45,7 +53,10 @@ export class Circuit {
   readonly #deps: CircuitDeps;
   readonly #waiting = new Set<() => void>();
   #connection: Connection = UNHEARD;
-  #machine: CircuitMachine;
+  /** Without the calls of the streak. */
+  #counted: CircuitMachine;
+  /** Calls that the machine does not contain yet. */
+  readonly #streak = new Streak();
   #isolation: Isolation = TOGETHER;
   #rule: Rule;
   #era = 0;
@@ -55,13 +66,13 @@ export class Circuit {
     this.name = name;
     this.#options = options;
     this.#deps = deps;
-    this.#machine = assumed(options.config, this.now());
+    this.#counted = assumed(options.config, this.now());
     this.#rule = ruleOf(this.#standing());
   }
 
   /** Whether the service has described it. */
   get isKnown(): boolean {
-    return this.#machine.service !== undefined;
+    return this.#counted.service !== undefined;
   }
 
   get isConnected(): boolean {
@@ -78,15 +89,20 @@ export class Circuit {
   }
 
   get config(): BreakerConfig {
-    return this.#machine.service?.config ?? this.#options.config;
+    return this.#counted.service?.config ?? this.#options.config;
   }
 
   get override(): OverrideKind | undefined {
-    return this.#machine.service?.override;
+    return this.#counted.service?.override;
   }
 
   get machine(): Machine {
     return this.#machine.machine;
+  }
+
+  /** Whether its machine lets only probes pass. */
+  get isHalfOpen(): boolean {
+    return this.#counted.machine.automatic.state === "HALF_OPEN";
   }
 
   /** The rule for calls that follows from its states. */
@@ -126,6 +142,11 @@ export class Circuit {
     return viewOf(this.#standing(), this.probes.waitMs(now), now);
   }
 
+  /** The part of the status that a rejected call gets. */
+  refusal(): Pick<BreakerStatus, "retryAfterMs" | "override"> {
+    return { retryAfterMs: this.view().retryAfterMs, override: this.override };
+  }
+
   status(): BreakerStatus {
     const { pending, isConnected: connected } = this;
     const view = this.view();
@@ -142,9 +163,9 @@ export class Circuit {
   }
 
   /** Applies an event to its own machine. */
-  apply(event: Event): Step {
+  apply(event: Event, now = this.now()): Step {
     const before = this.#machine;
-    const result = step(before.machine, event, this.config, { now: this.now(), random: this.#deps.random });
+    const result = step(before.machine, event, this.config, { now, random: this.#deps.random });
     const { machine, transitions } = result;
     if (machine === before.machine) return result;
     if (transitions.length > 0) {
@@ -155,6 +176,25 @@ export class Circuit {
     }
     if (!isClosed(machine)) this.#schedule();
     return result;
+  }
+
+  /** Counts the outcome of a call in its own machine. Returns whether that caused a transition. */
+  count(outcome: Outcome, slow: boolean, leaseId: string | undefined, now?: number): boolean {
+    const { machine } = this.#counted;
+    if (leavesAsIs(machine, machine.epoch, outcome, this.config)) return false;
+    const isPlain = outcome === "SUCCESS" && !slow && leaseId === undefined;
+    // Reading the clock costs more than everything else here.
+    if (isPlain && this.#streak.isTimeless && this.#streak.add(machine.epoch, this.#streak.since)) return false;
+    return this.#countAt(now ?? this.now(), isPlain, outcome, slow, leaseId);
+  }
+
+  #countAt(now: number, isPlain: boolean, outcome: Outcome, slow: boolean, leaseId: string | undefined): boolean {
+    const { epoch } = this.#counted.machine;
+    if (isPlain && this.#streak.add(epoch, now)) return false;
+    const event = { type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 } as const;
+    const { transitions } = this.apply(event, now);
+    if (isPlain) this.#streak.begin(this.#counted.machine, this.config, now);
+    return transitions.length > 0;
   }
 
   /** Takes over a description of the breaker that the service sent. */
@@ -234,6 +274,27 @@ export class Circuit {
     this.#connection = { state: "STOPPED", heardAt: heardAtOf(this.#connection) };
     this.#ticking?.cancel();
     this.#endWaits();
+  }
+
+  /** With the calls of the streak. */
+  get #machine(): CircuitMachine {
+    if (this.#streak.calls > 0) this.#endStreak();
+    return this.#counted;
+  }
+
+  set #machine(machine: CircuitMachine) {
+    this.#streak.end();
+    this.#counted = machine;
+  }
+
+  /** Counts the calls of the streak in the machine. */
+  #endStreak(): void {
+    const before = this.#counted;
+    const { epoch } = before.machine;
+    const { calls: times, since: now } = this.#streak;
+    const event = { type: "outcome", epoch, outcome: "SUCCESS", slow: false, clientId: "", times } as const;
+    const { machine } = step(before.machine, event, this.config, { now, random: this.#deps.random });
+    this.#machine = advanced(before, machine);
   }
 
   #standing(): Standing {

@@ -1,5 +1,6 @@
 import { race, signalLimit } from "../../../../src/kernel/async/race.ts";
 import { type Admission, type Gate, Rejection } from "../../../../src/kernel/call/gate.ts";
+import { unstacked } from "../../../../src/kernel/call/unstacked.ts";
 import type { Circuit } from "./circuit.ts";
 import type { BreakerClock } from "./clock.ts";
 import { CircuitOpenError } from "./open-error.ts";
@@ -9,7 +10,7 @@ import type { Permits } from "./permits.ts";
 /** A circuit, as calls through it see it. */
 export function gateOf(circuit: Circuit, permits: Permits, clock: BreakerClock): Gate {
   const admit = (permit: BreakerPermit | null): Admission =>
-    permit ?? new Rejection(new CircuitOpenError(circuit.name, circuit.status()));
+    permit ?? new Rejection(unstacked(() => new CircuitOpenError(circuit.name, circuit.refusal())));
   return {
     clock,
     keepsAlive: true,

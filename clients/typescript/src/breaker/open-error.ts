@@ -1,7 +1,7 @@
 import type { OverrideKind } from "../../../../src/kernel/breakers/policy/holds.ts";
 import type { BreakerStatus } from "./status.ts";
 
-/** The error of a call that a breaker rejected. */
+/** The error of a call that a breaker rejected. The errors of `call` have no stack trace. */
 export class CircuitOpenError extends Error {
   override readonly name = "CircuitOpenError";
   readonly breaker: string;

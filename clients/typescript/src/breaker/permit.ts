@@ -28,7 +28,8 @@ export interface Granter {
   /** Whether durations of calls matter. */
   readonly isTimed: boolean;
   now(): number;
-  settled(grant: Grant, outcome: Outcome, durationMs: number): void;
+  /** `now`: the end of the call, if it was measured. */
+  settled(grant: Grant, outcome: Outcome, durationMs: number, now?: number): void;
   released(grant: Grant): void;
 }
 
@@ -57,7 +58,10 @@ export class Permit implements BreakerPermit, Grant {
     if (granter === undefined) return;
     this.#granter = undefined;
     const start = this.#start;
-    granter.settled(this, outcome, durationMs ?? (start === undefined ? 0 : granter.now() - start));
+    if (durationMs === undefined && start !== undefined) {
+      const now = granter.now();
+      granter.settled(this, outcome, now - start, now);
+    } else granter.settled(this, outcome, durationMs ?? 0);
   }
 
   release(): void {

@@ -1,5 +1,5 @@
 import type { AcquirePermitResponse } from "../../../../gen/helios/v1/breaker_service_pb.ts";
-import { leavesAsIs, type Outcome } from "../../../../src/kernel/breakers/machine.ts";
+import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 import type { Circuit, CircuitDeps } from "./circuit.ts";
 import { NO_EPOCH } from "./pending.ts";
 import { type BreakerPermit, type Grant, type Granter, Permit } from "./permit.ts";
@@ -46,8 +46,7 @@ export class Permits implements Granter {
   acquire(): BreakerPermit | null | Promise<BreakerPermit | null> {
     const circuit = this.#circuit;
     // If a person's decision lets every call pass, the automatic state beneath it still needs probes to close.
-    const needsProbes =
-      circuit.rule.passesAll && circuit.machine.automatic.state === "HALF_OPEN" && circuit.isConnected;
+    const needsProbes = circuit.rule.passesAll && circuit.isHalfOpen && circuit.isConnected;
     if (!needsProbes) {
       const permit = this.tryAcquire();
       if (permit !== null || !circuit.isConnected || circuit.override !== undefined) return permit;
@@ -58,12 +57,12 @@ export class Permits implements Granter {
     return mayAsk ? this.#ask() : this.tryAcquire();
   }
 
-  settled({ era, epoch, leaseId, ownLeaseId }: Grant, outcome: Outcome, durationMs: number): void {
+  settled({ era, epoch, leaseId, ownLeaseId }: Grant, outcome: Outcome, durationMs: number, now?: number): void {
     const circuit = this.#circuit;
     const slow = durationMs > circuit.config.slowCallDurationMs;
     let urgent = leaseId !== undefined;
     const counts = era === circuit.era && circuit.rule.learns;
-    if (counts && this.#isTransition(outcome, slow, ownLeaseId) && circuit.isConnected) {
+    if (counts && circuit.count(outcome, slow, ownLeaseId, now) && circuit.isConnected) {
       urgent = true;
       this.#deps.requestDecision(circuit);
     }
@@ -84,16 +83,6 @@ export class Permits implements Granter {
     } else if (ownLeaseId !== undefined && era === circuit.era) {
       circuit.apply({ type: "release", epoch: circuit.machine.epoch, leaseId: ownLeaseId });
     }
-  }
-
-  /** Counts an outcome in the circuit's own machine. Returns whether that caused a transition. */
-  #isTransition(outcome: Outcome, slow: boolean, leaseId: string | undefined): boolean {
-    const circuit = this.#circuit;
-    const { epoch } = circuit.machine;
-    if (leavesAsIs(circuit.machine, epoch, outcome, circuit.config)) return false;
-    return (
-      circuit.apply({ type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 }).transitions.length > 0
-    );
   }
 
   async #ask(): Promise<BreakerPermit | null> {

@@ -14,9 +14,12 @@ import {
   overrideOf,
   type Permit,
   passesAll,
+  rejectionAt,
   type Step,
 } from "../../../kernel/breakers/machine.ts";
+import { DEFAULT_CONFIG } from "../../../kernel/breakers/policy/defaults.ts";
 import type { OverrideKind } from "../../../kernel/breakers/policy/holds.ts";
+import { Streak } from "../../../kernel/breakers/streak.ts";
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import type { Log } from "../../log.ts";
 import type { Collection } from "../../store/collection.ts";
@@ -32,7 +35,7 @@ import {
   type TransitionRecord,
   toMachine,
 } from "../record.ts";
-import { clientNumber, Recording } from "../simulation/recording.ts";
+import { clientNumber, Recording, secondEnd } from "../simulation/recording.ts";
 import { compare, type Simulation } from "../simulation/simulate.ts";
 import { completeConfig } from "../validate.ts";
 import { Counters } from "./counts.ts";
@@ -79,8 +82,11 @@ export class LiveBreaker implements OutcomeTarget {
   readonly #deps: LiveDeps;
   readonly #counters = new Counters();
   readonly #recording: Recording;
+  /** Calls that neither the machine nor the counts nor the recording contain yet. */
+  readonly #streak = new Streak();
   #resource: BreakerResource;
-  #machine: Machine;
+  /** Without the calls of the streak. */
+  #counted: Machine;
   /** The last transition of the machine, stored or not. */
   #transition: TransitionRecord;
   /** The permit of every call while all calls go ahead. */
@@ -96,9 +102,9 @@ export class LiveBreaker implements OutcomeTarget {
     this.#deps = deps;
     this.#resource = complete(resource);
     this.#transition = resource.record.transition;
-    this.#machine = toMachine(this.#resource.record, this.times());
+    this.#counted = toMachine(this.#resource.record, this.times());
     this.#recording = new Recording(deps.clock.monotonic());
-    this.#recording.transition(deps.clock.monotonic(), this.#transition.action, effectiveState(this.#machine));
+    this.#recording.transition(deps.clock.monotonic(), this.#transition.action, effectiveState(this.#counted));
   }
 
   get machine(): Machine {
@@ -151,6 +157,7 @@ export class LiveBreaker implements OutcomeTarget {
 
   /** Compares what it did in the last `spanMs` with what it would have done with `fields` set. */
   simulate(fields: BreakerConfigFields | undefined, spanMs: number): Simulation {
+    this.#endStreak();
     const to = this.#deps.clock.monotonic();
     const from = Math.max(to - spanMs, this.#recording.since(to));
     const config = completeConfig(fields, this.config);
@@ -167,24 +174,50 @@ export class LiveBreaker implements OutcomeTarget {
       this.#pass = Object.freeze({ allowed: true, epoch, ...(override === undefined ? {} : { override }) });
       return this.#pass;
     }
+    const now = this.#deps.clock.monotonic();
+    const rejection = rejectionAt(this.#machine, now);
+    if (rejection !== undefined) {
+      this.#rejected(clientId, now);
+      return rejection;
+    }
     this.#spareId ??= this.#deps.newId();
-    const { permit } = this.apply({ type: "acquire", leaseId: this.#spareId, clientId });
-    if (!permit.allowed) this.#rejected(clientId);
+    const { permit } = this.apply({ type: "acquire", leaseId: this.#spareId, clientId }, now);
+    if (!permit.allowed) this.#rejected(clientId, now);
     else if (permit.leaseId !== undefined) this.#spareId = undefined;
     return permit;
   }
 
+  /** Whether it matters how long calls take: slow calls can open it, or its configuration says which calls are slow. */
+  get isTimed(): boolean {
+    const { slowCallRate, slowCallDurationMs } = this.config;
+    return slowCallRate !== null || slowCallDurationMs !== DEFAULT_CONFIG.slowCallDurationMs;
+  }
+
   /** Counts a call of this process, which took `durationMs`. */
   settle(epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
+    this.#settleAt(this.#deps.clock.monotonic(), epoch, leaseId, outcome, durationMs);
+  }
+
+  /** Counts a call of this process, which ends now. `start`: when it began. Undefined: it is not slow. */
+  settleSince(epoch: number, leaseId: string | undefined, outcome: Outcome, start: number | undefined): void {
+    const now = this.#deps.clock.monotonic();
+    this.#settleAt(now, epoch, leaseId, outcome, start === undefined ? 0 : now - start);
+  }
+
+  #settleAt(now: number, epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
     const slow = durationMs > this.config.slowCallDurationMs;
-    this.#count({ type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 }, 0);
+    const isPlain = outcome === "SUCCESS" && !slow && leaseId === undefined;
+    if (isPlain && this.#streak.add(epoch, now)) return;
+    this.#count({ type: "outcome", epoch, leaseId, outcome, slow, clientId: "", times: 1 }, 0, now);
+    if (isPlain && epoch === this.#counted.epoch) this.#streak.begin(this.#counted, this.config, now, secondEnd(now));
   }
 
   /** Counts calls of a client. */
   report({ epoch, leaseId, runs }: OutcomeReport, clientId: string): void {
     const client = clientNumber(clientId);
     for (const { outcome, slow = false, count: times } of runs) {
-      this.#count({ type: "outcome", epoch, leaseId, outcome, slow, clientId, times }, client);
+      const event = { type: "outcome", epoch, leaseId, outcome, slow, clientId, times } as const;
+      this.#count(event, client, this.#deps.clock.monotonic());
     }
   }
 
@@ -207,6 +240,7 @@ export class LiveBreaker implements OutcomeTarget {
 
   /** Applies a stored change. The machine has made its own transitions already, and makes those of callers now. */
   follow(resource: BreakerResource, { action }: Cause): void {
+    this.#endStreak();
     this.#resource = complete(resource);
     if (this.config.minReporters === 1) this.isolation.clear();
     if (this.#writer.isStoring) return;
@@ -236,7 +270,7 @@ export class LiveBreaker implements OutcomeTarget {
     return this.#writer.change(cause, decide, etag);
   }
 
-  apply(event: AcquireEvent): AcquireStep;
+  apply(event: AcquireEvent, now?: number): AcquireStep;
   apply(event: Event, now?: number): Step;
   apply(event: Event, now = this.#deps.clock.monotonic()): Step {
     const before = this.#machine;
@@ -273,17 +307,36 @@ export class LiveBreaker implements OutcomeTarget {
     const permit = this.isolation.acquire(clientId, this.#spareId, this.config, this.moment());
     if (permit === undefined) return undefined;
     if (permit.allowed) this.#spareId = undefined;
-    else this.#rejected(clientId);
+    else this.#rejected(clientId, this.#deps.clock.monotonic());
     return { ...permit, epoch: this.#machine.epoch };
   }
 
-  #rejected(clientId: string): void {
+  #rejected(clientId: string, now: number): void {
     this.#counters.rejection();
-    this.#recording.add(this.#deps.clock.monotonic(), "REJECTED", false, clientNumber(clientId), 1);
+    this.#recording.add(now, "REJECTED", false, clientNumber(clientId), 1);
   }
 
-  #count(event: OutcomeEvent, client: number): void {
-    const now = this.#deps.clock.monotonic();
+  /** With the calls of the streak. */
+  get #machine(): Machine {
+    if (this.#streak.calls > 0) this.#endStreak();
+    return this.#counted;
+  }
+
+  set #machine(machine: Machine) {
+    this.#streak.end();
+    this.#counted = machine;
+  }
+
+  /** Counts the calls of the streak. */
+  #endStreak(): void {
+    const { calls: times, since } = this.#streak;
+    this.#streak.end();
+    if (times === 0) return;
+    const { epoch } = this.#counted;
+    this.#count({ type: "outcome", epoch, outcome: "SUCCESS", slow: false, clientId: "", times }, 0, since);
+  }
+
+  #count(event: OutcomeEvent, client: number, now: number): void {
     const { epoch, outcome, slow, times } = event;
     const machine = this.#machine;
     if (machine.holds.length > 0 && overrideOf(machine) === "DISABLED") return;

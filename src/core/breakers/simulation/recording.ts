@@ -24,6 +24,8 @@ export type RecordedOutcome = Outcome | "REJECTED";
 const OUTCOMES: readonly RecordedOutcome[] = ["SUCCESS", "FAILURE", "IGNORED", "REJECTED"];
 const SLOW = 4;
 const KIND_BITS = 3;
+/** Larger than the error of a quotient of floating-point numbers. */
+const ROUNDING = 1e-12;
 
 /** Equal outcomes of one client within one second. */
 export interface RecordedRun {
@@ -42,6 +44,9 @@ export interface RecordedTransition {
   readonly action: string;
   readonly state: BreakerState;
 }
+
+/** A time shortly before the end of the second that contains `now`. A recording treats equal calls up to then as one run. */
+export const secondEnd = (now: number): number => (Math.floor(now / 1000) + 1) * 1000 * (1 - ROUNDING);
 
 /** The number of a client in a recording: a hash of 29 bits (FNV-1a). 0 is the service itself. */
 export function clientNumber(clientId: string): number {

@@ -1,7 +1,7 @@
 import type { BreakerConfig } from "../config.ts";
 import type { Reporter } from "./call.ts";
 import { addRun, type CountWindow, EMPTY_COUNT, outcomesOf, shrink } from "./count-window.ts";
-import { addPart, emptyTime, forget, PARTS, partsOf, type TimeWindow } from "./time-window.ts";
+import { addPart, emptyTime, forget, indexAt, PARTS, partsOf, type TimeWindow } from "./time-window.ts";
 
 /**
  * Converts a window to the form that the configuration asks for, and keeps its outcomes. Returns the same window if it has
@@ -30,19 +30,17 @@ export function refit(
 const seenAt = (reporters: readonly Reporter[], at: number): readonly Reporter[] =>
   reporters.map(({ clientId }) => ({ clientId, at }));
 
-const indexOf = (time: number, windowMs: number): number => Math.floor((time * PARTS) / windowMs);
-
 function toTime({ tally, reporters }: CountWindow, windowMs: number, now: number): TimeWindow {
-  const index = indexOf(now, windowMs);
+  const index = indexAt(now, windowMs);
   return { ...addPart(emptyTime(windowMs), index, tally), reporters: seenAt(reporters, index) };
 }
 
 function rescaled(window: TimeWindow, windowMs: number, now: number): TimeWindow {
   const current = forget(window, now);
   // A part counts as old as its oldest call may be, so that no call stays for too long.
-  const at = (index: number): number => Math.max(0, indexOf((index * window.windowMs) / PARTS, windowMs));
+  const at = (index: number): number => Math.max(0, indexAt((index * window.windowMs) / PARTS, windowMs));
   let scaled = emptyTime(windowMs);
-  const oldest = indexOf(now, windowMs) - PARTS;
+  const oldest = indexAt(now, windowMs) - PARTS;
   for (const { index, ...tally } of partsOf(current))
     if (at(index) > oldest) scaled = addPart(scaled, at(index), tally);
   const reporters = current.reporters.map((reporter) => ({ ...reporter, at: at(reporter.at) }));

@@ -87,10 +87,21 @@ export function addToTime(
   };
 }
 
+/** Larger than the error of a product and a quotient of floating-point numbers. */
+const ROUNDING = 1e-12;
+
+/** A time shortly before the end of the latest part. */
+export function partEnd({ index, windowMs }: TimeWindow): number {
+  return (((index + 1) * windowMs) / PARTS) * (1 - ROUNDING);
+}
+
+/** The number of the part that contains this time. */
+export const indexAt = (time: number, windowMs: number): number => Math.floor((time * PARTS) / windowMs);
+
 /** The window as it is now: it becomes empty as time passes. */
 export function forget(window: TimeWindow, now: number): TimeWindow {
   const { windowMs, partCalls, partFailures, partSlow } = window;
-  const index = Math.floor((now * PARTS) / windowMs);
+  const index = indexAt(now, windowMs);
   if (index <= window.index) return window;
   const latest = { index: window.index, calls: partCalls, failures: partFailures, slow: partSlow };
   const parts = [...window.parts, latest].filter((part) => part.calls > 0 && part.index > index - PARTS);

@@ -32,7 +32,8 @@ export function addCall(evidence: Evidence, call: Call, times: number, config: B
   return { failures, reporters, window };
 }
 
-const hasRates = ({ failureRate, slowCallRate }: BreakerConfig): boolean =>
+/** Whether a rate can open the breaker. */
+export const hasRates = ({ failureRate, slowCallRate }: BreakerConfig): boolean =>
   failureRate !== null || slowCallRate !== null;
 
 function addToWindow(
@@ -138,6 +139,22 @@ function fewest(most: number, holds: (count: number) => boolean): number | undef
     else few = middle;
   }
   return enough;
+}
+
+/**
+ * How many more successes that are not slow certainly do not open the breaker, if the window forgets no call for its age. Each of
+ * them lowers the rates. So a rate can be reached only by the next one, or by the one that completes the least number of calls.
+ */
+export function safeSuccesses({ window }: Evidence, config: BreakerConfig): number {
+  if (window === undefined || !hasRates(config)) return Number.POSITIVE_INFINITY;
+  const { calls, failures, slow } = window.kind === "COUNT" ? window.tally : window;
+  const needed = Math.max(1, minimumOf(config) - calls);
+  const all = window.kind === "COUNT" ? Math.min(calls + needed, config.windowCalls) : calls + needed;
+  const { failureRate, slowCallRate } = config;
+  const isReached =
+    (failureRate !== null && reaches(failures, all, failureRate)) ||
+    (slowCallRate !== null && reaches(slow, all, slowCallRate));
+  return isReached ? needed - 1 : Number.POSITIVE_INFINITY;
 }
 
 /** The counts of the window as it is now. */
