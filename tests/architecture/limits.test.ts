@@ -54,6 +54,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/kernel/flags/condition/values.ts MIN_TIMESTAMP",
     "src/server/map/message.ts MOST_INT64",
     "src/server/map/common.ts MAX_SPAN_MS",
+    "src/server/interceptors/accept/rules.ts MOST_SECONDS",
   ],
   "a copy of another constant, or of a limit in the contract": [
     "clients/typescript/src/breaker/pending.ts MOST_IN_RUN",

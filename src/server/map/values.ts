@@ -25,7 +25,13 @@ const finds = new WeakMap<DescMessage, Find | undefined>();
  * `json.prices[3]`.
  */
 export function checkValues(desc: DescMessage, message: Message): void {
-  refuse(findIn(desc)?.(message, []));
+  valuesCheckOf(desc)?.(message);
+}
+
+/** The same for all messages of a type. Undefined if none of its fields, nor of its nested messages, can be refused. */
+export function valuesCheckOf(desc: DescMessage): ((message: Message) => void) | undefined {
+  const find = findIn(desc);
+  return find && ((message) => refuse(find(message, [])));
 }
 
 /** Undefined if messages of that type have no such fields. */
@@ -34,10 +40,17 @@ function findIn(desc: DescMessage): Find | undefined {
   // Set before the fields are visited, because a type may contain itself.
   finds.set(desc, undefined);
   const fields = desc.fields.flatMap((field) => findInField(field) ?? []);
-  const find: Find | undefined =
-    fields.length === 0 ? undefined : (message, path) => firstOf(fields, (inField) => inField(message, path));
+  const find: Find | undefined = fields.length === 0 ? undefined : (message, path) => findFirst(fields, message, path);
   finds.set(desc, find);
   return find;
+}
+
+function findFirst(fields: readonly Find[], message: Message, path: JsonPath): Violation | undefined {
+  for (let index = 0; index < fields.length; index++) {
+    const found = fields[index]?.(message, path);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function findInField(field: DescField): Find | undefined {
