@@ -33,8 +33,12 @@ export function explainRefusals(
   newId: () => string,
   report: ReportUnforeseen,
 ): UniversalHandlerFn {
-  const explain: Explain = (status, problem) => {
+  const explainTo = ({ signal }: UniversalServerRequest, status: Code, problem: string): ReturnType<Explain> => {
     const message = fitText(problem);
+    // Reading the rest of the request has failed, because the client has left.
+    if (status === Code.Internal && signal.aborted) {
+      return { code: Code.Canceled, message, info: infoOf(reasonOf(Code.Canceled, message, newId)) };
+    }
     const isUnreadable = status === Code.Internal && UNREADABLE.test(message);
     const error = reasonOf(isUnreadable ? Code.InvalidArgument : status, message, newId);
     if (error.reason === "INTERNAL") report(error.metadata.error_id ?? "", new Error(problem));
@@ -43,6 +47,7 @@ export function explainRefusals(
   };
   return async (request) => {
     const response = await handler(request);
+    const explain: Explain = (status, problem) => explainTo(request, status, problem);
     if (isBare(response)) return withBody(response, request);
     if (response.trailer !== undefined) return { ...response, ...inTrailer(response, response.trailer, explain) };
     if (response.status !== 200) return inBody(response, explain);
