@@ -1,3 +1,4 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import {
   type BreakerConfig as BreakerConfigMessage,
@@ -9,12 +10,10 @@ import {
   IsolatedClientSchema,
 } from "../../../gen/helios/v1/breaker_pb.ts";
 import {
-  type AcquirePermitResponse,
-  AcquirePermitResponseSchema,
+  type AcquirePermitResponseSchema,
   Outcome,
   type OutcomeReport as OutcomeReportMessage,
-  type ReportOutcomesResponse,
-  ReportOutcomesResponseSchema,
+  type ReportOutcomesResponseSchema,
   type SimulateBreakerResponse,
   SimulateBreakerResponseSchema,
 } from "../../../gen/helios/v1/breaker_service_pb.ts";
@@ -198,23 +197,16 @@ export function fromOverride(override: BreakerOverride): OverrideKind {
   });
 }
 
-export function toPermit(permit: Permit): AcquirePermitResponse {
-  const epoch = whole(permit.epoch);
+export function toPermit(permit: Permit): MessageInitShape<typeof AcquirePermitResponseSchema> {
+  const [epoch, override] = [whole(permit.epoch), toOverride(permit.override)];
   if (permit.allowed) {
-    const { leaseId } = permit;
-    const state = leaseId === undefined ? BreakerState.CLOSED : BreakerState.HALF_OPEN;
-    const override = toOverride(permit.override);
-    return make(AcquirePermitResponseSchema, { allowed: true, epoch, state, override, leaseId: leaseId ?? "" });
+    const { leaseId = "" } = permit;
+    const state = permit.leaseId === undefined ? BreakerState.CLOSED : BreakerState.HALF_OPEN;
+    return { allowed: true, epoch, state, override, leaseId, isolated: false, retryAfter: undefined };
   }
-  const { state, retryAfterMs } = permit;
-  return make(AcquirePermitResponseSchema, {
-    allowed: false,
-    epoch,
-    state: BreakerState[state],
-    override: toOverride(permit.override),
-    isolated: permit.isolated ?? false,
-    ...(retryAfterMs === undefined ? {} : { retryAfter: toDuration(retryAfterMs) }),
-  });
+  const { isolated = false, retryAfterMs } = permit;
+  const retryAfter = retryAfterMs === undefined ? undefined : toDuration(retryAfterMs);
+  return { allowed: false, epoch, state: BreakerState[permit.state], override, leaseId: "", isolated, retryAfter };
 }
 
 const OUTCOMES = { [Outcome.SUCCESS]: "SUCCESS", [Outcome.FAILURE]: "FAILURE", [Outcome.IGNORED]: "IGNORED" } as const;
@@ -232,12 +224,16 @@ export function fromReport({ name, epoch, leaseId, runs }: OutcomeReportMessage)
   };
 }
 
-export function toReportResponse({ duplicate, unknownNames, isolated }: ReportResult): ReportOutcomesResponse {
-  return make(ReportOutcomesResponseSchema, {
+export function toReportResponse({
+  duplicate,
+  unknownNames,
+  isolated,
+}: ReportResult): MessageInitShape<typeof ReportOutcomesResponseSchema> {
+  return {
     duplicate,
     unknownNames: [...unknownNames],
     isolated: isolated.map(({ name, ...isolation }) => ({ name, ...toIsolation(isolation) })),
-  });
+  };
 }
 
 /** Changes of state that a simulation's answer lists; later ones are omitted. @limit transitions */

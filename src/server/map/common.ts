@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { type Duration, DurationSchema, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { type Cause as CauseMessage, CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
 import {
   ACTOR_LIMIT,
@@ -17,7 +17,8 @@ import { make, whole } from "./message.ts";
 /** Converts a wall time in ms. A time out of range becomes the nearest one in range, and NaN becomes 1970. */
 export function toTimestamp(ms: number): Timestamp {
   const time = Number.isNaN(ms) ? 0 : Math.min(Math.max(Math.round(ms), EARLIEST_TIME), Math.floor(LATEST_TIME));
-  return timestampFromMs(time);
+  const seconds = Math.floor(time / 1000);
+  return { $typeName: "google.protobuf.Timestamp", seconds: whole(seconds), nanos: (time - seconds * 1000) * 1e6 };
 }
 
 /** Like `toTimestamp`, for a time that may be undefined. */
@@ -58,7 +59,8 @@ export function toExactDuration(ms: number): Duration {
   const seconds = Math.trunc(span / 1000);
   const nanos = Math.round((span - seconds * 1000) * 1e6);
   const carried = Math.trunc(nanos / 1e9);
-  return make(DurationSchema, { seconds: whole(seconds + carried), nanos: nanos - carried * 1e9 });
+  const whole64 = whole(seconds + carried);
+  return { $typeName: "google.protobuf.Duration", seconds: whole64, nanos: nanos - carried * 1e9 };
 }
 
 /** Converts a Duration to ms. */

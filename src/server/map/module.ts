@@ -1,4 +1,4 @@
-import { fromJson, toJson } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   HealthState,
@@ -20,7 +20,8 @@ import {
   type Usage,
 } from "../../core/index.ts";
 import { fromBreakerConfig, toBreakerConfig } from "./breaker.ts";
-import { fromDuration, type JsonValue, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { fromDuration, toDuration, toStruct, toTimestamp } from "./common.ts";
+import { JsonValueInit } from "./json-value.ts";
 import { make, whole } from "./message.ts";
 import { mapFitting, NAMES } from "./size.ts";
 import { toSwapReport } from "./swap.ts";
@@ -178,6 +179,4 @@ export function toPayload(payload: Payload) {
   return { case: "json" as const, value: toValue(payload.json) };
 }
 
-function toValue(json: unknown) {
-  return fromJson(ValueSchema, (json ?? null) as JsonValue);
-}
+const toValue = (json: unknown): JsonValueInit => new JsonValueInit(json ?? null);

@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { encodedSize, LONGEST_NUMBER, PAGE_BYTES, textSize } from "../../core/index.ts";
+import { JsonValueInit } from "./json-value.ts";
 
 /** Bytes beside each field: a tag and a length, or quotes, a colon and a comma. */
 const MARKS = 6;
@@ -90,7 +91,9 @@ const WELL_KNOWN: Readonly<Record<string, SizeOf>> = {
 };
 
 /** Like `encodedSize` of the value. */
-function valueSize({ kind }: Value): number {
+function valueSize(value: Value | JsonValueInit): number {
+  if (value instanceof JsonValueInit) return encodedSize(value.json ?? null);
+  const { kind } = value;
   switch (kind.case) {
     case "listValue":
       return encodedSize([]) + kind.value.values.reduce((sum, one) => sum + valueSize(one) + MARKS, 0);

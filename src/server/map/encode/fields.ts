@@ -1,9 +1,10 @@
 import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { JsonValueInit } from "../json-value.ts";
 import { limiterOf } from "../message.ts";
 import { ANSWERS } from "../presence.ts";
-import { writeStruct } from "./json.ts";
+import { writeJson, writeStruct } from "./json.ts";
 import type { Output } from "./output.ts";
 import { type Scalar, scalarOf, unencodable, type Write } from "./scalars.ts";
 
@@ -147,17 +148,27 @@ function contentWriter(field: DescField, desc: DescMessage, writerOf: WriterOf):
     return writeStruct;
   }
   const write = writerOf(desc);
+  if (desc.typeName === "google.protobuf.Value") return valueWriter(field, write);
   // It also unwraps single values outside of a oneof.
   if (field.fieldKind === "message" && field.oneof === undefined && isWrapperDesc(desc)) {
     return (out, value) => write(out, { value });
   }
   return (out, value) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw unencodable(field, `a ${desc.typeName}`, value);
-    }
-    write(out, value as Fields);
+    if (!isObject(value)) throw unencodable(field, `a ${desc.typeName}`, value);
+    write(out, value);
   };
 }
+
+function valueWriter(field: DescField, write: WriteFields): Write {
+  return (out, value) => {
+    if (value instanceof JsonValueInit) writeJson(out, value.json);
+    else if (isObject(value)) write(out, value);
+    else throw unencodable(field, "a google.protobuf.Value", value);
+  };
+}
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function listWriter(field: DescField & { readonly fieldKind: "list" }, writerOf: WriterOf): WriteFields {
   const { localName: name, number, packed } = field;

@@ -2,36 +2,34 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   ErrorCode,
   type EvaluationContext as EvaluationContextMessage,
-  type Evaluation as EvaluationMessage,
-  EvaluationSchema,
+  type EvaluationSchema,
   Reason,
 } from "../../../../gen/helios/v1/flag_pb.ts";
 import { ExplainedStep, type ExplainFlagResponseSchema } from "../../../../gen/helios/v1/flag_service_pb.ts";
 import { cut, type Evaluation, type EvaluationContext, type Explanation } from "../../../core/index.ts";
 import { toTimestamp } from "../common.ts";
-import { make, whole } from "../message.ts";
-import { toValue } from "./values.ts";
+import { JsonValueInit } from "../json-value.ts";
+import { whole } from "../message.ts";
 
-export function fromContext(message: EvaluationContextMessage | undefined): EvaluationContext {
-  if (message === undefined) return {};
-  const { sessionId, userId, symbol, system, attributes } = message;
-  return { sessionId, userId, symbol, system, attributes };
-}
+/** The fields of the message have the names and types of the engine's context. */
+export const fromContext = (message: EvaluationContextMessage | undefined): EvaluationContext => message ?? NO_CONTEXT;
 
-export function toEvaluation(evaluation: Evaluation): EvaluationMessage {
+const NO_CONTEXT: EvaluationContext = {};
+
+export function toEvaluation(evaluation: Evaluation): MessageInitShape<typeof EvaluationSchema> {
   const { name, enabled, variant, value, reason, errorCode, bucket, variantBucket, killed, revision } = evaluation;
-  return make(EvaluationSchema, {
+  return {
     name,
     enabled,
     variant,
-    value: toValue(value),
+    value: new JsonValueInit(value),
     reason: Reason[reason],
     errorCode: ErrorCode[errorCode ?? "UNSPECIFIED"],
-    ...(bucket === undefined ? {} : { bucket }),
-    ...(variantBucket === undefined ? {} : { variantBucket }),
+    bucket,
+    variantBucket,
     killed,
     revision: whole(revision),
-  });
+  };
 }
 
 /** Length of the input and of the result of a step in an explanation; the rest is cut. @limit characters */

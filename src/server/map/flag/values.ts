@@ -1,4 +1,4 @@
-import { fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   type Gradual as GradualMessage,
@@ -17,7 +17,8 @@ import {
   type ReloadOptions,
   type Variant,
 } from "../../../core/index.ts";
-import { fromTimestamp, type JsonValue, toOptionalTimestamp } from "../common.ts";
+import { fromTimestamp, toOptionalTimestamp } from "../common.ts";
+import { JsonValueInit } from "../json-value.ts";
 
 /** Undefined if no strategy is given. */
 export function fromStrategy(strategy: Strategy, field: string): CoreStrategy | undefined {
@@ -59,7 +60,7 @@ export function fromGradual({
 }
 
 export function toVariant({ name, weight, value }: Variant): MessageInitShape<typeof VariantSchema> {
-  return { name, weight, value: toValue(value) };
+  return { name, weight, value: new JsonValueInit(value) };
 }
 
 export function fromVariant({ name, weight, value }: VariantMessage): Variant {
@@ -76,10 +77,6 @@ function fromValue(value: Value): Json {
   } catch (error) {
     throw HeliosError.of("ARGUMENT_INVALID", { field: "flag.variants", problem: messageOf(error) });
   }
-}
-
-export function toValue(value: Json): Value {
-  return fromJson(ValueSchema, value as JsonValue);
 }
 
 /** Returns the name of an enum's value, which the engine uses too. Undefined for UNSPECIFIED. */

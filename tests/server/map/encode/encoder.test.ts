@@ -4,9 +4,13 @@ import {
   type DescMessage,
   equals,
   fromBinary,
+  fromJson,
+  type JsonValue,
   type Message,
   toBinary,
+  toJsonString,
 } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Health } from "../../../../gen/grpc/health/v1/health_pb.ts";
@@ -18,8 +22,10 @@ import { EvaluateFlagsResponseSchema } from "../../../../gen/helios/v1/flag_serv
 import { InvokeModuleResponseSchema } from "../../../../gen/helios/v1/module_service_pb.ts";
 import { SERVICES } from "../../../../src/server/contract.ts";
 import { encoderOf } from "../../../../src/server/map/encode/encoder.ts";
+import { JsonValueInit } from "../../../../src/server/map/json-value.ts";
 import { make } from "../../../../src/server/map/message.ts";
 import { answersWriter } from "../../../../src/server/map/presence.ts";
+import { wireSize } from "../../../../src/server/map/size.ts";
 import { times } from "../../../effort.ts";
 import { initializers } from "./initializers.ts";
 
@@ -86,6 +92,30 @@ describe("an encoded answer", () => {
       expectSame(FlagSchema, { whitelist, description: "é".repeat(length) });
       const json = { kind: { case: "stringValue", value: "a".repeat(length) } };
       expectSame(InvokeModuleResponseSchema, { output: { case: "json", value: json } });
+    }
+  });
+});
+
+describe("JSON as the initializer of a Value", () => {
+  it("is encoded as protobuf's own conversion encodes it, whether or not a message is created first", () => {
+    const property = fc.property(fc.jsonValue(), (json) => {
+      const wanted = sorted(toBinary(ValueSchema, fromJson(ValueSchema, json as JsonValue)));
+      const init = { value: new JsonValueInit(json) };
+      const encoded = fromBinary(EvaluationSchema, encoderOf(EvaluationSchema)(init));
+      const created = make(EvaluationSchema, init);
+      for (const { value } of [encoded, created]) {
+        expect(value && sorted(toBinary(ValueSchema, value))).toBe(wanted);
+      }
+      expect(encoderOf(EvaluationSchema)(init).length).toBeLessThanOrEqual(wireSize(EvaluationSchema, init));
+    });
+    fc.assert(property, { numRuns: times(300, 5000) });
+  });
+
+  it("may have a member named __proto__", () => {
+    const init = { value: new JsonValueInit(JSON.parse(`{"__proto__": {"a": 1}}`)) };
+    const encoded = fromBinary(EvaluationSchema, encoderOf(EvaluationSchema)(init));
+    for (const { value } of [encoded, make(EvaluationSchema, init)]) {
+      expect(value && toJsonString(ValueSchema, value)).toBe(`{"__proto__":{"a":1}}`);
     }
   });
 });
