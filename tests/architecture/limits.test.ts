@@ -17,6 +17,7 @@ const LIMIT_NAME = /(^|_)(MAX|MIN|MOST|LIMIT|KEPT|LONGEST|SHORTEST|DEEPEST)(_|$)
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "the size of a part, used to estimate sizes": [
     "src/core/modules/host/wire/answer-size.ts ENVELOPE_BYTES",
+    "src/core/modules/host/wire/answer-size.ts MOST_BYTES_PER_BYTE",
     "src/core/modules/host/wire/answer-size.ts MOST_BYTES_PER_CHARACTER",
     "src/core/modules/host/wire/posts.ts PACKET_BYTES",
     "src/kernel/flags/condition/build.ts MEMBER_BYTES",
@@ -64,7 +65,6 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/map/values.ts MAX_SPAN_SECONDS",
   ],
   "a division of work that does not affect the result": [
-    "src/core/modules/host/values/wide.ts KEPT_KEYS",
     "clients/typescript/src/breaker/feed.ts HEARD_MS",
     "src/kernel/async/retry.ts MOST_DOUBLINGS",
     "src/kernel/clock.ts LONGEST_PLATFORM_DELAY_MS",

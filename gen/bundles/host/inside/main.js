@@ -169,113 +169,6 @@ function shapeOfMembers(object) {
 function isEmpty(object) {
 	return isPlainObject(object) && Reflect.ownKeys(object).length === 0;
 }
-/** Returns the values of an object's own members. V8 keeps a wide object in a table, for which Object.values is slow. */
-function valuesOf(object) {
-	const keys = Object.keys(object);
-	if (keys.length <= 128) return Object.values(object);
-	return keys.map((key) => object[key]);
-}
-/** Levels that are searched for wide objects. */
-const LOOK_DEPTH = 4;
-/** Longest text of keys, in characters, that is cached for the next object. */
-const KEPT_KEYS = 65536;
-/**
-* Packs a value that contains wide objects. Returns undefined if there are none, or if packing would change the value: it
-* is then sent as ordinary JSON.
-*/
-function packWide(json) {
-	if (!hasWideObject(json, LOOK_DEPTH)) return void 0;
-	const keys = [];
-	const places = [];
-	let isPlain = true;
-	/** Returns the value without its wide objects, and collects these in `keys` and `places`. */
-	const rest = (value, path, depth) => {
-		if (typeof value !== "object" || value === null || depth === 0) return value;
-		if ("toJSON" in value) isPlain = false;
-		if (Array.isArray(value)) {
-			if (!hasWideObject(value[0], depth - 1)) return value;
-			return value.map((item, index) => rest(item, [...path, index], depth - 1));
-		}
-		const own = Object.keys(value);
-		const values = valuesOf(value);
-		if (own.length <= 128) {
-			const members = own.map((key, index) => [key, rest(values[index], [...path, key], depth - 1)]);
-			return Object.fromEntries(members);
-		}
-		isPlain &&= values.every((each) => each !== void 0 && typeof each !== "function" && typeof each !== "symbol");
-		const last = keys.at(-1);
-		if (!(last !== void 0 && last.length === own.length && last.every((key, index) => key === own[index]))) keys.push(own);
-		places.push([
-			path,
-			keys.length - 1,
-			values
-		]);
-		return null;
-	};
-	const left = rest(json, [], LOOK_DEPTH);
-	return isPlain ? {
-		keys: JSON.stringify(keys),
-		body: JSON.stringify([left, places])
-	} : void 0;
-}
-/** Most members for which V8 gives an object a shape. It keeps a larger object in a table. */
-const SHAPED = 1e3;
-/** A module's answers tend to have the same keys, so the last list is cached. */
-let lastText = "[]";
-let lastLists = [];
-function keyListsOf(text) {
-	if (text === lastText) {
-		for (const list of lastLists) if (list.keys.length <= SHAPED) list.template ??= Object.fromEntries(list.keys.map((key) => [key, null]));
-		return lastLists;
-	}
-	const lists = listOf(JSON.parse(text)).map((keys) => ({ keys: listOf(keys) }));
-	for (const { keys } of lists) for (const key of keys) if (typeof key !== "string") throw new RangeError("a key is not a string");
-	if (text.length <= KEPT_KEYS) [lastText, lastLists] = [text, lists];
-	return lists;
-}
-/** Reverses `packWide`. Throws a SyntaxError or a RangeError for any other text. */
-function unpackWide({ keys, body }) {
-	const keyLists = keyListsOf(keys);
-	const [root, places] = listOf(JSON.parse(body));
-	const holder = [root];
-	for (const place of listOf(places)) {
-		const [path, index, values] = listOf(place);
-		const at = [0, ...listOf(path)];
-		if (at.length > 5) throw new RangeError("a wide object is too deep");
-		const last = at.pop();
-		let inside = holder;
-		for (const step of at) inside = objectOf(inside, step)[step];
-		objectOf(inside, last)[last] = objectWith(keyLists[index] ?? { keys: [] }, listOf(values));
-	}
-	return holder[0];
-}
-/**
-* Without a template, the object starts without a prototype, which makes V8 use a table. Otherwise each added member would
-* create a new shape.
-*/
-function objectWith({ keys, template }, values) {
-	if (keys.length !== values.length) throw new RangeError("a wide object has a different number of values than of keys");
-	const object = template === void 0 ? Object.create(null) : { ...template };
-	for (let index = 0; index < keys.length; index += 1) object[keys[index]] = values[index];
-	return template === void 0 ? Object.setPrototypeOf(object, Object.prototype) : object;
-}
-function listOf(value) {
-	if (!Array.isArray(value)) throw new RangeError("it is not a list");
-	return value;
-}
-function objectOf(value, step) {
-	if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) throw new RangeError("the place of a wide object does not exist");
-	return value;
-}
-/** Looks only at the first item of a list, because the others are most likely alike. */
-function hasWideObject(value, depth) {
-	if (typeof value !== "object" || value === null || depth === 0) return false;
-	if (Array.isArray(value)) return hasWideObject(value[0], depth - 1);
-	const keys = Object.keys(value);
-	if (keys.length > 128) return true;
-	for (const key of keys) if (hasWideObject(value[key], depth - 1)) return true;
-	return false;
-}
 // src/core/modules/host/values/json.ts
 /** Nesting of a method's answer; the call of a deeper one fails with `MODULE_METHOD_FAILED`. @limit levels */
 const MAX_DEPTH = 200;
@@ -291,6 +184,7 @@ function toJson(value, root) {
 function toSmallJson(value, root, budget) {
 	return convert(value, root, budget);
 }
+/** Whether a value is JSON already. Its names are not checked, see `checkNames`. */
 function isJson(value) {
 	try {
 		return isPlain(value, 0);
@@ -315,9 +209,13 @@ function isPlain(value, depth) {
 	}
 	const prototype = Object.getPrototypeOf(value);
 	if (prototype !== Object.prototype && prototype !== null) return false;
-	const members = valuesOf(value);
-	for (const member of members) if (!isPlain(member, depth + 1)) return false;
-	return members.length > 0 || isEmpty(value);
+	let isSeenEmpty = true;
+	for (const key in value) {
+		isSeenEmpty = false;
+		const member = value[key];
+		if (!(typeof member === "number" ? Number.isFinite(member) : isPlain(member, depth + 1))) return false;
+	}
+	return !isSeenEmpty || isEmpty(value);
 }
 /**
 * Throws a TypeError for a JSON value with a lone surrogate in a name. Checking this in every value would cost too much.
@@ -888,6 +786,199 @@ const ORDINARY = {
 	writable: true,
 	configurable: true
 };
+/** Most members for which V8 gives any object a shape. A wider one is read faster from text. */
+const SHAPED = 1e3;
+/** Levels that are searched for wide objects. */
+const LOOK_DEPTH = 4;
+/** Whether a JSON value contains objects for which a structured clone is faster than text. It looks at the first levels only. */
+function isWide(json) {
+	return hasWideObject(json, LOOK_DEPTH);
+}
+/** Looks only at the first item of a list, because the others are most likely alike. */
+function hasWideObject(value, depth) {
+	if (typeof value !== "object" || value === null || depth === 0) return false;
+	if (Array.isArray(value)) return hasWideObject(value[0], depth - 1);
+	const keys = Object.keys(value);
+	if (keys.length > 127) return keys.length <= SHAPED;
+	for (const key of keys) if (hasWideObject(value[key], depth - 1)) return true;
+	return false;
+}
+// src/core/modules/host/wire/clone.ts
+/** Most bytes of a clone. Larger values travel as text, whose size in bytes is that of the limits. */
+const LARGEST_CLONE = 524288;
+/**
+* Returns the clone of a value for which that is the faster form, and the same as its JSON text. Undefined: the value travels
+* as text. `isKnown`: the value is known to be JSON.
+*/
+function cloneOf(json, isKnown) {
+	try {
+		if (!isWide(json) || !(isKnown || isJson(json))) return void 0;
+		const bytes = serialize(json);
+		refuseOther(bytes);
+		return bytes;
+	} catch {
+		return;
+	}
+}
+/** Returns the value of a clone. Bytes of a module must pass `refuseOther` first. */
+function valueOfClone(bytes) {
+	return deserialize(bytes);
+}
+/** The head of everything that this Node serializes: a tag, and the version of the format. */
+const HEAD = serialize(null).subarray(0, 2);
+const TAG = {
+	PADDING: 0,
+	NULL: 48,
+	TRUE: 84,
+	FALSE: 70,
+	INT32: 73,
+	DOUBLE: 78,
+	ONE_BYTE_STRING: 34,
+	TWO_BYTE_STRING: 99,
+	OBJECT: 111,
+	END_OBJECT: 123,
+	DENSE_LIST: 65,
+	END_DENSE_LIST: 36
+};
+/**
+* Throws a RangeError unless the bytes are the clone of a JSON value. Refuses what JSON text does not have (-0, half a
+* character in a name, one object in two places), and indexes as names: for one large index, V8 would make room for a
+* thousand.
+*/
+function refuseOther(bytes) {
+	if (bytes.length > LARGEST_CLONE || bytes[0] !== HEAD[0] || bytes[1] !== HEAD[1]) throw notJson(0);
+	const reader = new CloneReader(bytes, HEAD.length);
+	reader.value(0);
+	if (reader.at !== bytes.length) throw notJson(reader.at);
+}
+const notJson = (at) => /* @__PURE__ */ new RangeError(`it is not the clone of a JSON value, at byte ${at}`);
+/** Reads a clone without making anything of it. Beyond the end it reads undefined, which is no tag. */
+var CloneReader = class {
+	#bytes;
+	#view;
+	at;
+	constructor(bytes, at) {
+		this.#bytes = bytes;
+		this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+		this.at = at;
+	}
+	value(depth) {
+		const tag = this.#tag();
+		switch (tag) {
+			case TAG.NULL:
+			case TAG.TRUE:
+			case TAG.FALSE: return;
+			case TAG.INT32:
+				this.#number();
+				return;
+			case TAG.DOUBLE:
+				this.#double();
+				return;
+			case TAG.ONE_BYTE_STRING:
+			case TAG.TWO_BYTE_STRING:
+				this.#text(tag);
+				return;
+			case TAG.OBJECT:
+				this.#object(depth);
+				return;
+			case TAG.DENSE_LIST:
+				this.#list(depth);
+				return;
+			default: throw notJson(this.at);
+		}
+	}
+	#object(depth) {
+		if (depth >= 256) throw new RangeError(`it is nested deeper than 256 levels`);
+		for (let count = 0;; count += 1) {
+			const tag = this.#tag();
+			if (tag === TAG.END_OBJECT) {
+				if (this.#number() !== count) throw notJson(this.at);
+				return;
+			}
+			if (tag !== TAG.ONE_BYTE_STRING && tag !== TAG.TWO_BYTE_STRING) throw notJson(this.at);
+			const start = this.#text(tag);
+			if (this.at > start && isDigit(this.#bytes[start]) && this.#isIndex(tag, start)) throw notJson(start);
+			if (tag === TAG.TWO_BYTE_STRING && !this.#isWhole(start)) throw notJson(start);
+			this.value(depth + 1);
+		}
+	}
+	#list(depth) {
+		if (depth >= 256) throw new RangeError(`it is nested deeper than 256 levels`);
+		const length = this.#number();
+		if (length > this.#bytes.length - this.at) throw notJson(this.at);
+		for (let index = 0; index < length; index += 1) this.value(depth + 1);
+		if (!(this.#tag() === TAG.END_DENSE_LIST && this.#number() === 0 && this.#number() === length)) throw notJson(this.at);
+	}
+	#tag() {
+		let tag = this.#bytes[this.at++];
+		while (tag === TAG.PADDING) tag = this.#bytes[this.at++];
+		return tag;
+	}
+	/** Reads a number of up to 32 bits in groups of seven, the lowest first. */
+	#number() {
+		let byte = this.#bytes[this.at++] ?? OVER;
+		if (byte < 128) return byte;
+		let number = byte & 127;
+		for (let factor = 128; factor <= 268435456; factor *= 128) {
+			byte = this.#bytes[this.at++] ?? OVER;
+			number += (byte & 127) * factor;
+			if (byte < 128) return number;
+		}
+		throw notJson(this.at);
+	}
+	#double() {
+		const start = this.at;
+		this.at += 8;
+		if (this.at > this.#bytes.length) throw notJson(start);
+		const number = this.#view.getFloat64(start, true);
+		if (!Number.isFinite(number) || number === 0 && Object.is(number, -0)) throw notJson(start);
+	}
+	/** Returns where the text begins. */
+	#text(tag) {
+		const size = this.#number();
+		const start = this.at;
+		this.at += size;
+		if (this.at > this.#bytes.length || tag === TAG.TWO_BYTE_STRING && size % 2 === 1) throw notJson(start);
+		return start;
+	}
+	/** Whether the text of two-byte characters before the present place has no half of a character. */
+	#isWhole(start) {
+		const { buffer, byteOffset } = this.#bytes;
+		return Buffer.from(buffer, byteOffset + start, this.at - start).toString("utf16le").isWellFormed();
+	}
+	/** Whether the text before the present place has only digits. */
+	#isIndex(tag, start) {
+		const isWide = tag === TAG.TWO_BYTE_STRING;
+		for (let at = start; at < this.at; at += isWide ? 2 : 1) if (!isDigit(this.#bytes[at]) || isWide && this.#bytes[at + 1] !== 0) return false;
+		return true;
+	}
+};
+/** In place of a byte that is not there: it never ends a number. */
+const OVER = 255;
+function isDigit(byte) {
+	return byte !== void 0 && byte >= 48 && byte <= 57;
+}
+/**
+* Encodes a payload. Throws if its value is not JSON. `root` names the value in the message. `isKnown`: its value is known to
+* be JSON, because a module's values are converted before they are sent.
+*/
+function contentOf(payload, root, isKnown = false) {
+	if ("binary" in payload) return [1, payload.binary];
+	const { json } = payload;
+	const clone = cloneOf(json, isKnown);
+	if (clone !== void 0) return [2, clone];
+	const text = JSON.stringify(json) ?? "null";
+	if (text.includes("\\ud")) checkNames$1(json, root);
+	return [0, text];
+}
+/** Decodes a payload. Throws a SyntaxError or a RangeError if it is invalid. A module's clone must have been checked. */
+function payloadOf([form, content]) {
+	if (content instanceof Uint8Array) {
+		if (form === 1) return { binary: content };
+		if (form === 2) return { json: valueOfClone(content) };
+	} else if (form === 0) return { json: JSON.parse(content) };
+	throw new RangeError(`unknown form of payload: ${form}`);
+}
 // src/core/modules/host/wire/answer-size.ts
 /**
 * Size of a module's answer, as a protobuf message and as JSON text (in which bytes are base64 and a third longer), so
@@ -897,21 +988,23 @@ const ORDINARY = {
 const MAX_ANSWER_BYTES = 4194304;
 /** Most bytes of protobuf for each character of JSON. The worst case is a digit and a comma. */
 const MOST_BYTES_PER_CHARACTER = 5.5;
+/** Most bytes of protobuf or JSON for each byte of a structured clone. The worst case is a control character in a text. */
+const MOST_BYTES_PER_BYTE = 6;
 /** Returns the most bytes of an output, for a module and version with these names. */
 function roomForAnswer(name, version) {
 	return 4194176 - Buffer.byteLength(JSON.stringify(name + version));
 }
 /** Throws a RangeError if the answer is too large for a caller. Small answers are checked by an estimate only. */
-function checkAnswer(method, payload, [, content, keys], room) {
+function checkAnswer(method, payload, [form, content], room) {
 	const isBinary = "binary" in payload;
-	const size = isBinary ? payload.binary.length : sizeOf$1(payload.json, content, keys, room);
+	const size = isBinary ? payload.binary.length : sizeOf$1(payload.json, form, content, room);
 	const most = isBinary ? Math.floor(room / 4) * 3 : room;
 	if (size > most) throw new RangeError(`${method} answers with ${size} bytes, but at most ${most} can be sent to a caller`);
 }
-function sizeOf$1(json, content, keys, room) {
-	const length = content.length + keys.length * (1 + content.length / 256);
-	if (length * MOST_BYTES_PER_CHARACTER <= room) return length;
-	const text = keys === "" && typeof content === "string" ? content : JSON.stringify(json);
+function sizeOf$1(json, form, content, room) {
+	const most = form === 0 ? MOST_BYTES_PER_CHARACTER : MOST_BYTES_PER_BYTE;
+	if (content.length * most <= room) return content.length;
+	const text = typeof content === "string" ? content : JSON.stringify(json);
 	return Math.max(Buffer.byteLength(text), valueSize(json));
 }
 /** Returns the bytes of a JSON value as a google.protobuf.Value. */
@@ -1200,42 +1293,6 @@ function createInbox({ now, later, handle, cancel, drop }) {
 		else if (!isPostponed) run();
 	} };
 }
-/** A JSON value that contains wide objects, as text that is parsed faster. */
-const WIDE_JSON = 2;
-/** Encodes a payload. Throws if its value is not JSON. `root` names the value in the message. */
-function contentOf(payload, root) {
-	if ("binary" in payload) return [
-		1,
-		payload.binary,
-		""
-	];
-	const { json } = payload;
-	const wide = packWide(json);
-	const content = wide === void 0 ? [
-		0,
-		JSON.stringify(json) ?? "null",
-		""
-	] : [
-		WIDE_JSON,
-		wide.body,
-		wide.keys
-	];
-	if (content[1].includes("\\ud") || content[2].includes("\\ud")) checkNames$1(json, root);
-	return content;
-}
-/** Decodes a payload. Throws a SyntaxError or a RangeError if it is invalid. */
-function payloadOf([form, content, keys]) {
-	if (content instanceof Uint8Array) {
-		if (form === 1) return { binary: content };
-	} else {
-		if (form === 0) return { json: JSON.parse(content) };
-		if (form === WIDE_JSON) return { json: unpackWide({
-			keys,
-			body: content
-		}) };
-	}
-	throw new RangeError(`unknown form of payload: ${form}`);
-}
 const CALL = 1;
 const ANSWER = 3;
 const IMPORT = 6;
@@ -1250,7 +1307,7 @@ function toPacket(message) {
 			0,
 			"",
 			"",
-			...contentOf(message.output, "output")
+			...contentOf(message.output, "output", true)
 		];
 		case "call": return "within" in message ? [
 			4,
@@ -1258,7 +1315,7 @@ function toPacket(message) {
 			message.within,
 			message.method,
 			message.dependency,
-			...contentOf(message.input, "input")
+			...contentOf(message.input, "input", true)
 		] : [
 			CALL,
 			message.id,
@@ -1282,8 +1339,7 @@ function toPacket(message) {
 			"",
 			"",
 			0,
-			JSON.stringify(message.error),
-			""
+			JSON.stringify(message.error)
 		];
 		case "state": return [
 			5,
@@ -1292,8 +1348,7 @@ function toPacket(message) {
 			"",
 			"",
 			1,
-			message.state,
-			""
+			message.state
 		];
 		case "import": return [
 			IMPORT,
@@ -1302,8 +1357,7 @@ function toPacket(message) {
 			JSON.stringify(message.from),
 			"",
 			1,
-			message.state,
-			""
+			message.state
 		];
 		case "start":
 		case "lifecycle":
@@ -1320,8 +1374,7 @@ function toPacket(message) {
 			"",
 			"",
 			0,
-			JSON.stringify(message),
-			""
+			JSON.stringify(message)
 		];
 		default: return [
 			7,
@@ -1330,8 +1383,7 @@ function toPacket(message) {
 			"",
 			"",
 			0,
-			JSON.stringify(message),
-			""
+			JSON.stringify(message)
 		];
 	}
 }
@@ -1385,8 +1437,8 @@ function bytesOf(content) {
 // src/core/modules/host/wire/frames.ts
 const HEAD_BYTES = 4;
 const KIND_BYTES = 1;
-/** Id, number, lengths of the method, the dependency and the keys, and form of the payload. */
-const FIXED_BYTES = 25;
+/** Id, number, lengths of the method and the dependency, and form of the payload. */
+const FIXED_BYTES = 21;
 /**
 * Size of the state that a module hands over, and of a message to its process; a swap with a larger state fails. All
 * other messages, such as the module's code, are smaller. @limit bytes
@@ -1411,12 +1463,11 @@ const MAX_LOG_BYTES = 65536;
 */
 const MAX_NAME_BYTES = 65535;
 /** Encodes a packet. Throws a RangeError if it is larger than the other side accepts. */
-function packetFrame([kind, id, number, method, dependency, form, content, keys]) {
+function packetFrame([kind, id, number, method, dependency, form, content]) {
 	const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
 	const methodBytes = nameBytes(method);
 	const dependencyBytes = nameBytes(dependency);
-	const keysBytes = keys === "" ? 0 : Buffer.byteLength(keys);
-	const length = 26 + methodBytes + dependencyBytes + keysBytes + size;
+	const length = 22 + methodBytes + dependencyBytes + size;
 	const limit = limitOf(kind);
 	if (length > limit) throw new RangeError(`a message has ${length} bytes, more than ${limit}`);
 	const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
@@ -1426,11 +1477,9 @@ function packetFrame([kind, id, number, method, dependency, form, content, keys]
 	at = frame.writeDoubleBE(number, at);
 	at = frame.writeUInt16BE(methodBytes, at);
 	at = frame.writeUInt16BE(dependencyBytes, at);
-	at = frame.writeUInt32BE(keysBytes, at);
 	at = frame.writeUInt8(form, at);
 	if (methodBytes > 0) at += frame.write(method, at);
 	if (dependencyBytes > 0) at += frame.write(dependency, at);
-	if (keysBytes > 0) at += frame.write(keys, at);
 	if (typeof content === "string") frame.write(content, at);
 	else frame.set(content, at);
 	return frame;
@@ -1455,23 +1504,19 @@ function limitOf(kind) {
 	return MODULE_LIMITS.get(kind) ?? MAX_BYTES;
 }
 function packetAt(bytes, start, end) {
-	let at = start + KIND_BYTES + FIXED_BYTES;
+	const at = start + KIND_BYTES + FIXED_BYTES;
 	if (at > end) throw new RangeError("the message is cut off");
 	const fixed = start + KIND_BYTES;
 	const methodEnd = at + bytes.readUInt16BE(fixed + 16);
 	const dependencyEnd = methodEnd + bytes.readUInt16BE(fixed + 18);
-	const keysEnd = dependencyEnd + bytes.readUInt32BE(fixed + 20);
 	const id = bytes.readDoubleBE(fixed);
-	if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("the message is cut off");
+	if (dependencyEnd > end || !Number.isSafeInteger(id)) throw new RangeError("the message is cut off");
 	const kind = bytes[start];
-	const form = bytes[fixed + 24];
+	const form = bytes[fixed + 20];
 	checkForm(kind, form);
 	const text = (from, to) => from === to ? "" : bytes.toString("utf8", from, to);
 	const method = text(at, methodEnd);
 	const dependency = text(methodEnd, dependencyEnd);
-	const keys = text(dependencyEnd, keysEnd);
-	at = keysEnd;
-	const content = form === 1 ? new Uint8Array(bytes.subarray(at, end)) : bytes.toString("utf8", at, end);
 	return [
 		kind,
 		id,
@@ -1479,9 +1524,17 @@ function packetAt(bytes, start, end) {
 		method,
 		dependency,
 		form,
-		content,
-		keys
+		contentAt(bytes, form, dependencyEnd, end)
 	];
+}
+/**
+* The bytes are copied. A view would keep the whole chunk in memory, whose space is also reused for the next bytes. A clone
+* is decoded at once, and copied by that.
+*/
+function contentAt(bytes, form, start, end) {
+	if (form === 0) return bytes.toString("utf8", start, end);
+	const view = bytes.subarray(start, end);
+	return form === 2 ? view : new Uint8Array(view);
 }
 /** How an instance reads the service's frames. */
 const serviceFrames = {
@@ -1588,12 +1641,12 @@ function checkNames([, , , method, dependency]) {
 	nameBytes(method);
 	nameBytes(dependency);
 }
-function sizeOf([, , , method, dependency, , content, keys]) {
-	return PACKET_BYTES + method.length + dependency.length + keys.length + content.length;
+function sizeOf([, , , method, dependency, , content]) {
+	return PACKET_BYTES + method.length + dependency.length + content.length;
 }
 /** Copies a view of a larger or shared buffer. Its clone would contain the whole buffer, or share the memory. */
 function detached(packet) {
-	const [kind, id, number, method, dependency, form, content, keys] = packet;
+	const [kind, id, number, method, dependency, form, content] = packet;
 	if (typeof content === "string") return packet;
 	const { buffer } = content;
 	if (buffer instanceof ArrayBuffer && buffer.byteLength === content.byteLength) return packet;
@@ -1604,8 +1657,7 @@ function detached(packet) {
 		method,
 		dependency,
 		form,
-		new Uint8Array(content),
-		keys
+		new Uint8Array(content)
 	];
 }
 // src/core/modules/host/values/log-window.ts

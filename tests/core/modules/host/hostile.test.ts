@@ -52,12 +52,13 @@ const MESSAGES: readonly (readonly [string, string, object, boolean])[] = [
   ["a state in the wrong form", "send", other({ type: "state", id: 1, state: {} }), true],
   ["bytes in place of a log entry", "send", { kind: 8, id: 0, content: "1", form: 1 }, true],
   ["an invalid log entry", "send", { kind: 8, id: 0, content: '{"type":"dropped","id":1}' }, true],
-  ["invalid keys", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
+  ["a clone that is text", "send", { ...output("[1,[[[0],0,[]]]]"), form: 2 }, true],
+  ["a clone of an endless list", "send_sparse_clone", {}, true],
 ];
 /** Each goes a way that one of the others goes, too. */
 const MORE_MESSAGES: typeof MESSAGES = [
   ["a call whose input has endless nesting", "send_long", { kind: 4, id: 1, what: "depth" }, true],
-  ["an answer whose keys have endless nesting", "send_long", { kind: 2, id: 1, what: "keys" }, true],
+  ["an answer whose clone is nested deeply", "send_long", { kind: 2, id: 1, what: "clone" }, true],
   ["an endless log entry", "send_long", { kind: 8, id: 1, what: "text" }, true],
   ["an endless error", "send_long", { kind: 7, id: 1, what: "text" }, true],
   ["a message that only the service sends", "send", { kind: 1, id: 1, content: "1" }, true],

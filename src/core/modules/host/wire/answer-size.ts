@@ -1,6 +1,5 @@
 import type { Payload } from "../types/host.ts";
-import { WIDE } from "../values/wide.ts";
-import type { Content } from "./payload.ts";
+import { type Content, JSON_TEXT } from "./payload.ts";
 
 /**
  * Size of a module's answer, as a protobuf message and as JSON text (in which bytes are base64 and a third longer), so
@@ -10,6 +9,8 @@ import type { Content } from "./payload.ts";
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 /** Most bytes of protobuf for each character of JSON. The worst case is a digit and a comma. */
 const MOST_BYTES_PER_CHARACTER = 5.5;
+/** Most bytes of protobuf or JSON for each byte of a structured clone. The worst case is a control character in a text. */
+const MOST_BYTES_PER_BYTE = 6;
 /**
  * Bytes of an answer beside its output, version and module name: in JSON, the names of all fields and the longest numbers.
  */
@@ -21,20 +22,19 @@ export function roomForAnswer(name: string, version: string): number {
 }
 
 /** Throws a RangeError if the answer is too large for a caller. Small answers are checked by an estimate only. */
-export function checkAnswer(method: string, payload: Payload, [, content, keys]: Content, room: number): void {
+export function checkAnswer(method: string, payload: Payload, [form, content]: Content, room: number): void {
   const isBinary = "binary" in payload;
-  const size = isBinary ? payload.binary.length : sizeOf(payload.json, content, keys, room);
+  const size = isBinary ? payload.binary.length : sizeOf(payload.json, form, content, room);
   // Base64 has 4 characters for 3 bytes.
   const most = isBinary ? Math.floor(room / 4) * 3 : room;
   if (size > most)
     throw new RangeError(`${method} answers with ${size} bytes, but at most ${most} can be sent to a caller`);
 }
 
-function sizeOf(json: unknown, content: string | Uint8Array, keys: string, room: number): number {
-  // An estimate: wide objects with the same keys share them in the packet, but not in the answer to the caller.
-  const length = content.length + keys.length * (1 + content.length / (2 * WIDE));
-  if (length * MOST_BYTES_PER_CHARACTER <= room) return length;
-  const text = keys === "" && typeof content === "string" ? content : JSON.stringify(json);
+function sizeOf(json: unknown, form: number, content: string | Uint8Array, room: number): number {
+  const most = form === JSON_TEXT ? MOST_BYTES_PER_CHARACTER : MOST_BYTES_PER_BYTE;
+  if (content.length * most <= room) return content.length;
+  const text = typeof content === "string" ? content : JSON.stringify(json);
   return Math.max(Buffer.byteLength(text), valueSize(json));
 }
 

@@ -2,12 +2,12 @@
  * Nesting of the JSON that a module sends; its own process refuses values that are nested deeper than 200 levels. Not
  * checked below 16 KiB, because parsing so little takes no time however it is nested. @limit levels
  */
-const MAX_DEPTH = 256;
+export const MAX_DEPTH = 256;
 const SHALLOW = 16_384;
 
 /** Throws a RangeError for JSON text that is nested too deeply. Parsing 4 MiB of such text would take seconds. */
-export function refuseDeep(text: string | Uint8Array): void {
-  if (typeof text === "string" && text.length > SHALLOW && depthOf(text) > MAX_DEPTH) {
+export function refuseDeep(text: string): void {
+  if (text.length > SHALLOW && depthOf(text) > MAX_DEPTH) {
     throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels`);
   }
 }

@@ -12,7 +12,7 @@ import {
   STATE,
   toPacket,
 } from "./packets.ts";
-import { BYTES } from "./payload.ts";
+import { BYTES, JSON_CLONE, JSON_TEXT } from "./payload.ts";
 import type { FromInstance, ToInstance } from "./protocol.ts";
 
 // The format of messages on the pipe between the service and a process: the length in 4 bytes, a byte for the kind, and the
@@ -24,8 +24,8 @@ export const LINK_FD = 3;
 
 const HEAD_BYTES = 4;
 const KIND_BYTES = 1;
-/** Id, number, lengths of the method, the dependency and the keys, and form of the payload. */
-const FIXED_BYTES = 8 + 8 + 2 + 2 + 4 + 1;
+/** Id, number, lengths of the method and the dependency, and form of the payload. */
+const FIXED_BYTES = 8 + 8 + 2 + 2 + 1;
 /**
  * Size of the state that a module hands over, and of a message to its process; a swap with a larger state fails. All
  * other messages, such as the module's code, are smaller. @limit bytes
@@ -52,16 +52,15 @@ const MAX_NAME_BYTES = 65_535;
 
 /** Encodes a message. Throws if it cannot be sent. */
 export function toFrame(message: ToInstance | FromInstance): Buffer {
-  return packetFrame(toPacket(message) ?? [CLONE, 0, 0, "", "", BYTES, serialize(message), ""]);
+  return packetFrame(toPacket(message) ?? [CLONE, 0, 0, "", "", BYTES, serialize(message)]);
 }
 
 /** Encodes a packet. Throws a RangeError if it is larger than the other side accepts. */
-export function packetFrame([kind, id, number, method, dependency, form, content, keys]: Packet): Buffer {
+export function packetFrame([kind, id, number, method, dependency, form, content]: Packet): Buffer {
   const size = typeof content === "string" ? Buffer.byteLength(content) : content.length;
   const methodBytes = nameBytes(method);
   const dependencyBytes = nameBytes(dependency);
-  const keysBytes = keys === "" ? 0 : Buffer.byteLength(keys);
-  const length = KIND_BYTES + FIXED_BYTES + methodBytes + dependencyBytes + keysBytes + size;
+  const length = KIND_BYTES + FIXED_BYTES + methodBytes + dependencyBytes + size;
   const limit = limitOf(kind);
   if (length > limit) throw new RangeError(`a message has ${length} bytes, more than ${limit}`);
   const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
@@ -71,11 +70,9 @@ export function packetFrame([kind, id, number, method, dependency, form, content
   at = frame.writeDoubleBE(number, at);
   at = frame.writeUInt16BE(methodBytes, at);
   at = frame.writeUInt16BE(dependencyBytes, at);
-  at = frame.writeUInt32BE(keysBytes, at);
   at = frame.writeUInt8(form, at);
   if (methodBytes > 0) at += frame.write(method, at);
   if (dependencyBytes > 0) at += frame.write(dependency, at);
-  if (keysBytes > 0) at += frame.write(keys, at);
   if (typeof content === "string") frame.write(content, at);
   else frame.set(content, at);
   return frame;
@@ -111,25 +108,38 @@ export function moduleLimitOf(kind: number, awaited: Awaited): number {
 }
 
 function packetAt(bytes: Buffer, start: number, end: number): Packet {
-  let at = start + KIND_BYTES + FIXED_BYTES;
+  const at = start + KIND_BYTES + FIXED_BYTES;
   if (at > end) throw new RangeError("the message is cut off");
   const fixed = start + KIND_BYTES;
   const methodEnd = at + bytes.readUInt16BE(fixed + 16);
   const dependencyEnd = methodEnd + bytes.readUInt16BE(fixed + 18);
-  const keysEnd = dependencyEnd + bytes.readUInt32BE(fixed + 20);
   const id = bytes.readDoubleBE(fixed);
-  if (keysEnd > end || !Number.isSafeInteger(id)) throw new RangeError("the message is cut off");
+  if (dependencyEnd > end || !Number.isSafeInteger(id)) throw new RangeError("the message is cut off");
   const kind = bytes[start] as number;
-  const form = bytes[fixed + 24] as number;
+  const form = bytes[fixed + 20] as number;
   checkForm(kind, form);
   const text = (from: number, to: number): string => (from === to ? "" : bytes.toString("utf8", from, to));
   const method = text(at, methodEnd);
   const dependency = text(methodEnd, dependencyEnd);
-  const keys = text(dependencyEnd, keysEnd);
-  at = keysEnd;
-  // The bytes are copied. A view would keep the whole chunk in memory, whose space is also reused for the next bytes.
-  const content = form === BYTES ? new Uint8Array(bytes.subarray(at, end)) : bytes.toString("utf8", at, end);
-  return [kind, id, bytes.readDoubleBE(fixed + 8), method, dependency, form, content, keys];
+  return [
+    kind,
+    id,
+    bytes.readDoubleBE(fixed + 8),
+    method,
+    dependency,
+    form,
+    contentAt(bytes, form, dependencyEnd, end),
+  ];
+}
+
+/**
+ * The bytes are copied. A view would keep the whole chunk in memory, whose space is also reused for the next bytes. A clone
+ * is decoded at once, and copied by that.
+ */
+function contentAt(bytes: Buffer, form: number, start: number, end: number): string | Uint8Array {
+  if (form === JSON_TEXT) return bytes.toString("utf8", start, end);
+  const view = bytes.subarray(start, end);
+  return form === JSON_CLONE ? view : new Uint8Array(view);
 }
 
 /** How the frames of one side are checked and decoded. */

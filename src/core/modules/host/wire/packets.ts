@@ -1,13 +1,14 @@
 import type { Payload, StateSource } from "../types/host.ts";
 import type { WireError } from "../values/wire-error.ts";
+import { refuseOther } from "./clone.ts";
 import { refuseDeep } from "./depth.ts";
-import { BYTES, type Content, contentOf, JSON_TEXT, payloadOf } from "./payload.ts";
+import { BYTES, type Content, contentOf, JSON_CLONE, JSON_TEXT, payloadOf } from "./payload.ts";
 import type { FromInstance, ToInstance } from "./protocol.ts";
 
 // The form in which messages travel between the service and an instance: a short list of numbers, texts and bytes. A
 // process sends it as a frame on a pipe, and a thread posts it through a port. Nothing else that a module sends is decoded
-// as a structured clone, because even a small clone can stand for lists of 2^32 items. Only the next version decodes a
-// module's state.
+// as a structured clone without a check, because even a small clone can stand for lists of 2^32 items: see clone.ts. Only the
+// next version decodes a module's state.
 
 /** Any other message of the service, as a structured clone. */
 export const CLONE = 0;
@@ -37,19 +38,26 @@ export type Packet = readonly [
 export function toPacket(message: ToInstance | FromInstance): Packet | undefined {
   switch (message.type) {
     case "output":
-      return [OUTPUT, message.id, 0, "", "", ...contentOf(message.output, "output")];
+      return [OUTPUT, message.id, 0, "", "", ...contentOf(message.output, "output", true)];
     case "call":
       return "within" in message
-        ? [ASK, message.id, message.within, message.method, message.dependency, ...contentOf(message.input, "input")]
+        ? [
+            ASK,
+            message.id,
+            message.within,
+            message.method,
+            message.dependency,
+            ...contentOf(message.input, "input", true),
+          ]
         : [CALL, message.id, message.deadline, message.method, "", ...contentOf(message.input, "input")];
     case "answer":
       return [ANSWER, message.id, 0, "", "", ...contentOf(message.value, "answer")];
     case "refusal":
-      return [REFUSAL, message.id, 0, "", "", JSON_TEXT, JSON.stringify(message.error), ""];
+      return [REFUSAL, message.id, 0, "", "", JSON_TEXT, JSON.stringify(message.error)];
     case "state":
-      return [STATE, message.id, 0, "", "", BYTES, message.state, ""];
+      return [STATE, message.id, 0, "", "", BYTES, message.state];
     case "import":
-      return [IMPORT, message.id, message.deadline, JSON.stringify(message.from), "", BYTES, message.state, ""];
+      return [IMPORT, message.id, message.deadline, JSON.stringify(message.from), "", BYTES, message.state];
     case "start":
     case "lifecycle":
     case "quiet":
@@ -60,9 +68,9 @@ export function toPacket(message: ToInstance | FromInstance): Packet | undefined
     case "cancel":
       return undefined;
     case "log":
-      return [LOG, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
+      return [LOG, 0, 0, "", "", JSON_TEXT, JSON.stringify(message)];
     default:
-      return [OTHER, 0, 0, "", "", JSON_TEXT, JSON.stringify(message), ""];
+      return [OTHER, 0, 0, "", "", JSON_TEXT, JSON.stringify(message)];
   }
 }
 
@@ -133,12 +141,11 @@ function messageOf(kind: typeof OTHER | typeof LOG, payload: Payload): unknown {
   return json;
 }
 
-/** Decodes content. Throws a RangeError if it is nested too deeply. */
-function shallowOf(content: Content): Payload {
-  const [, text, keys] = content;
-  refuseDeep(text);
-  refuseDeep(keys);
-  return payloadOf(content);
+/** Decodes content. Throws a RangeError if it is nested too deeply, or could take more to decode than its size says. */
+function shallowOf([form, content]: Content): Payload {
+  if (typeof content === "string") refuseDeep(content);
+  else if (form === JSON_CLONE) refuseOther(content);
+  return payloadOf([form, content]);
 }
 
 function bytesOf(content: Content): Uint8Array {

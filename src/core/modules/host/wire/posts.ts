@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { type Awaited, limitOf, moduleLimitOf, nameBytes } from "./frames.ts";
 import { checkForm, fromModule, fromService, type Packet } from "./packets.ts";
-import { BYTES } from "./payload.ts";
+import { JSON_TEXT } from "./payload.ts";
 import type { ToInstance } from "./protocol.ts";
 
 // Messages between the service and a thread are structured clones, whose cost rises with the number of their parts. So they
@@ -12,7 +12,7 @@ const BATCH = 9;
 /** Most packets in a batch. While the thread handles one batch, the service makes the next. */
 const BATCH_SIZE = 16;
 /** Number of items of a packet. */
-const ITEMS = 8;
+const ITEMS = 7;
 /** Bytes counted for each packet beside its texts and bytes, so that threads have the same limits as processes. */
 const PACKET_BYTES = 32;
 
@@ -119,10 +119,10 @@ export function checkPacket(packet: Packet): Packet {
  */
 export function fromPost(posted: unknown, awaited: Awaited): unknown {
   if (!Array.isArray(posted) || posted.length !== ITEMS) return undefined;
-  const [kind, id, number, method, dependency, form, content, keys] = posted as readonly unknown[];
-  const texts = [method, dependency, keys].every((text) => typeof text === "string");
+  const [kind, id, number, method, dependency, form, content] = posted as readonly unknown[];
+  const texts = typeof method === "string" && typeof dependency === "string";
   const numbers = Number.isSafeInteger(kind) && Number.isSafeInteger(id) && Number.isSafeInteger(number);
-  const isContent = form === BYTES ? content instanceof Uint8Array : typeof content === "string";
+  const isContent = form === JSON_TEXT ? typeof content === "string" : content instanceof Uint8Array;
   if (!texts || !numbers || !isContent || typeof form !== "number") return undefined;
   const packet = posted as unknown as Packet;
   try {
@@ -141,8 +141,8 @@ function checkNames([, , , method, dependency]: Packet): void {
   nameBytes(dependency);
 }
 
-function sizeOf([, , , method, dependency, , content, keys]: Packet): number {
-  return PACKET_BYTES + method.length + dependency.length + keys.length + content.length;
+function sizeOf([, , , method, dependency, , content]: Packet): number {
+  return PACKET_BYTES + method.length + dependency.length + content.length;
 }
 
 /** Counts a message that is not a packet with the smallest size. */
@@ -152,9 +152,9 @@ function sizeOfAny(packet: Packet | undefined): number {
 
 /** Copies a view of a larger or shared buffer. Its clone would contain the whole buffer, or share the memory. */
 function detached(packet: Packet): Packet {
-  const [kind, id, number, method, dependency, form, content, keys] = packet;
+  const [kind, id, number, method, dependency, form, content] = packet;
   if (typeof content === "string") return packet;
   const { buffer } = content;
   if (buffer instanceof ArrayBuffer && buffer.byteLength === content.byteLength) return packet;
-  return [kind, id, number, method, dependency, form, new Uint8Array(content), keys];
+  return [kind, id, number, method, dependency, form, new Uint8Array(content)];
 }

@@ -55,35 +55,35 @@ describe("messages posted by an instance", () => {
   const entry = JSON.stringify({ type: "log", level: "info", message: "m", fields: {} });
 
   it.each<[string, unknown]>([
-    ["posts of an unknown kind", [9, 1, 0, "", "", 0, "1", ""]],
-    ["posts of many bytes of a kind that only the service sends", [1, 1, 0, "m", "", 1, new Uint8Array(100_000), ""]],
-    ["posts of a kind that only the service sends", [1, 1, 0, "m", "", 0, "1", ""]],
-    ["posts of a call in the wrong form", [7, 0, 0, "", "", 0, ask, ""]],
-    ["posts of a log entry in the wrong form", [7, 0, 0, "", "", 0, entry, ""]],
-    ["posts of another value in place of a log entry", [8, 0, 0, "", "", 0, '{"type":"dropped","id":1}', ""]],
-    ["posts of null in place of a log entry", [8, 0, 0, "", "", 0, "null", ""]],
-    ["posts of an unknown form", [2, 1, 0, "", "", 9, "1", ""]],
-    ["posts of text that is not JSON", [2, 1, 0, "", "", 0, "{", ""]],
-    ["posts of a state that is text", [5, 1, 0, "", "", 0, "1", ""]],
-    ["posts of a state that claims to be bytes", [5, 1, 0, "", "", 1, "1", ""]],
-    ["posts of a log entry that is bytes", [8, 0, 0, "", "", 1, new Uint8Array([49]), ""]],
-    ["posts of text that is bytes", [2, 1, 0, "", "", 0, new Uint8Array([49]), ""]],
-    ["posts of invalid text", [2, 1, 0, "", "", 0, 5, ""]],
-    ["posts of invalid bytes", [2, 1, 0, "", "", 1, "1", ""]],
-    ["posts of invalid numbers", [2, "1", 0, "", "", 0, "1", ""]],
-    ["posts of invalid names", [4, 1, 0, sparse, "", 0, "1", ""]],
-    ["posts of nested batches", [9, [[2, 1, 0, "", "", 0, "1", ""]]]],
+    ["posts of an unknown kind", [9, 1, 0, "", "", 0, "1"]],
+    ["posts of many bytes of a kind that only the service sends", [1, 1, 0, "m", "", 1, new Uint8Array(100_000)]],
+    ["posts of a kind that only the service sends", [1, 1, 0, "m", "", 0, "1"]],
+    ["posts of a call in the wrong form", [7, 0, 0, "", "", 0, ask]],
+    ["posts of a log entry in the wrong form", [7, 0, 0, "", "", 0, entry]],
+    ["posts of another value in place of a log entry", [8, 0, 0, "", "", 0, '{"type":"dropped","id":1}']],
+    ["posts of null in place of a log entry", [8, 0, 0, "", "", 0, "null"]],
+    ["posts of an unknown form", [2, 1, 0, "", "", 9, "1"]],
+    ["posts of text that is not JSON", [2, 1, 0, "", "", 0, "{"]],
+    ["posts of a state that is text", [5, 1, 0, "", "", 0, "1"]],
+    ["posts of a state that claims to be bytes", [5, 1, 0, "", "", 1, "1"]],
+    ["posts of a log entry that is bytes", [8, 0, 0, "", "", 1, new Uint8Array([49])]],
+    ["posts of text that is bytes", [2, 1, 0, "", "", 0, new Uint8Array([49])]],
+    ["posts of invalid text", [2, 1, 0, "", "", 0, 5]],
+    ["posts of invalid bytes", [2, 1, 0, "", "", 1, "1"]],
+    ["posts of invalid numbers", [2, "1", 0, "", "", 0, "1"]],
+    ["posts of invalid names", [4, 1, 0, sparse, "", 0, "1"]],
+    ["posts of nested batches", [9, [[2, 1, 0, "", "", 0, "1"]]]],
     ["posts of nothing", []],
     ["posts of an endless list", sparse],
-    ["posts of a value with such a list", [2, 1, 0, "", "", 0, sparse, ""]],
+    ["posts of a value with such a list", [2, 1, 0, "", "", 0, sparse]],
     ["posts of an object", { type: "output", id: 1, output: { json: sparse } }],
     ["posts of a map", new Map([[1, sparse]])],
-    ["posts of an answer too large for a caller", [2, 1, 0, "", "", 0, JSON.stringify(long), ""]],
-    ["posts of endless bytes", [2, 1, 0, "", "", 1, new Uint8Array(new SharedArrayBuffer(5 * 1024 * 1024)), ""]],
-    ["posts of endless names", [4, 1, 0, long, "", 0, "1", ""]],
-    ["posts of names longer than a process could send", [4, 1, 0, "m", "d".repeat(65_536), 0, "1", ""]],
-    ["posts of names with more bytes than that", [4, 1, 0, "é".repeat(32_768), "d", 0, "1", ""]],
-    ["posts of endless nesting", [2, 1, 0, "", "", 0, `${"[".repeat(500_000)}${"]".repeat(500_000)}`, ""]],
+    ["posts of an answer too large for a caller", [2, 1, 0, "", "", 0, JSON.stringify(long)]],
+    ["posts of endless bytes", [2, 1, 0, "", "", 1, new Uint8Array(new SharedArrayBuffer(5 * 1024 * 1024))]],
+    ["posts of endless names", [4, 1, 0, long, "", 0, "1"]],
+    ["posts of names longer than a process could send", [4, 1, 0, "m", "d".repeat(65_536), 0, "1"]],
+    ["posts of names with more bytes than that", [4, 1, 0, "é".repeat(32_768), "d", 0, "1"]],
+    ["posts of endless nesting", [2, 1, 0, "", "", 0, `${"[".repeat(500_000)}${"]".repeat(500_000)}`]],
   ])("%s are not messages", (_, posted) => {
     expect(fromPost(posted, AWAITED)).toBeUndefined();
   });
@@ -97,7 +97,7 @@ describe("messages posted by an instance", () => {
 
   it("messages that answer no request are not read", () => {
     const nobody = { isAwaited: () => false, isStateAwaited: () => false };
-    expect(fromPost([2, 1, 0, "", "", 0, "{ this is no JSON", ""], nobody)).toEqual({ type: "late", id: 1 });
+    expect(fromPost([2, 1, 0, "", "", 0, "{ this is no JSON"], nobody)).toEqual({ type: "late", id: 1 });
   });
 
   it("are not created if the service would not accept them", () => {
