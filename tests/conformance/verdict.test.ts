@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readVerdict } from "./verdict.ts";
+import { measuresTime, nameOf, readVerdict } from "./verdict.ts";
 
 const ADDED = "\tactual error contain 1 details; expecting 0\n";
 const DEBUG =
@@ -47,5 +47,19 @@ describe("the verdict on a report of the suite", () => {
     ["without the results of some cases", report([], 5, { cases: 6 })],
   ])("is refused if the report is %s", (_, printed) => {
     expect(() => readVerdict(printed)).toThrow("the report of the suite is not complete");
+  });
+});
+
+describe("a failure", () => {
+  const late = "FAILED: Timeouts/HTTPVersion:2/Protocol:PROTOCOL_GRPC/(grpc client impl)/unary:\n\ttoo late";
+  const wrong = "FAILED: Basic/HTTPVersion:2/Timeouts/unary:\n\twrong";
+
+  it("has the name of its case", () => {
+    expect(nameOf(late)).toBe("Timeouts/HTTPVersion:2/Protocol:PROTOCOL_GRPC/(grpc client impl)/unary");
+  });
+
+  it("is about time only in the suites that measure it", () => {
+    const others = [wrong, "Another 3 could not be run due to client timing out or exiting prematurely."];
+    expect([late, ...others].map(measuresTime)).toEqual([true, false, false]);
   });
 });

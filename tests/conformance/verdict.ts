@@ -37,6 +37,16 @@ export function readVerdict(printed: string): Verdict {
   };
 }
 
+/** Returns the name of the case that failed. */
+export function nameOf(failure: string): string {
+  return /^FAILED: (.+?):?$/m.exec(failure)?.[1] ?? "";
+}
+
+/** Whether the case that failed expects an answer within a certain time. */
+export function measuresTime(failure: string): boolean {
+  return /^(Deadline Propagation|Timeouts)\//.test(nameOf(failure));
+}
+
 const incomplete = (problem: string): Error => new Error(`the report of the suite is not complete: ${problem}`);
 
 function isAboutReason(failure: string): boolean {
