@@ -2,7 +2,7 @@
 //
 // npm run bench -- [--quick] [--only SUITE] [--rounds N] [--json FILE] [--write] [--record]
 //
-// --quick: a minute or two instead of many · --write: writes bench/RESULTS.md and bench/results.json, as a full run does ·
+// --quick: a few minutes, without the suites that take long · --write: writes bench/RESULTS.md and bench/results.json, as a full run does ·
 // --record: the quick form, whose steady ratios become those that `npm run bench:check` expects.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -41,7 +41,7 @@ function rowsOf({ rows }: Result): Cells {
   const figures = [...new Map(rows.map(({ figure, unit }) => [figure, unit]))];
   const sides = [...new Set(rows.map(({ side }) => side))];
   return [
-    ["", ...figures.map(([figure, unit]) => `${figure} (${unit})`)],
+    ["", ...figures.map(([figure, unit]) => (unit === "" ? figure : `${figure} (${unit})`))],
     ...sides.map((side) => [
       side,
       ...figures.map(([figure]) => shown(rows.find((row) => row.side === side && row.figure === figure)?.spread)),

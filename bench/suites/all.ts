@@ -4,17 +4,17 @@ import type { Result, Results } from "../compare/results.ts";
 import { startLoad } from "../load/load.ts";
 import { breakers } from "./breakers.ts";
 import { fanOut } from "./fan-out.ts";
+import { growth } from "./growth.ts";
 import { json } from "./json.ts";
 import { local } from "./local.ts";
 import { invoke, swap } from "./modules.ts";
-import { start } from "./start.ts";
 import { store } from "./store.ts";
 import type { Suite } from "./suite.ts";
 import { trips } from "./trips.ts";
 import { unary } from "./unary.ts";
 
 /** All suites, in the order in which they run. */
-export const SUITES: readonly Suite[] = [unary, json, fanOut, trips, local, breakers, invoke, swap, store, start];
+export const SUITES: readonly Suite[] = [unary, json, fanOut, trips, local, breakers, invoke, swap, store, growth];
 
 /** The suites with ratios that differ little between runs. Their record guards them. */
 export const GUARDED: readonly Suite[] = [unary, json, fanOut, local];

@@ -21,8 +21,8 @@ export const invoke: Suite = {
   name: "invoke",
   async run({ isQuick, say }) {
     say("calls of modules");
-    const args = ["--json", ...(isQuick ? ["--quick", "--only", "PROCESS"] : [])];
-    const { rows } = await runJsonProgram<Invocations>("invoke.ts", args, undefined);
+    const args = isQuick ? ["--quick", "--only", "PROCESS"] : ["--rounds", "9", "--slice-ms", "100"];
+    const { rows } = await runJsonProgram<Invocations>("invoke.ts", ["--json", ...args], undefined);
     return [...new Set(rows.map(({ isolation }) => isolation))].map((isolation): Result => {
       const own = rows.filter((row) => row.isolation === isolation && row.side !== "host");
       const labelOf = (row: (typeof own)[number]): string => `${row.payload}, ${row.inFlight} in flight`;
@@ -75,6 +75,7 @@ const SWAPS = ["--swaps", "30", "--interval-ms", "500", "--steady-ms", "5000"];
 /** What the callers of a module notice of its swaps: `bench/swap.ts`. It fails if a call failed, was lost or answered twice. */
 export const swap: Suite = {
   name: "swap",
+  isLong: true,
   async run({ isQuick, say }) {
     say("swaps of modules");
     const { results } = await runJsonProgram<Swaps>(

@@ -17,10 +17,11 @@ const FIGURES = [
 /** Writes that are on the disk when they are answered: `bench/store.ts writes`. */
 export const store: Suite = {
   name: "store",
+  isLong: true,
   async run({ isQuick, rounds, cores, say }) {
     say("durable writes");
     const samples: Sample[] = [];
-    for (let round = 0; round < (isQuick ? 1 : rounds); round += 1) {
+    for (let round = 0; round < (isQuick ? 1 : Math.min(rounds, 3)); round += 1) {
       const printed = await runJsonProgram<Printed>("store.ts", ["writes", "--json"], cores?.server);
       samples.push({
         "single write, p50": printed.p50Ms,

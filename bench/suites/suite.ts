@@ -15,5 +15,7 @@ export interface Bench {
 /** A part of the benchmark. */
 export interface Suite {
   readonly name: string;
+  /** It takes minutes, so the quick form runs it only if it is named. */
+  readonly isLong?: true;
   run(bench: Bench): Promise<readonly Result[]>;
 }
