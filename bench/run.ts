@@ -2,12 +2,15 @@
 //
 // npm run bench -- [--quick] [--only SUITE] [--rounds N] [--json FILE] [--write] [--record]
 //
-// --quick: a few minutes, without the suites that take long · --write: writes bench/RESULTS.md and bench/results.json, as a full run does ·
+// --quick: a few minutes, without the suites that take long · --write: writes bench/RESULTS.md, bench/results.json
+// and what docs/performance.md shows of them, as a full run does ·
 // --record: the quick form, whose steady ratios become those that `npm run bench:check` expects.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { publish } from "./compare/publish.ts";
 import { type BenchRecord, recordOf, suiteOf } from "./compare/record.ts";
-import { reportOf, textOf } from "./compare/report.ts";
+import { textOf } from "./compare/report.ts";
+import type { Results } from "./compare/results.ts";
 import { GUARDED, roundsOf, runSuites, SUITES } from "./suites/all.ts";
 
 const { values } = parseArgs({
@@ -31,14 +34,21 @@ if (suites.length === 0 || !Number.isInteger(rounds) || rounds < 1) {
   process.exit(2);
 }
 const here = (name: string): URL => new URL(name, import.meta.url);
-const jsonOf = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+/** Numbers have five digits that matter. */
+const jsonOf = (value: unknown): string => {
+  const shorten = (_: string, each: unknown): unknown =>
+    typeof each === "number" ? Number(each.toPrecision(5)) : each;
+  return `${JSON.stringify(value, shorten, 2)}\n`;
+};
 
 const results = await runSuites({ suites, rounds, isQuick });
 process.stdout.write(textOf(results));
 if (values.json !== undefined) writeFileSync(values.json, jsonOf(results));
 if (values.write ?? !(isQuick || values.only !== undefined)) {
-  writeFileSync(here("results.json"), jsonOf(results));
-  writeFileSync(here("RESULTS.md"), reportOf(results));
+  const text = jsonOf(results);
+  writeFileSync(here("results.json"), text);
+  // What is published is what the file says.
+  publish(JSON.parse(text) as Results);
 }
 if (values.record) {
   const before = JSON.parse(readFileSync(here("record.json"), "utf8")) as BenchRecord;

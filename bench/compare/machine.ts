@@ -5,7 +5,16 @@ import type { Cores } from "./cores.ts";
 import type { Machine } from "./results.ts";
 
 const MODULES = join(import.meta.dirname, "../../node_modules");
-const PEERS = ["@connectrpc/connect-node", "@grpc/grpc-js", "@grpc/proto-loader", "@bufbuild/protobuf"];
+const PEERS = [
+  "@connectrpc/connect-node",
+  "@grpc/grpc-js",
+  "@grpc/proto-loader",
+  "@bufbuild/protobuf",
+  "@openfeature/flagd-core",
+  "@growthbook/growthbook",
+  "cockatiel",
+  "opossum",
+];
 
 export function describeMachine(cores: Cores | undefined): Omit<Machine, "loadBefore" | "loadAfter"> {
   const all = cpus();

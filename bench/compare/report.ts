@@ -1,4 +1,5 @@
 import { table } from "../swap/figures.ts";
+import { reachedIn } from "./goals.ts";
 import type { Ratio, Result, Results } from "./results.ts";
 import type { Spread } from "./statistics.ts";
 
@@ -10,6 +11,17 @@ export function textOf(results: Results): string {
   return `${parts.join("\n\n")}\n\n${conditionsOf(results)}\n`;
 }
 
+/** The goals, and how far they are reached, as a table of a page. */
+export function goalsOf({ results }: Results): string {
+  const rows = reachedIn(results).map(({ goal, measured }) => {
+    const { suite, name, figure, peer, limit, better } = goal;
+    const what = `${suite}, ${name}: ${figure}`;
+    const than = peer === undefined ? `${limit} KB` : `${limit} × ${peer}`;
+    return [what, `${better === "more" ? "at least" : "at most"} ${than}`, shown(measured) || "not measured"];
+  });
+  return markdown([["What", "Goal", "Measured (smallest to largest)"], ...rows]);
+}
+
 /** The results as a page. */
 export function reportOf(results: Results): string {
   const parts = results.results.map((result) =>
@@ -17,7 +29,7 @@ export function reportOf(results: Results): string {
   );
   const head =
     "# Results\n\n`npm run bench` writes this page. [performance.md](../docs/performance.md) explains it.\n\n";
-  return `${head}${conditionsOf(results)}\n\n${parts.join("\n\n")}\n`;
+  return `${head}${conditionsOf(results)}\n\n## Goals\n\n${goalsOf(results)}\n\n${parts.join("\n\n")}\n`;
 }
 
 const tablesOf = (result: Result): Cells[] => [rowsOf(result), ...(result.ratios.length > 0 ? [ratiosOf(result)] : [])];

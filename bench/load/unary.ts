@@ -47,7 +47,8 @@ interface Caller {
 
 async function openCaller(job: UnaryJob, meter: Meter, index: number): Promise<Caller> {
   const { port, path, requests, answers, streams } = job;
-  const drained = Promise.withResolvers<void>();
+  /** Called when no call is in flight any more. */
+  let onDrained = (): void => {};
   const lanes = new Map<number, Lane>();
   let free: Lane[] = Array.from({ length: streams }, () => ({ request: 0, sentAt: 0, arrived: 0, problem: undefined }));
   let [nextId, nextRequest] = [1, index];
@@ -86,7 +87,7 @@ async function openCaller(job: UnaryJob, meter: Meter, index: number): Promise<C
     },
     idle: () => {
       if (meter.isRunning()) send();
-      else if (lanes.size === 0) drained.resolve();
+      else if (lanes.size === 0) onDrained();
     },
     ended: (problem) => meter.fail(problem),
   });
@@ -124,7 +125,11 @@ async function openCaller(job: UnaryJob, meter: Meter, index: number): Promise<C
   return {
     start: send,
     async close() {
-      if (lanes.size > 0) await Promise.race([drained.promise, new Promise((done) => setTimeout(done, DRAIN_MS))]);
+      if (lanes.size > 0)
+        await new Promise<void>((resolve) => {
+          onDrained = resolve;
+          setTimeout(resolve, DRAIN_MS);
+        });
       connection.close();
     },
   };
