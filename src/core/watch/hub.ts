@@ -2,7 +2,7 @@ import { checkSpan } from "../errors/check-span.ts";
 import { HeliosError } from "../errors/error.ts";
 import type { Feed } from "../store/feed.ts";
 import { decodeToken, scopeOf } from "./token.ts";
-import type { HubSource, Item, SizeOf, WatchOptions } from "./types.ts";
+import type { ChangesFrame, HubSource, Item, SizeOf, WatchOptions } from "./types.ts";
 import { type Start, Watcher } from "./watcher.ts";
 
 /** Called when watchers with an identity start and stop. */
@@ -17,6 +17,13 @@ export type AnyWatcher = Pick<
   "options" | "delivered" | "caughtUp" | "waiting" | "requestFrame"
 >;
 
+/** Scopes whose last frame is kept, so that several watchers can share it. @limit scopes */
+const SHARED_SCOPES = 16;
+
+function areSame(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return one.length === other.length && one.every((item, at) => item === other[at]);
+}
+
 /** Publishes the changes of one kind to its watchers. A writer never waits for a watcher. */
 export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
@@ -26,6 +33,8 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly #ofAll = new Set<Watcher<I, S>>();
   readonly #byName = new Map<string, Set<Watcher<I, S>>>();
   readonly #observers: HubObserver[] = [];
+  /** The last frame for each scope, if several watchers may deliver it. */
+  readonly #shared = new Map<string, ChangesFrame<I>>();
   #ended: HeliosError | undefined;
 
   constructor(feed: Feed, source: HubSource<I, S>) {
@@ -52,6 +61,19 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   announce(item: I): void {
     for (const watcher of this.#ofAll) watcher.note(item);
     for (const watcher of this.#byName.get(item.name) ?? []) watcher.note(item);
+  }
+
+  /**
+   * Returns a frame with changes: the one that another watcher of the same scope has got, if it has the same content. So
+   * whoever encodes frames can encode one for many watchers.
+   */
+  share(scope: string, items: readonly I[], revision: number, token: () => string): ChangesFrame<I> {
+    const last = this.#shared.get(scope);
+    if (last !== undefined && last.revision === revision && areSame(last.items, items)) return last;
+    if (this.#shared.size >= SHARED_SCOPES) this.#shared.clear();
+    const frame: ChangesFrame<I> = { kind: "changes", items, revision, resumeToken: token() };
+    this.#shared.set(scope, frame);
+    return frame;
   }
 
   observe(observer: HubObserver): void {

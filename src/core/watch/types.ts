@@ -58,8 +58,18 @@ export interface WatchOptions {
   readonly who?: WatchIdentity;
 }
 
+/** A frame with changes. */
+export interface ChangesFrame<I> {
+  readonly kind: "changes";
+  readonly items: readonly I[];
+  readonly revision: number;
+  readonly resumeToken: string;
+}
+
 /** The kinds of frames that a watcher reads. */
 export interface Watched<I extends Item, S extends { readonly name: string }> {
   readonly feed: Feed;
   readonly source: HubSource<I, S>;
+  /** See `Hub`. */
+  share(scope: string, items: readonly I[], revision: number, token: () => string): ChangesFrame<I>;
 }

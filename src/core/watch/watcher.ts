@@ -195,7 +195,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       return undefined;
     }
     this.#position = this.#reached(items, phase.queue.first);
-    return this.#frame({ kind: "changes", items });
+    const revision = this.#position;
+    return this.#hub.share(this.#scope, items, revision, () => this.#token(revision));
   }
 
   #snapshotChunk(phase: Extract<Phase<I, S>, { in: "snapshot" }>): Frame<I, S> {

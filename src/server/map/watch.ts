@@ -1,6 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import { type Delta, encodedSize, type Frame, type Resource, textSize } from "../../core/index.ts";
+import { type Clock, type Delta, encodedSize, type Frame, type Resource, textSize } from "../../core/index.ts";
 import { toCause, toTimestamp } from "./common.ts";
 import { whole } from "./message.ts";
 import { wireSize } from "./size.ts";
@@ -14,50 +14,85 @@ export interface FrameHead {
   readonly watchId?: string;
 }
 
-/** How the frames of a watch are created. */
+/** How the frames of the watches of one kind are created. */
 export interface Frames<I, S, Out> {
   /** Upper bound of the bytes of an item in any protocol. */
   sizeOf(item: I | S): number;
+  /**
+   * `head` must be the frame's own; it has more only in the first frame of a watch. Without that, watches that get the same
+   * frame get the same object, so that it can be encoded once for all.
+   */
   map(frame: Frame<I, S>, head: FrameHead): Out | Promise<Out>;
 }
 
 /** Bytes of a change in addition to its resource and its cause. */
 const CHANGE_BYTES = 256;
+/**
+ * Time for which the message of a resource may be sent to further watches. It has details that change without a change of
+ * the resource, such as the present percentage of a gradual flag. @limit ms
+ */
+const SHARED_MS = 1000;
 
 /**
- * Returns how the frames of a watch of resources are created. `put` creates the message of a resource, which has the type
- * `desc`. `snapshot` creates the message of a chunk of resources.
+ * Returns how the frames of all watches of a kind of resource are created. `put` creates the message of a resource, which has
+ * the type `desc`. `snapshot` creates the message of a chunk of resources.
  */
 export function resourceFrames<T, Message extends object, Snapshot>(
   desc: DescMessage,
+  clock: Clock,
   put: (resource: Resource<T>) => Message,
   snapshot: (messages: Message[], complete: boolean) => Snapshot,
 ) {
-  // Messages that were measured. They are sent right afterwards.
+  type Item = Delta<T> | Resource<T>;
+  type Out = ReturnType<typeof toFrame<T, Message, Snapshot>>;
+  const isFresh = ({ at }: { readonly at: number }): boolean => clock.monotonic() - at < SHARED_MS;
+  /** The messages of changes, which many watches send at about the same time. */
+  const changes = new WeakMap<Delta<T>, { readonly message: Message; readonly bytes: number; readonly at: number }>();
+  /** Messages that were measured for the snapshot of one watch. They are sent right afterwards. */
   const measured = new Map<Resource<T>, Message>();
-  const taken = (resource: Resource<T>): Message => measured.get(resource) ?? put(resource);
-  const sizeOf = (item: Delta<T> | Resource<T>): number => {
-    const isDelta = !("record" in item);
-    const resource = isDelta ? item.resource : item;
-    const around = isDelta ? encodedSize(item.cause) + textSize(item.name) + CHANGE_BYTES : 0;
-    if (resource === undefined) return around;
+  const shared = new WeakMap<Frame<Delta<T>, Resource<T>>, { readonly out: Out; readonly at: number }>();
+
+  const ofChange = (delta: Delta<T>, resource: Resource<T>) => {
+    const known = changes.get(delta);
+    if (known !== undefined && isFresh(known)) return known;
     const message = put(resource);
-    measured.set(resource, message);
-    return wireSize(desc, message) + around;
+    const one = { message, bytes: wireSize(desc, message), at: clock.monotonic() };
+    changes.set(delta, one);
+    return one;
   };
-  const map = (frame: Frame<Delta<T>, Resource<T>>, head: FrameHead) => {
-    const mapped = toFrame(frame, head, taken, snapshot);
+  const sizeOf = (item: Item): number => {
+    if (!("record" in item)) {
+      const around = encodedSize(item.cause) + textSize(item.name) + CHANGE_BYTES;
+      return around + (item.resource === undefined ? 0 : ofChange(item, item.resource).bytes);
+    }
+    const message = put(item);
+    measured.set(item, message);
+    return wireSize(desc, message);
+  };
+  const putMeasured = (resource: Resource<T>): Message => measured.get(resource) ?? put(resource);
+  const putChange = (delta: Delta<T>, resource: Resource<T>): Message => ofChange(delta, resource).message;
+  const map = (frame: Frame<Delta<T>, Resource<T>>, head: FrameHead): Out => {
+    const isFirst = head.watchId !== undefined;
+    const known = isFirst ? undefined : shared.get(frame);
+    if (known !== undefined && isFresh(known)) return known.out;
+    const out = toFrame(frame, head, { putMeasured, putChange, snapshot });
     measured.clear();
-    return mapped;
+    if (!isFirst && frame.kind === "changes") shared.set(frame, { out, at: clock.monotonic() });
+    return out;
   };
   return { sizeOf, map };
+}
+
+interface Puts<T, Message, Snapshot> {
+  readonly putMeasured: (resource: Resource<T>) => Message;
+  readonly putChange: (delta: Delta<T>, resource: Resource<T>) => Message;
+  readonly snapshot: (messages: Message[], complete: boolean) => Snapshot;
 }
 
 function toFrame<T, Message, Snapshot>(
   frame: Frame<Delta<T>, Resource<T>>,
   head: FrameHead,
-  put: (resource: Resource<T>) => Message,
-  snapshot: (messages: Message[], complete: boolean) => Snapshot,
+  { putMeasured, putChange, snapshot }: Puts<T, Message, Snapshot>,
 ) {
   switch (frame.kind) {
     case "heartbeat": {
@@ -65,26 +100,24 @@ function toFrame<T, Message, Snapshot>(
       return { ...head, frame: { case: "heartbeat" as const, value } };
     }
     case "snapshot": {
-      const value = snapshot(frame.items.map(put), frame.complete);
+      const value = snapshot(frame.items.map(putMeasured), frame.complete);
       return { ...head, frame: { case: "snapshot" as const, value } };
     }
     case "changes": {
-      const value = { changes: frame.items.map((delta) => toChange(delta, put)) };
+      const value = { changes: frame.items.map((delta) => toChange(delta, putChange)) };
       return { ...head, frame: { case: "changes" as const, value } };
     }
   }
 }
 
-function toChange<T, Message>(
-  { name, revision, time, cause, resource }: Delta<T>,
-  put: (resource: Resource<T>) => Message,
-) {
+function toChange<T, Message>(delta: Delta<T>, put: (delta: Delta<T>, resource: Resource<T>) => Message) {
+  const { name, revision, time, cause, resource } = delta;
   const deleted = { name, revision: whole(revision), deleteTime: toTimestamp(time) };
   return {
     change:
       resource === undefined
         ? { case: "deleted" as const, value: deleted }
-        : { case: "put" as const, value: put(resource) },
+        : { case: "put" as const, value: put(delta, resource) },
     cause: toCause(cause),
   };
 }

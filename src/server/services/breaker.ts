@@ -34,6 +34,12 @@ export function createBreakerService({
   clock,
   newId,
 }: BreakerServiceDeps): ServiceImpl<typeof BreakerService> {
+  const frames = resourceFrames(
+    BreakerSchema,
+    clock,
+    (resource: BreakerResource) => toBreaker(breakers.view(resource)),
+    (chunk, complete) => ({ breakers: chunk, complete }),
+  );
   return {
     async getOrCreateBreaker(request) {
       const config = request.config && fromBreakerConfig(request.config);
@@ -114,17 +120,6 @@ export function createBreakerService({
       return dryRun ? wholeOrPage(reset, request, paged) : wholeOrFirst(reset, paged);
     },
 
-    watchBreakers: (request, context) =>
-      watchFrames(
-        breakers.hub,
-        request,
-        context,
-        { clock, newId },
-        resourceFrames(
-          BreakerSchema,
-          (resource: BreakerResource) => toBreaker(breakers.view(resource)),
-          (chunk, complete) => ({ breakers: chunk, complete }),
-        ),
-      ),
+    watchBreakers: (request, context) => watchFrames(breakers.hub, request, context, { clock, newId }, frames),
   };
 }

@@ -44,6 +44,12 @@ export interface FlagServiceDeps {
 /** Implements FlagService. Requests have been validated. */
 export function createFlagService({ flags, clock, newId }: FlagServiceDeps): ServiceImpl<typeof FlagService> {
   const now = (): number => clock.now();
+  const frames = resourceFrames(
+    FlagSchema,
+    clock,
+    (flag: Flag) => toFlag(flag, now()),
+    (chunk, complete) => ({ flags: chunk, complete }),
+  );
 
   return {
     async createFlag(request) {
@@ -223,18 +229,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       return { entries: items, nextPageToken };
     },
 
-    watchFlags: (request, context) =>
-      watchFrames(
-        flags.hub,
-        request,
-        context,
-        { clock, newId },
-        resourceFrames(
-          FlagSchema,
-          (flag: Flag) => toFlag(flag, now()),
-          (chunk, complete) => ({ flags: chunk, complete }),
-        ),
-      ),
+    watchFlags: (request, context) => watchFrames(flags.hub, request, context, { clock, newId }, frames),
   };
 }
 

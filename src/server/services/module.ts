@@ -43,6 +43,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
     };
     return shown(toModule(module, live), module);
   };
+  const frames = resourceFrames(ModuleSchema, clock, toMessage, (chunk, complete) => ({ modules: chunk, complete }));
   const toSwapResult = ({ module, ...report }: SwapResult) => ({
     ...toSwapOutcome(report),
     module: toMessage(module),
@@ -124,14 +125,7 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
     },
 
-    watchModules: (request, context) =>
-      watchFrames(
-        modules.hub,
-        request,
-        context,
-        { clock, newId },
-        resourceFrames(ModuleSchema, toMessage, (chunk, complete) => ({ modules: chunk, complete })),
-      ),
+    watchModules: (request, context) => watchFrames(modules.hub, request, context, { clock, newId }, frames),
   };
 }
 
