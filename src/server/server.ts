@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
@@ -8,15 +8,11 @@ import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { raceOr, signalLimit } from "../core/async/index.ts";
 import { type Clock, checkSpan, type Engine, HeliosError, systemClock } from "../core/index.ts";
+import type { LogCall } from "./calls/log.ts";
+import { createRunner, type Runner } from "./calls/runner.ts";
 import { SERVICES } from "./contract.ts";
 import { fromHeliosError } from "./errors.ts";
-import { createHandler } from "./http/handler.ts";
-import { createDrainGate } from "./interceptors/draining.ts";
-import { createErrorMapping } from "./interceptors/errors.ts";
-import { createCallLog, type LogCall } from "./interceptors/logging.ts";
-import { createPresence } from "./interceptors/presence.ts";
-import { createSaturation } from "./interceptors/saturation.ts";
-import { createValidation } from "./interceptors/validation.ts";
+import { createHandler, type Served } from "./http/handler.ts";
 import type { SinkStatus } from "./logs/sink.ts";
 import { docsRoutes, rootRoute } from "./pages/docs.ts";
 import { readiness } from "./pages/ready.ts";
@@ -25,7 +21,7 @@ import { createBreakerService } from "./services/breaker.ts";
 import { createFlagService } from "./services/flag.ts";
 import { createHealth, createServingSwitch, type Serving } from "./services/health.ts";
 import { createModuleService } from "./services/module.ts";
-import { reflectionRoutes } from "./services/reflection.ts";
+import { reflectionServices } from "./services/reflection.ts";
 import { createReplays } from "./services/replay/replays.ts";
 import { createStatusService } from "./services/status.ts";
 import { createTestService } from "./services/test.ts";
@@ -82,6 +78,8 @@ export interface ServerOptions {
    * Bytes that all unread answers may hold. Beyond it, the largest answers without progress are ended. Default: 256 MiB.
    */
   readonly maxUnreadBytes?: number;
+  /** Whether all calls go through Connect, for tests that compare. Default: false. */
+  readonly onlyConnect?: boolean;
 }
 
 export interface Server {
@@ -107,17 +105,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   void engine.modules.settled.then(() => serving.set(true));
   const report = (errorId: string, error: unknown): void =>
     log("error", "unforeseen error", { errorId, error: stackOf(error) });
-  const handler = createHandler({
+  const runner = createRunner({ clock, log, newId, report, serving, over: shutdown.signal });
+  const { handle, accept } = createHandler({
     clock,
-    routes: (router) => addServices(router, { engine, clock, newId, version, serving }),
-    interceptors: [
-      createCallLog(clock, log),
-      createErrorMapping(newId, report),
-      createDrainGate(serving, shutdown.signal),
-      createValidation(SERVICES),
-      createPresence(),
-      createSaturation(),
-    ],
+    services: servicesOf({ engine, clock, newId, version, serving, runner }),
     rest: (transportFor) =>
       createRest({ services: SERVICES, transportFor, maxBodyBytes: MAX_MESSAGE_BYTES, clock, newId, report }),
     allowedOrigins: options.allowedOrigins ?? [],
@@ -135,9 +126,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     shutdownSignal: shutdown.signal,
     maxOpenCalls: options.maxOpenCalls,
     maxUnreadBytes: options.maxUnreadBytes,
+    onlyConnect: options.onlyConnect,
   });
   const port = createPort({
-    handler,
+    handler: handle,
+    accept,
     clock,
     firstByteTimeoutMs: options.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS,
     pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
@@ -185,21 +178,27 @@ interface Parts {
   readonly newId: () => string;
   readonly version: string;
   readonly serving: Serving;
+  readonly runner: Runner;
 }
 
-function addServices(router: ConnectRouter, { engine, clock, newId, version, serving }: Parts): void {
+function servicesOf({ engine, clock, newId, version, serving, runner }: Parts): readonly Served[] {
   const replaying = createReplays(engine.requests);
-  const add = <S extends DescService>(service: S, impl: ServiceImpl<S>): void => {
-    router.service(service, replaying(service, impl));
-  };
-  add(ModuleService, createModuleService({ modules: engine.modules, clock, newId }));
-  add(FlagService, createFlagService({ flags: engine.flags, clock, newId }));
-  add(BreakerService, createBreakerService({ breakers: engine.breakers, clock, newId }));
-  add(TestService, createTestService({ testing: engine.testing }));
-  router.service(StatusService, createStatusService({ engine, clock, newId, version }));
+  const serve = <S extends DescService>(service: S, impl: Partial<ServiceImpl<S>>): Served => ({
+    service,
+    impl: runner.serve(service, impl),
+  });
+  const repeatable = <S extends DescService>(service: S, impl: ServiceImpl<S>): Served =>
+    serve(service, replaying(service, impl));
   const names = SERVICES.map(({ typeName }) => typeName);
-  router.service(Health, createHealth(serving, names));
-  reflectionRoutes([...SERVICES, Health])(router);
+  return [
+    repeatable(ModuleService, createModuleService({ modules: engine.modules, clock, newId })),
+    repeatable(FlagService, createFlagService({ flags: engine.flags, clock, newId })),
+    repeatable(BreakerService, createBreakerService({ breakers: engine.breakers, clock, newId })),
+    repeatable(TestService, createTestService({ testing: engine.testing })),
+    serve(StatusService, createStatusService({ engine, clock, newId, version })),
+    serve(Health, createHealth(serving, names)),
+    ...reflectionServices([...SERVICES, Health]).map(({ service, impl }) => serve(service, impl)),
+  ];
 }
 
 function stackOf(error: unknown): string {

@@ -4,12 +4,8 @@
 import { buffer } from "node:stream/consumers";
 import { createRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/core/index.ts";
+import { createRunner } from "../../src/server/calls/runner.ts";
 import { createHandler } from "../../src/server/http/handler.ts";
-import { createDrainGate } from "../../src/server/interceptors/draining.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createPresence } from "../../src/server/interceptors/presence.ts";
-import { createSaturation } from "../../src/server/interceptors/saturation.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createRest } from "../../src/server/rest/rest.ts";
 import { createServingSwitch } from "../../src/server/services/health.ts";
 import { createPort } from "../../src/server/transport/port.ts";
@@ -33,15 +29,11 @@ function handlerFor({ messageReceiveLimit }: ServerCompatRequest) {
   const shutdownSignal = new AbortController().signal;
   const serving = createServingSwitch();
   serving.set(true);
+  const runner = createRunner({ clock, log: () => {}, newId, report, serving, over: shutdownSignal });
   return createHandler({
     clock,
-    routes: (router) => router.service(ConformanceService, createConformanceService(clock)),
-    interceptors: [
-      createErrorMapping(newId, report),
-      createDrainGate(serving, shutdownSignal),
-      createValidation([ConformanceService]),
-      createPresence(),
-      createSaturation(),
+    services: [
+      { service: ConformanceService, impl: runner.serve(ConformanceService, createConformanceService(clock)) },
     ],
     rest: (transportFor) => createRest({ services: [], transportFor, maxBodyBytes: 1, clock, newId, report }),
     allowedOrigins: [],
@@ -64,8 +56,10 @@ function tlsOf({ useTls, serverCreds, clientTlsCert }: ServerCompatRequest) {
 }
 
 async function serve(request: ServerCompatRequest): Promise<void> {
+  const { handle, accept } = handlerFor(request);
   const port = createPort({
-    handler: handlerFor(request),
+    handler: handle,
+    accept,
     clock,
     firstByteTimeoutMs: 10_000,
     pingIntervalMs: 30_000,

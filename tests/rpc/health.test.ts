@@ -3,13 +3,13 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { HeliosError } from "../../src/core/index.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
 import {
   createHealth,
   createServingSwitch,
   type Serving,
   type ServingSwitch,
 } from "../../src/server/services/health.ts";
+import { testRunner } from "./runner.ts";
 
 const SERVICES = ["helios.v1.FlagService", "helios.v1.ModuleService"];
 
@@ -22,16 +22,9 @@ beforeEach(() => {
   subscribers = 0;
   client = createClient(
     Health,
-    createRouterTransport((router) => router.service(Health, createHealth(counting(serving), SERVICES)), {
-      router: {
-        interceptors: [
-          createErrorMapping(
-            () => "id",
-            () => {},
-          ),
-        ],
-      },
-    }),
+    createRouterTransport((router) =>
+      router.service(Health, testRunner().serve(Health, createHealth(counting(serving), SERVICES))),
+    ),
   );
 });
 

@@ -13,12 +13,10 @@ import { describe, expect, it } from "vitest";
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 import { FlagService, SetPercentageResponseSchema } from "../../gen/helios/v1/flag_service_pb.ts";
 import { createManualClock, createMemoryStore, createRequestLog, Feed } from "../../src/core/index.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createCallLog } from "../../src/server/interceptors/logging.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createReplays } from "../../src/server/services/replay/replays.ts";
 import { turn } from "../support/turns.ts";
 import { until } from "../support/until.ts";
+import { testRunner } from "./runner.ts";
 
 async function setUp(service: Partial<ServiceImpl<typeof FlagService>>) {
   const clock = createManualClock();
@@ -26,21 +24,16 @@ async function setUp(service: Partial<ServiceImpl<typeof FlagService>>) {
   const requests = createRequestLog({ feed, clock });
   await feed.start();
   const lines: unknown[] = [];
-  const interceptors = [
-    createCallLog(clock, (level, message, fields) => lines.push({ level, message, ...fields })),
-    createErrorMapping(
-      () => "error-1",
-      (errorId, error) => lines.push({ errorId, error }),
-    ),
-    createValidation([FlagService]),
-  ];
+  const runner = testRunner({
+    clock,
+    log: (level, message, fields) => lines.push({ level, message, ...fields }),
+    newId: () => "error-1",
+    report: (errorId, error) => lines.push({ errorId, error }),
+  });
   const none = Object.fromEntries(FlagService.methods.map(({ localName }) => [localName, () => ({})]));
   const whole = { ...none, ...service } as ServiceImpl<typeof FlagService>;
-  const transport = createRouterTransport(
-    (router) => router.service(FlagService, createReplays(requests)(FlagService, whole)),
-    {
-      router: { interceptors },
-    },
+  const transport = createRouterTransport((router) =>
+    router.service(FlagService, runner.serve(FlagService, createReplays(requests)(FlagService, whole))),
   );
   return { client: createClient(FlagService, transport), lines };
 }

@@ -2,33 +2,23 @@ import { type Client, Code, ConnectError, createClient, createRouterTransport } 
 import { errorInfo } from "../../clients/typescript/src/index.ts";
 import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
 import { type Clock, systemClock } from "../../src/core/index.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createModuleService } from "../../src/server/services/module.ts";
 import { createReplays } from "../../src/server/services/replay/replays.ts";
 import { type Rig, rig } from "../core/modules/rig.ts";
+import { testRunner } from "./runner.ts";
 
 export type ModuleClient = Client<typeof ModuleService>;
 
 /** The service with its interceptors over real modules, without a socket. */
 export async function serve(clock: Clock = systemClock, root?: string): Promise<{ client: ModuleClient; engine: Rig }> {
   const engine = await rig({ clock, ...(root === undefined ? {} : { root }) });
-  const interceptors = [
-    createErrorMapping(
-      () => "error-id",
-      (_, error) => {
-        throw error;
-      },
-    ),
-    createValidation([ModuleService]),
-  ];
   const service = createReplays(engine.requests)(
     ModuleService,
     createModuleService({ modules: engine.modules, clock, newId: () => crypto.randomUUID() }),
   );
-  const transport = createRouterTransport((router) => router.service(ModuleService, service), {
-    router: { interceptors },
-  });
+  const transport = createRouterTransport((router) =>
+    router.service(ModuleService, testRunner().serve(ModuleService, service)),
+  );
   return { client: createClient(ModuleService, transport), engine };
 }
 

@@ -8,9 +8,12 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { BreakerService } from "../../gen/helios/v1/breaker_service_pb.ts";
 import { FlagService } from "../../gen/helios/v1/flag_service_pb.ts";
-import { reflectionRoutes } from "../../src/server/services/reflection.ts";
+import { reflectionServices } from "../../src/server/services/reflection.ts";
 
-const transport = createRouterTransport(reflectionRoutes([FlagService, BreakerService, Health]));
+const transport = createRouterTransport((router) => {
+  for (const { service, impl } of reflectionServices([FlagService, BreakerService, Health]))
+    router.service(service, impl);
+});
 
 const VERSIONS = [
   ["v1", ServerReflection],

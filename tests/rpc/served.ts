@@ -9,23 +9,13 @@ import {
 } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { RequestLog } from "../../src/core/index.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createReplays } from "../../src/server/services/replay/replays.ts";
+import { testRunner } from "./runner.ts";
 
 /** A client of a service with its interceptors, without a socket. Unexpected errors are thrown. */
 export function clientOf<S extends DescService>(desc: S, service: ServiceImpl<S>, requests: RequestLog): Client<S> {
-  const interceptors = [
-    createErrorMapping(
-      () => "error-id",
-      (_, error) => {
-        throw error;
-      },
-    ),
-    createValidation([desc]),
-  ];
   const replayed = createReplays(requests)(desc, service);
-  const transport = createRouterTransport((router) => router.service(desc, replayed), { router: { interceptors } });
+  const transport = createRouterTransport((router) => router.service(desc, testRunner().serve(desc, replayed)));
   return createClient(desc, transport);
 }
 

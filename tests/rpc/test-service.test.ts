@@ -8,10 +8,9 @@ import { TestOutcome, type TestRun, TestRunState, TestTarget } from "../../gen/h
 import { type RunTestsResponse, TestService } from "../../gen/helios/v1/test_service_pb.ts";
 import { createEngine, type Engine } from "../../src/core/index.ts";
 import { compileExpectation } from "../../src/server/cel/expectation.ts";
-import { createErrorMapping } from "../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../src/server/interceptors/validation.ts";
 import { createTestService } from "../../src/server/services/test.ts";
 import { turn } from "../support/turns.ts";
+import { testRunner } from "./runner.ts";
 
 let engine: Engine;
 let client: Client<typeof TestService>;
@@ -21,13 +20,8 @@ beforeEach(async () => {
   engine = await createEngine({ modulesRoot, compileExpectation });
   await engine.modules.register("echo", { modulePath: "echo" });
   await engine.modules.register("misbehaving", { modulePath: "misbehaving" });
-  const unforeseen = (_: string, error: unknown): void => {
-    throw error;
-  };
-  const interceptors = [createErrorMapping(() => "id", unforeseen), createValidation([TestService])];
-  const transport = createRouterTransport(
-    (router) => router.service(TestService, createTestService({ testing: engine.testing })),
-    { router: { interceptors } },
+  const transport = createRouterTransport((router) =>
+    router.service(TestService, testRunner().serve(TestService, createTestService({ testing: engine.testing }))),
   );
   client = createClient(TestService, transport);
 });

@@ -30,10 +30,9 @@ async function start({
   const serving = createServingSwitch();
   serving.set(true);
   shutdown = new AbortController();
-  const handler = createHandler({
+  const { handle, accept } = createHandler({
     clock: systemClock,
-    routes: (router) => router.service(Health, createHealth(serving, ["known"])),
-    interceptors: [],
+    services: [{ service: Health, impl: createHealth(serving, ["known"]) }],
     newId: () => "error-id",
     report: () => {},
     rest: (transportFor) =>
@@ -50,7 +49,7 @@ async function start({
     plainRoutes: { "/healthz": () => ({ status: 200, body: { status: "ok" } }) },
     shutdownSignal: shutdown.signal,
   });
-  port = createPort({ handler, clock: systemClock, firstByteTimeoutMs, pingIntervalMs, pingTimeoutMs });
+  port = createPort({ handler: handle, accept, clock: systemClock, firstByteTimeoutMs, pingIntervalMs, pingTimeoutMs });
   number = await port.listen("127.0.0.1", 0);
 }
 

@@ -2,7 +2,7 @@ import { type Limit, race } from "../../core/async/index.ts";
 import { type Clock, HeliosError, seconds, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
-import { perConnection } from "../transport/peer.ts";
+import { connectionOf, perConnection } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
 import { createEnvelopes } from "./envelopes.ts";
 
@@ -22,8 +22,17 @@ export interface Bodies {
    * beyond a limit, and with REQUEST_TOO_SLOW if the body, or a message of such a stream, does not end in time.
    */
   bound(request: Request, response: Response, ends: boolean): void;
+  /** Returns what counts one body on a connection, for a call without Node's request. */
+  holder(connection: object): Holder;
   /** Bytes that are held now. */
   readonly bytes: number;
+}
+
+/** Counts the bytes of one body. */
+export interface Holder {
+  /** From now on, the body holds that many bytes. Throws REQUESTS_TOO_LARGE beyond a limit. */
+  hold(bytes: number): void;
+  release(): void;
 }
 
 /** Bytes that the requests of one connection hold. */
@@ -52,8 +61,24 @@ export function createBodies(clock: Clock): Bodies {
     get bytes() {
       return all;
     },
+    holder(identity) {
+      const connection = heldOf(identity);
+      let held = 0;
+      const set = (bytes: number): void => {
+        all += bytes - held;
+        connection.bytes += bytes - held;
+        held = bytes;
+      };
+      return {
+        hold(bytes) {
+          set(bytes);
+          check(connection);
+        },
+        release: () => set(0),
+      };
+    },
     bound(request, response, ends) {
-      const connection = heldOf(request);
+      const connection = heldOf(connectionOf(request));
       let held = 0;
       const hold = (bytes: number): void => {
         all += bytes - held;

@@ -1,5 +1,5 @@
 import { HeliosError } from "../../core/index.ts";
-import { perConnection } from "../transport/peer.ts";
+import { connectionOf, perConnection } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
 
 type Request = Parameters<RequestHandler>[0];
@@ -17,26 +17,36 @@ export interface CallLimit {
    * closed, because it pipelines, and its refusals would queue behind the answers.
    */
   add(request: Request, response: Response): HeliosError | undefined;
+  /** The same for a call without Node's request: counts it until `leave`, unless it is refused. */
+  enter(connection: object): HeliosError | undefined;
+  leave(connection: object): void;
 }
 
 export function createCallLimit(limit: number): CallLimit {
   let all = 0;
   const callsOf = perConnection(() => ({ calls: 0 }));
+  const enter = (connection: object): HeliosError | undefined => {
+    const own = callsOf(connection);
+    if (own.calls >= limit - all) {
+      return HeliosError.of("TOO_MANY_CALLS", { limit, own: own.calls }, { retryAfterMs: RETRY_AFTER_MS });
+    }
+    all += 1;
+    own.calls += 1;
+    return undefined;
+  };
+  const leave = (connection: object): void => {
+    all -= 1;
+    callsOf(connection).calls -= 1;
+  };
   return {
+    enter,
+    leave,
     add(request, response) {
-      const connection = callsOf(request);
-      const own = connection.calls;
-      if (own >= limit - all) {
-        if (own > 0 && request.httpVersionMajor === 1) request.socket.destroy();
-        return HeliosError.of("TOO_MANY_CALLS", { limit, own }, { retryAfterMs: RETRY_AFTER_MS });
-      }
-      all += 1;
-      connection.calls += 1;
-      response.once("close", () => {
-        all -= 1;
-        connection.calls -= 1;
-      });
-      return undefined;
+      const connection = connectionOf(request);
+      const refusal = enter(connection);
+      if (refusal === undefined) response.once("close", () => leave(connection));
+      else if (request.httpVersionMajor === 1 && callsOf(connection).calls > 0) request.socket.destroy();
+      return refusal;
     },
   };
 }

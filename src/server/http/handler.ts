@@ -1,13 +1,13 @@
 import { constants } from "node:http2";
-import type { Registry } from "@bufbuild/protobuf";
+import type { DescService, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
-  type ConnectRouter,
   type ContextValues,
   createConnectRouter,
   createContextValues,
   type Interceptor,
+  type ServiceImpl,
   type Transport,
 } from "@connectrpc/connect";
 import {
@@ -24,28 +24,48 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { type Clock, HeliosError, messageOf } from "../../core/index.ts";
+import type { CallDeps, Route } from "../calls/route.ts";
+import type { Streaming, Unary } from "../calls/runner.ts";
+import { createShutdown } from "../calls/served-stream.ts";
 import type { ReportUnforeseen } from "../errors.ts";
+import { createPresence } from "../interceptors/presence.ts";
+import { createSaturation } from "../interceptors/saturation.ts";
 import { foreignHost, givenHosts, type Hosts, splitTarget } from "../rest/host.ts";
 import { type HttpRequest, header } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
+import { createConnectUnary } from "../transport/connect/connect.ts";
+import type { Accept } from "../transport/direct/connection.ts";
+import { createGrpc } from "../transport/grpc/grpc.ts";
 import { headersRefusal, refuseBody } from "../transport/headers.ts";
-import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS, MAX_REFUSED_REQUEST_MS } from "../transport/limits.ts";
+import {
+  MAX_MESSAGE_BYTES,
+  MAX_OPEN_CALLS,
+  MAX_REFUSED_REQUEST_MS,
+  REQUEST_BODY_TIMEOUT_MS,
+} from "../transport/limits.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
 import { createBodies } from "./bodies.ts";
 import { createCallLimit } from "./call-limit.ts";
 import { keepLongDeadlines } from "./deadline.ts";
 import { createPacing } from "./pacing.ts";
+import { Patience } from "./patience.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
 import { createSlowReaders, type ReportSlowReader } from "./slow-readers.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
+import { Turns } from "./turns.ts";
+
+/** A service, and what runs its methods, by their local names. Absent methods are UNIMPLEMENTED. */
+export interface Served {
+  readonly service: DescService;
+  readonly impl: object;
+}
 
 export interface HandlerOptions {
   readonly clock: Clock;
-  readonly routes: (router: ConnectRouter) => void;
-  readonly interceptors: readonly Interceptor[];
+  readonly services: readonly Served[];
   /** Serves the paths below `REST_PREFIX` by calling the services through the given transports. */
   readonly rest: (transportFor: TransportFor) => Rest;
   /** Origins whose web pages a browser may let in. */
@@ -69,15 +89,25 @@ export interface HandlerOptions {
   readonly reportSlowReader?: ReportSlowReader;
   /** Aborted with a ConnectError when calls in progress must end. */
   readonly shutdownSignal: AbortSignal;
+  /** Whether all calls go through Connect, for tests that compare. Default: false. */
+  readonly onlyConnect?: boolean | undefined;
+}
+
+/** What a port needs to answer requests. */
+export interface Handler {
+  readonly handle: RequestHandler;
+  /** Accepts the requests over HTTP/2 that need no Node request. */
+  readonly accept: Accept | undefined;
 }
 
 /** Serves gRPC, gRPC-Web, Connect, REST, and some plain GET routes. */
-export function createHandler(options: HandlerOptions): RequestHandler {
-  const { clock, routes, interceptors, plainRoutes, shutdownSignal, allowedOrigins, registry } = options;
+export function createHandler(options: HandlerOptions): Handler {
+  const { clock, services, plainRoutes, shutdownSignal, allowedOrigins, newId, report, registry } = options;
   const readMaxBytes = options.maxRequestBytes ?? MAX_MESSAGE_BYTES;
   const slowReaders = createSlowReaders(clock, options.reportSlowReader ?? (() => {}), options.maxUnreadBytes);
+  const pacing = createPacing(clock, slowReaders.room);
   const router = createConnectRouter({
-    interceptors: [createPacing(clock, slowReaders.room), ...interceptors],
+    interceptors: [pacing.interceptor, refuseAborted, createPresence(), createSaturation()],
     shutdownSignal,
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes,
@@ -90,11 +120,11 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       ...(registry === undefined ? {} : { registry }),
     },
   });
-  routes(router);
+  for (const { service, impl } of services) router.service(service, impl as Partial<ServiceImpl<DescService>>);
   const rpcs = new Map(
     router.handlers.map((handler) => {
       const strict = strictJson(keepLongDeadlines(handler, clock), handler.method, readMaxBytes);
-      const explained = explainRefusals(strict, options.newId, options.report);
+      const explained = explainRefusals(strict, newId, report);
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),
   );
@@ -105,7 +135,25 @@ export function createHandler(options: HandlerOptions): RequestHandler {
   const bodies = createBodies(clock);
   const callLimit = createCallLimit(options.maxOpenCalls ?? MAX_OPEN_CALLS);
 
-  return (request, response) => {
+  const routes = routesOf(services);
+  const deps: CallDeps = {
+    clock,
+    newId,
+    report,
+    callLimit,
+    bodies,
+    slowReaders,
+    pacing,
+    patience: new Patience(clock, REQUEST_BODY_TIMEOUT_MS),
+    turns: new Turns(),
+    shutdown: createShutdown(shutdownSignal),
+    maxRequestBytes: readMaxBytes,
+  };
+  const grpc = createGrpc(routes, deps);
+  const connect = createConnectUnary(routes, deps, registry);
+  const isDirect = options.onlyConnect !== true;
+  const handle: RequestHandler = (request, response) => {
+    if (isDirect && connect.serve(request, response)) return;
     const { path: target } = splitTarget(request.url ?? "");
     const path = target.split("?", 1)[0] ?? "";
     const rpc = rpcs.get(path);
@@ -167,7 +215,30 @@ export function createHandler(options: HandlerOptions): RequestHandler {
       refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
     }
   };
+  return { handle, accept: isDirect ? (head) => grpc(head) ?? connect.accept(head) : undefined };
 }
+
+/** Returns the methods with a single request, by their paths. */
+function routesOf(services: readonly Served[]): ReadonlyMap<string, Route> {
+  const routes = new Map<string, Route>();
+  for (const { service, impl } of services) {
+    const runs = impl as Readonly<Record<string, unknown>>;
+    for (const method of service.methods) {
+      const path = `/${service.typeName}/${method.name}`;
+      const run = runs[method.localName];
+      if (run === undefined) continue;
+      if (method.methodKind === "unary") routes.set(path, { method, unary: run as Unary });
+      if (method.methodKind === "server_streaming") routes.set(path, { method, streaming: run as Streaming });
+    }
+  }
+  return routes;
+}
+
+/** The deadline has passed, or the caller has left. Nothing needs to be done. */
+const refuseAborted: Interceptor = (next) => (request) => {
+  request.signal.throwIfAborted();
+  return next(request);
+};
 
 /**
  * Reads to the end of an answer while its only message is being written. Otherwise, its producer keeps a copy until then.

@@ -10,17 +10,25 @@ const MESSAGES_PER_TURN = 16;
 /** Time until a stream on a connection that is behind checks again whether it may write. @limit ms */
 const ROOM_CHECK_MS = 20;
 
+export interface Pacing {
+  /** For the calls that Connect serves. */
+  readonly interceptor: Interceptor;
+  /**
+   * Returns undefined if a message may be encoded at once, else a promise of its turn. `peer`: the message belongs to a
+   * stream, and its connection must have space.
+   */
+  pace(peer?: string): Promise<void> | undefined;
+  /** Whether a connection has space for messages that are encoded already. */
+  hasRoom(peer: string): boolean;
+}
+
 /**
  * Lets a limited number of messages through in each turn of the event loop, and messages of streams only while their
  * connection (by its peer) has space. Otherwise, a change for a thousand watchers, or a thousand simultaneous calls, would
  * all be encoded before the first message is sent. An answer to a single call does not wait for space, because it exists
  * already.
  */
-export function createPacing(
-  clock: Clock,
-  room: () => (peer: string) => boolean,
-  perTurn = MESSAGES_PER_TURN,
-): Interceptor {
+export function createPacing(clock: Clock, room: () => (peer: string) => boolean, perTurn = MESSAGES_PER_TURN): Pacing {
   let waiting: Waiting[] = [];
   let taken = 0;
   let hasRoom = room();
@@ -69,12 +77,19 @@ export function createPacing(
       yield message;
     }
   }
-  return (next) => async (request) => {
-    const response = await next(request);
-    if (response.stream) return { ...response, message: paced(response.message, request.contextValues.get(PEER)) };
-    const turned = pace();
-    if (turned !== undefined) await turned;
-    return response;
+  return {
+    pace,
+    hasRoom(peer) {
+      turnSoon();
+      return hasRoom(peer);
+    },
+    interceptor: (next) => async (request) => {
+      const response = await next(request);
+      if (response.stream) return { ...response, message: paced(response.message, request.contextValues.get(PEER)) };
+      const turned = pace();
+      if (turned !== undefined) await turned;
+      return response;
+    },
   };
 }
 

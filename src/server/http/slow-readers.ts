@@ -11,6 +11,8 @@ type Response = Parameters<RequestHandler>[1];
 export interface SlowReaders {
   /** From now on, the client must read the answer while there is something to send. */
   add(request: Request, response: Response): void;
+  /** The same for an answer without Node's response. The returned object must be told of each write, and of the end. */
+  track(answer: UnreadAnswer): Tracked;
   /**
    * Measures which connections (by their peers) have space for more messages of streams. A connection may have unread data
    * of at most half of what the limit leaves. So there is space for the others, and a client on a slow line is not cut off.
@@ -19,10 +21,23 @@ export interface SlowReaders {
   room(): (peer: string) => boolean;
 }
 
-interface Answer {
+/** An answer that a client may be slow to read. */
+export interface UnreadAnswer {
   readonly peer: string;
-  readonly request: Request;
-  readonly response: Response;
+  readonly path: string;
+  /** Bytes that were written but not read. */
+  readonly waiting: number;
+  /** Ends the answer at once. */
+  cut(): void;
+}
+
+export interface Tracked {
+  wrote(bytes: number): void;
+  ended(): void;
+}
+
+interface Entry {
+  readonly answer: UnreadAnswer;
   /** Bytes written so far. */
   written: number;
   /** Unread and read bytes at the last check. */
@@ -47,45 +62,63 @@ export function createSlowReaders(
 ): SlowReaders {
   // Answers are also checked after this many written bytes, so the total exceeds its limit by at most that.
   const lookBytes = maxUnreadBytes / 8;
-  const open = new Set<Answer>();
+  const open = new Set<Entry>();
   let timer: Timer | undefined;
   /** Bytes written since the last check. */
   let fresh = 0;
   /** Upper bound of all unread bytes. */
   let most = 0;
 
-  const end = (answer: Answer, problem: string): void => {
-    open.delete(answer);
-    const { request, response } = answer;
-    report((request.url ?? "").split("?", 1)[0] ?? "", answer.waiting, problem);
-    if ("stream" in response) response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    else response.destroy();
+  const end = (entry: Entry, problem: string): void => {
+    open.delete(entry);
+    report(entry.answer.path, entry.waiting, problem);
+    entry.answer.cut();
   };
   const look = (): void => {
     const now = clock.monotonic();
     fresh = 0;
     let unread = 0;
-    const stuck: Answer[] = [];
-    for (const answer of open) {
-      const waiting = waitingOf(answer.response);
-      const taken = answer.written - waiting;
+    const stuck: Entry[] = [];
+    for (const entry of open) {
+      const { waiting } = entry.answer;
+      const taken = entry.written - waiting;
       // More unread data than before is not progress.
-      const isStuck = waiting > 0 && taken <= answer.taken;
-      answer.waiting = waiting;
+      const isStuck = waiting > 0 && taken <= entry.taken;
+      entry.waiting = waiting;
       unread += waiting;
-      if (!isStuck) Object.assign(answer, { taken, since: now });
-      else if (now - answer.since < SLOW_READER_TIMEOUT_MS) stuck.push(answer);
+      if (!isStuck) Object.assign(entry, { taken, since: now });
+      else if (now - entry.since < SLOW_READER_TIMEOUT_MS) stuck.push(entry);
       else {
         unread -= waiting;
-        end(answer, `the client read nothing for ${seconds(SLOW_READER_TIMEOUT_MS)}`);
+        end(entry, `the client read nothing for ${seconds(SLOW_READER_TIMEOUT_MS)}`);
       }
     }
     if (unread <= maxUnreadBytes) return;
-    for (const answer of stuck.toSorted((one, other) => other.waiting - one.waiting)) {
+    for (const entry of stuck.toSorted((one, other) => other.waiting - one.waiting)) {
       if (unread <= maxUnreadBytes) break;
-      unread -= answer.waiting;
-      end(answer, `unread answers hold more than ${maxUnreadBytes} bytes`);
+      unread -= entry.waiting;
+      end(entry, `unread answers hold more than ${maxUnreadBytes} bytes`);
     }
+  };
+
+  const track = (answer: UnreadAnswer): Tracked => {
+    const entry: Entry = { answer, written: 0, waiting: 0, taken: 0, since: clock.monotonic() };
+    open.add(entry);
+    timer ??= setRepeatingTimer(clock, SLOW_READER_CHECK_MS, look);
+    return {
+      wrote(bytes) {
+        entry.written += bytes;
+        fresh += bytes;
+        most += bytes;
+        if (fresh > lookBytes) look();
+      },
+      ended() {
+        open.delete(entry);
+        if (open.size > 0) return;
+        timer?.cancel();
+        timer = undefined;
+      },
+    };
   };
 
   return {
@@ -94,8 +127,8 @@ export function createSlowReaders(
       if (most < lookBytes) return () => true;
       most = 0;
       const byPeer = new Map<string, number>();
-      for (const { response, peer } of open) {
-        const waiting = waitingOf(response);
+      for (const { answer } of open) {
+        const { waiting, peer } = answer;
         most += waiting;
         byPeer.set(peer, (byPeer.get(peer) ?? 0) + waiting);
       }
@@ -104,23 +137,11 @@ export function createSlowReaders(
       const share = Math.max(0, (maxUnreadBytes - most) / 2);
       return (peer) => (byPeer.get(peer) ?? 0) <= share;
     },
+    track,
     add(request, response) {
-      const peer = peerOf(socketOf(request) ?? {});
-      const answer: Answer = { peer, request, response, written: 0, waiting: 0, taken: 0, since: clock.monotonic() };
-      open.add(answer);
-      countWrites(response, (bytes) => {
-        answer.written += bytes;
-        fresh += bytes;
-        most += bytes;
-        if (fresh > lookBytes) look();
-      });
-      timer ??= setRepeatingTimer(clock, SLOW_READER_CHECK_MS, look);
-      response.once("close", () => {
-        open.delete(answer);
-        if (open.size > 0) return;
-        timer?.cancel();
-        timer = undefined;
-      });
+      const tracked = track(new NodeAnswer(request, response));
+      countWrites(response, tracked.wrote);
+      response.once("close", tracked.ended);
     },
   };
 }
@@ -138,7 +159,29 @@ function countWrites(response: Response, count: (bytes: number) => void): void {
   }
 }
 
-/** Returns the bytes of an answer that were written but not read. */
-function waitingOf(response: Response): number {
-  return "stream" in response ? (response.stream?.writableLength ?? 0) : response.writableLength;
+class NodeAnswer implements UnreadAnswer {
+  readonly peer: string;
+  readonly #request: Request;
+  readonly #response: Response;
+
+  constructor(request: Request, response: Response) {
+    this.peer = peerOf(socketOf(request) ?? {});
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get path(): string {
+    return (this.#request.url ?? "").split("?", 1)[0] ?? "";
+  }
+
+  get waiting(): number {
+    const response = this.#response;
+    return "stream" in response ? (response.stream?.writableLength ?? 0) : response.writableLength;
+  }
+
+  cut(): void {
+    const response = this.#response;
+    if ("stream" in response) response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    else response.destroy();
+  }
 }

@@ -26,7 +26,7 @@ export function strictJson(handler: UniversalHandlerFn, method: DescMethod, maxB
     const body = checked(sent, maxBytes, async (bytes) => {
       const isPacked = isEnveloped ? ((bytes[0] ?? 0) & 1) === 1 : coding !== "" && coding !== "identity";
       const data = isEnveloped ? bytes.subarray(ENVELOPE_BYTES) : bytes;
-      check(method.input, isPacked ? await unpack(data, coding, maxBytes) : data);
+      checkJson(method.input, isPacked ? await unpack(data, coding, maxBytes) : data);
     });
     return handler({ ...request, body });
   };
@@ -74,10 +74,11 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
   if (requestMethod !== "GET" || searchParams.get("encoding") !== "json" || searchParams.has("compression")) return;
   const message = searchParams.get("message") ?? "";
   const isBase64 = searchParams.get("base64") === "1";
-  check(input, Buffer.from(message, isBase64 ? "base64url" : "utf8"));
+  checkJson(input, Buffer.from(message, isBase64 ? "base64url" : "utf8"));
 }
 
-function check(input: DescMessage, bytes: Buffer): void {
+/** Refuses JSON that the runtime would read as a different value: ARGUMENT_INVALID with the place. */
+export function checkJson(input: DescMessage, bytes: Buffer): void {
   // The runtime would replace invalid bytes by other characters.
   if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
   const text = bytes.toString();

@@ -2,7 +2,7 @@ import { create, type DescMessage, type DescService, type Message, toBinary } fr
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, violationsToProto } from "@bufbuild/protovalidate";
 import { type Violation, ViolationSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { HeliosError } from "../../core/index.ts";
 import { fromHeliosError, MAX_ERROR_VIOLATIONS_BYTES } from "../errors.ts";
 import { valuesCheckOf } from "../map/values.ts";
@@ -12,26 +12,11 @@ import { acceptanceOf } from "./accept/accept.ts";
 const validator = createValidator();
 
 /**
- * Refuses requests whose fields violate a rule of the contract, or whose free-form JSON has numbers that cannot be stored.
- */
-export function createValidation(services: readonly DescService[]): Interceptor {
-  warm(services);
-  return (next) => async (request) => {
-    const { input } = request.method;
-    if (!request.stream) {
-      checkOf(input)(request.message);
-      return next(request);
-    }
-    return next({ ...request, message: checked(input, request.message) });
-  };
-}
-
-/**
  * Compiles the rules of all message types for protovalidate, one type in each turn of the event loop. Its first violation
  * would take a hundred times as long as a later one. The start does not wait for this, because requests without a violation
  * do not need protovalidate. Types with few fields come first, so that no turn is long.
  */
-function warm(services: readonly DescService[]): void {
+export function warm(services: readonly DescService[]): void {
   const inputs = services
     .flatMap(({ methods }) => methods.map(({ input }) => input))
     .filter((input) => !warmed.has(input));
@@ -49,7 +34,8 @@ function warm(services: readonly DescService[]): void {
 /** Types whose turn has come or will come. */
 const warmed = new Set<DescMessage>();
 
-async function* checked<M extends Message>(schema: DescMessage, messages: AsyncIterable<M>): AsyncGenerator<M> {
+/** Checks each message of a stream. */
+export async function* checked<M extends Message>(schema: DescMessage, messages: AsyncIterable<M>): AsyncGenerator<M> {
   const check = checkOf(schema);
   for await (const message of messages) {
     check(message);

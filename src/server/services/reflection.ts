@@ -1,7 +1,7 @@
 import { type DescExtension, type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "../../../gen/google/rpc/error_details_pb.ts";
 import { file_google_rpc_status } from "../../../gen/google/rpc/status_pb.ts";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
@@ -25,7 +25,7 @@ interface Question {
  * Serves the standard reflection, v1 and v1alpha, for `services` and for itself: their files with all imports, and the
  * details of errors. Extensions such as the options of `buf.validate` are included.
  */
-export function reflectionRoutes(services: readonly DescService[]): (router: ConnectRouter) => void {
+export function reflectionServices(services: readonly DescService[]) {
   const answer = createAnswers([...services, ServerReflection, ServerReflectionAlpha]);
   async function* converse<Q extends Question>(questions: AsyncIterable<Q>) {
     const sent = new Set<string>();
@@ -41,10 +41,10 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
         : { validHost: question.host, originalRequest: { ...question, $unknown: [] }, messageResponse };
     }
   }
-  return (router) => {
-    router.service(ServerReflection, { serverReflectionInfo: converse });
-    router.service(ServerReflectionAlpha, { serverReflectionInfo: converse });
-  };
+  return [
+    { service: ServerReflection, impl: { serverReflectionInfo: converse } },
+    { service: ServerReflectionAlpha, impl: { serverReflectionInfo: converse } },
+  ] as const;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Clock } from "../../core/index.ts";
+import type { DirectConnection } from "./direct/connection.ts";
 import type { RequestHandler } from "./request-handler.ts";
 
 /**
@@ -12,11 +13,14 @@ const LAST_CALLS_MS = 1000;
  * Asks the client to open no more streams (GOAWAY), and closes the connection when its streams have ended. Calls that are
  * already on their way are accepted first, so that they are refused with a reason. A reset stream would have none.
  */
-export function sayGoodbye(session: ServerHttp2Session, clock: Clock): void {
+export function sayGoodbye(session: ServerHttp2Session, direct: DirectConnection | undefined, clock: Clock): void {
   if (session.destroyed || session.closed) return;
   const close = (): void => {
     timer.cancel();
-    if (!session.destroyed) session.close();
+    if (session.destroyed) return;
+    // The session does not know the direct streams, and would close the connection before they have ended.
+    if (direct === undefined) session.close();
+    else direct.leave(() => !session.destroyed && session.close());
   };
   const timer = clock.setTimer(LAST_CALLS_MS, close);
   session.once("close", () => timer.cancel());

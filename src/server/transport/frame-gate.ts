@@ -2,25 +2,33 @@ import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../core/index.ts";
+import { type Bucket, createBucket } from "./bucket.ts";
+import type { DirectConnection } from "./direct/connection.ts";
+import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./direct/frames.ts";
+import { Outgoing } from "./direct/outgoing.ts";
 import { createHeaderBlock, type HeaderBlock, HeaderBlockError, INITIAL_TABLE_BYTES } from "./header-block.ts";
+import { HpackError } from "./hpack/error.ts";
 import {
   CALLS_PER_TURN,
   CONTROL_FRAMES_BURST,
   CONTROL_FRAMES_PER_SECOND,
   HEADERS_TIMEOUT_MS,
   MAX_UNFINISHED_HEADERS_BYTES,
+  MAX_UNSENT_BYTES,
 } from "./limits.ts";
 
 const PREFACE_BYTES = 24;
-const HEAD_BYTES = 9;
-/** The largest frame that the server allows. It is the smallest limit that HTTP/2 permits (RFC 9113, 6.5.2). */
-const MAX_FRAME_BYTES = 16_384;
+const HEAD_BYTES = FRAME_HEAD_BYTES;
+/** The setting SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2), and the bytes of a setting. */
+const INITIAL_WINDOW_SETTING = 4;
+const SETTING_BYTES = 6;
 
 /** Streams with too large headers that the handler has not asked about. One read from a socket has only a few. */
 const NOTED_STREAMS = 1000;
 
-const [DATA, HEADERS, PRIORITY, SETTINGS, PING, CONTINUATION] = [0, 1, 2, 4, 6, 9];
-const [END_STREAM, END_HEADERS, PADDED, HAS_PRIORITY] = [0x1, 0x4, 0x8, 0x20];
+const { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION } = FRAME;
+const { END_STREAM, ACK, END_HEADERS, PADDED, PRIORITY: HAS_PRIORITY } = FLAG;
+const NOTHING = Buffer.alloc(0);
 
 /** Bytes of unfinished header blocks on all connections of a port. */
 export interface UnfinishedHeaders {
@@ -33,6 +41,25 @@ export interface FrameGateOptions {
   readonly unfinished: UnfinishedHeaders;
   /** Called once with HTTP/2's error code if the client violates a limit of the connection. Nothing more is read. */
   readonly refuse: (code: number) => void;
+  /** Serves some of the streams. Their frames do not reach node:http2. */
+  readonly direct?: DirectConnection | undefined;
+}
+
+/** A part of a DATA frame that has not arrived yet. */
+interface DataFrame {
+  readonly stream: number;
+  readonly isLast: boolean;
+  left: number;
+  padding: number;
+  /** Whether the whole body was passed on, and only padding is missing. */
+  isPassed: boolean;
+}
+
+interface FrameHead {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly length: number;
 }
 
 /**
@@ -50,7 +77,7 @@ export class FrameGate extends Duplex {
   /** The limit that the headers of a stream exceeded, by stream. */
   readonly #beyond = new Map<number, number>();
   #ended = false;
-  #pending: Buffer = Buffer.alloc(0);
+  #pending: Buffer = NOTHING;
   /** Remaining bytes of the preface, or of a frame that passes unchanged. */
   #through = PREFACE_BYTES;
   #open: { readonly block: HeaderBlock; readonly stream: number; readonly flags: number } | undefined;
@@ -62,17 +89,43 @@ export class FrameGate extends Duplex {
   #begun = 0;
   /** Whether HTTP/2 accepts more data. */
   #wanted = false;
-  #tokens = CONTROL_FRAMES_BURST;
-  #refilledAt: number;
+  /** The frames without content that are still allowed. */
+  readonly #idle: Bucket;
+  readonly #direct: DirectConnection | undefined;
+  readonly #outgoing: Outgoing | undefined;
+  #data: DataFrame | undefined;
+  /** What node:http2 gets instead of the last frame. */
+  #instead: Buffer | undefined;
+  /** The client has said goodbye. Node:http2 would close the connection at once, so it learns this after the last direct stream. */
+  #farewell: Buffer | undefined;
+  #hasEnded = false;
 
   constructor(options: FrameGateOptions) {
     super({ allowHalfOpen: true });
     this.#options = options;
-    this.#refilledAt = options.clock.monotonic();
+    this.#idle = createBucket(options.clock, CONTROL_FRAMES_BURST, CONTROL_FRAMES_PER_SECOND);
     const { socket } = options;
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
-    socket.on("end", () => this.push(null));
+    socket.on("end", () => {
+      this.#hasEnded = true;
+      this.#passFarewell();
+    });
     socket.on("close", () => this.destroy());
+    this.#direct = options.direct;
+    if (options.direct === undefined) return;
+    this.#outgoing = new Outgoing(options.direct, (bytes, done) => socket.write(bytes, done));
+    options.direct.idle = () => this.#passFarewell();
+    socket.on("drain", () => {
+      options.direct?.flush();
+      this.#resume();
+    });
+  }
+
+  #passFarewell(): void {
+    if (this.#direct !== undefined && this.#direct.size > 0) return;
+    if (this.#farewell !== undefined) this.push(this.#farewell);
+    this.#farewell = undefined;
+    if (this.#hasEnded) this.push(null);
   }
 
   /** Returns the limit in bytes that the headers of a stream exceeded, and forgets it. */
@@ -89,20 +142,22 @@ export class FrameGate extends Duplex {
   #read(bytes: Buffer): void {
     if (this.#ended) return;
     const out: Buffer[] = [];
+    this.#direct?.beginRead();
     try {
       this.#split(this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]), out);
     } catch (error) {
-      if (!(error instanceof HeaderBlockError)) throw error;
       const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_COMPRESSION_ERROR } = constants;
+      if (!(error instanceof HeaderBlockError || error instanceof HpackError)) throw error;
       this.#refuse(error.cause === "excessive" ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_COMPRESSION_ERROR);
     }
+    this.#direct?.endRead();
     this.#account(out.length > 0);
-    if (this.#begun >= CALLS_PER_TURN) this.#options.socket.pause();
-    // The data before the error is still passed on.
-    for (const part of out) {
-      this.#wanted = this.push(part);
-      if (!this.#wanted) this.#options.socket.pause();
-    }
+    if (!this.#mayRead()) this.#options.socket.pause();
+    if (out.length === 0) return;
+    // The data before an error is still passed on. In one piece: node:http2 writes nothing between pieces that follow each other
+    // at once, and would close the connection after an error in a later piece without saying why (GOAWAY).
+    this.#wanted = this.push(out.length === 1 ? out[0] : Buffer.concat(out));
+    if (!this.#wanted) this.#options.socket.pause();
   }
 
   #split(bytes: Buffer, out: Buffer[]): void {
@@ -118,6 +173,10 @@ export class FrameGate extends Duplex {
         at += taken;
         continue;
       }
+      if (this.#data !== undefined) {
+        at = start = this.#readData(this.#data, bytes, at);
+        continue;
+      }
       if (bytes.length - at < HEAD_BYTES) break;
       const length = bytes.readUIntBE(at, 3);
       const type = bytes[at + 3] ?? 0;
@@ -129,6 +188,17 @@ export class FrameGate extends Duplex {
         break;
       }
       if (isCarryingNothing(type, flags, length) && !this.#take()) break;
+      if (this.#direct !== undefined && length <= MAX_FRAME_BYTES && !isHeaders && type !== PING) {
+        const end = this.#takeDirect(this.#direct, bytes, at, { type, flags, stream, length });
+        if (end === undefined) break;
+        if (end !== at) {
+          flush();
+          if (this.#instead !== undefined) out.push(this.#instead);
+          this.#instead = undefined;
+          at = start = end;
+          continue;
+        }
+      }
       // HTTP/2's own implementation handles frames that violate the protocol.
       if (!isHeaders || length > MAX_FRAME_BYTES || (type === CONTINUATION && this.#open === undefined)) {
         this.#through = HEAD_BYTES + length;
@@ -141,7 +211,14 @@ export class FrameGate extends Duplex {
       const fragment = type === HEADERS ? fragmentOf(payload, flags) : payload;
       if (type === HEADERS && (flags & END_HEADERS) !== 0) {
         this.#noteTableSize(fragment);
-        at = end;
+        if (this.#direct === undefined) {
+          at = end;
+          continue;
+        }
+        flush();
+        const block = this.#direct.headers(stream, fragment, (flags & END_STREAM) !== 0);
+        if (block !== undefined) out.push(...framesOf(block, stream, flags & END_STREAM));
+        at = start = end;
         continue;
       }
       flush();
@@ -151,7 +228,7 @@ export class FrameGate extends Duplex {
       start = end;
     }
     flush();
-    this.#pending = this.#ended ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at));
+    this.#pending = this.#ended || at >= bytes.length ? NOTHING : Buffer.from(bytes.subarray(at));
   }
 
   /** A block of one frame is within the limits. It may still change the size of the client's table. */
@@ -171,7 +248,99 @@ export class FrameGate extends Duplex {
     this.#open = undefined;
     const { block, beyond } = open.block.end();
     if (beyond !== undefined) this.#note(stream, beyond);
-    return framesOf(block, stream, open.flags & END_STREAM);
+    const forwarded =
+      this.#direct === undefined ? block : this.#direct.headers(stream, block, (open.flags & END_STREAM) !== 0, false);
+    return forwarded && framesOf(forwarded, stream, open.flags & END_STREAM);
+  }
+
+  /**
+   * Handles a frame, other than headers, that concerns direct streams. Returns where it ends. Returns `at` if it does not
+   * concern them, and undefined if more bytes are needed.
+   */
+  #takeDirect(
+    direct: DirectConnection,
+    bytes: Buffer,
+    at: number,
+    { type, flags, stream, length }: FrameHead,
+  ): number | undefined {
+    const isOwn = stream > 0 && (direct.has(stream) || direct.isOver(stream));
+    const start = at + HEAD_BYTES;
+    const end = start + length;
+    if (type === DATA && isOwn) {
+      const isPadded = (flags & PADDED) !== 0;
+      if (isPadded && bytes.length <= start && length > 0) return undefined;
+      const padding = isPadded ? (bytes[start] ?? 0) : 0;
+      const left = length - padding - (isPadded ? 1 : 0);
+      // RFC 9113, 6.1. Node:http2 handles the violation.
+      if (left < 0) return at;
+      direct.returned(length);
+      this.#data = { stream, isLast: (flags & END_STREAM) !== 0, left, padding, isPassed: false };
+      return this.#readData(this.#data, bytes, start + (isPadded ? 1 : 0));
+    }
+    const isWindow = type === WINDOW_UPDATE && length === 4;
+    const isShared = stream === 0 && (isWindow || (type === SETTINGS && (flags & ACK) === 0) || type === GOAWAY);
+    if (!isOwn && !isShared) return at;
+    if (bytes.length < end) return undefined;
+    if (isOwn) {
+      if (type === RST_STREAM && length === 4) direct.wasReset(stream);
+      else if (isWindow) direct.widen(stream, bytes.readUInt32BE(start) & 0x7fffffff);
+      // RFC 9113, 6.3: a priority has no meaning here. Frames of a wrong length end the connection, by node:http2.
+      else if (type !== PRIORITY && type <= CONTINUATION) return at;
+      return end;
+    }
+    if (isWindow) return this.#widenShared(direct, bytes, at, end);
+    if (type === SETTINGS) {
+      for (let place = start; place + SETTING_BYTES <= end; place += SETTING_BYTES) {
+        if (bytes.readUInt16BE(place) === INITIAL_WINDOW_SETTING)
+          direct.setInitialWindow(bytes.readUInt32BE(place + 2));
+      }
+      return at;
+    }
+    if (direct.size === 0) return at;
+    this.#farewell = Buffer.from(bytes.subarray(at, end));
+    return end;
+  }
+
+  /** Passes the part of the connection's window that node:http2 has used. */
+  #widenShared(direct: DirectConnection, bytes: Buffer, at: number, end: number): number {
+    const given = bytes.readUInt32BE(end - 4) & 0x7fffffff;
+    // RFC 9113, 6.9: it may not be 0. Node:http2 handles the violation.
+    if (given === 0) return at;
+    const rest = direct.widenConnection(given);
+    this.#outgoing?.resume();
+    if (rest === given) return at;
+    if (rest > 0) {
+      this.#instead = Buffer.from(bytes.subarray(at, end));
+      this.#instead.writeUInt32BE(rest, HEAD_BYTES);
+    }
+    return end;
+  }
+
+  /** Passes a part of a body on. Returns where it ends. */
+  #readData(frame: DataFrame, bytes: Buffer, at: number): number {
+    const taken = Math.min(frame.left, bytes.length - at);
+    frame.left -= taken;
+    const isEnd = frame.left === 0;
+    if (!frame.isPassed && (taken > 0 || isEnd)) {
+      this.#direct?.data(frame.stream, bytes.subarray(at, at + taken), isEnd && frame.isLast);
+      frame.isPassed = isEnd;
+    }
+    const padding = Math.min(frame.padding, bytes.length - at - taken);
+    if (isEnd) {
+      frame.padding -= padding;
+      if (frame.padding === 0) this.#data = undefined;
+    }
+    return at + taken + (isEnd ? padding : 0);
+  }
+
+  /** Whether more may be read from the socket now. */
+  #mayRead(): boolean {
+    if (this.#begun >= CALLS_PER_TURN) return false;
+    return this.#direct === undefined || this.#options.socket.writableLength < MAX_UNSENT_BYTES;
+  }
+
+  #resume(): void {
+    if (this.#wanted && this.#mayRead() && !this.#ended) this.#options.socket.resume();
   }
 
   /** Notes a stream with too large headers. Some are never asked for: trailers, and streams that were reset at once. */
@@ -207,18 +376,13 @@ export class FrameGate extends Duplex {
     this.#options.unfinished.bytes -= this.#counted;
     this.#counted = 0;
     this.#open = undefined;
-    this.#pending = Buffer.alloc(0);
+    this.#pending = NOTHING;
     this.#timer?.cancel();
   }
 
   /** Uses up one of the allowed frames without content. Returns false if none is left. */
   #take(): boolean {
-    const now = this.#options.clock.monotonic();
-    const earned = ((now - this.#refilledAt) * CONTROL_FRAMES_PER_SECOND) / 1000;
-    this.#tokens = Math.min(CONTROL_FRAMES_BURST, this.#tokens + earned);
-    this.#refilledAt = now;
-    this.#tokens -= 1;
-    if (this.#tokens >= 0) return true;
+    if (this.#idle.take()) return true;
     this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
   }
@@ -241,26 +405,26 @@ export class FrameGate extends Duplex {
     this.#begun = 0;
     if (!waited || this.#ended) return;
     this.#read(Buffer.alloc(0));
-    if (this.#wanted && this.#begun < CALLS_PER_TURN) this.#options.socket.resume();
+    this.#resume();
   }
 
   override _read(): void {
     this.#wanted = true;
-    if (this.#begun < CALLS_PER_TURN) this.#options.socket.resume();
+    this.#resume();
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#options.socket.write(bytes, done);
+    this.#send([bytes], done);
   }
 
   override _writev(parts: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    const { socket } = this.#options;
-    socket.cork();
-    for (const [index, { chunk }] of parts.entries()) {
-      if (index < parts.length - 1) socket.write(chunk);
-      else socket.write(chunk, done);
-    }
-    socket.uncork();
+    const all = parts.map(({ chunk }) => chunk);
+    this.#send(all, done);
+  }
+
+  #send(parts: readonly Buffer[], done: (error?: Error | null) => void): void {
+    if (this.#outgoing !== undefined) this.#outgoing.send(parts, done);
+    else this.#options.socket.write(Buffer.concat(parts), done);
   }
 
   override _final(done: () => void): void {
@@ -271,6 +435,7 @@ export class FrameGate extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#ended = true;
     this.#close();
+    this.#direct?.close();
     this.#options.socket.destroy();
     done(error);
   }

@@ -119,6 +119,11 @@ export const SLOW_READER_TIMEOUT_MS = 60_000;
  * new while their connection holds more than half of the space that is left. @limit bytes
  */
 export const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
+/**
+ * Bytes of answers to calls that one HTTP/2 connection holds ready for its socket. Further ones wait in their streams, and
+ * no more calls are read from the connection until the client has read. @limit bytes
+ */
+export const MAX_UNSENT_BYTES = 1024 * 1024;
 /** Time between two checks whether answers make progress. @limit ms */
 export const SLOW_READER_CHECK_MS = 2000;
 

@@ -38,16 +38,17 @@ export function socketOf({ socket, stream }: Request): Socket | undefined {
  * Returns the object that all requests of a connection share. In HTTP/2, each request has a socket of its own, which is
  * only a proxy.
  */
-function connectionOf({ socket, stream }: Request & object): object {
+export function connectionOf({ socket, stream }: Request & object): object {
   return stream?.session ?? stream ?? socket ?? {};
 }
 
-/** Returns a function that gives each connection a value of its own, created at its first request. */
-export function perConnection<T>(make: () => T): (request: Request & object) => T {
+/** Returns a function that gives each connection a value of its own, created when it is first asked for. */
+export function perConnection<T>(make: () => T): (connection: object) => T {
   const values = new WeakMap<object, T>();
-  return (request) => {
-    const connection = connectionOf(request);
-    const value = values.get(connection) ?? make();
+  return (connection) => {
+    const known = values.get(connection);
+    if (known !== undefined) return known;
+    const value = make();
     values.set(connection, value);
     return value;
   };

@@ -5,7 +5,9 @@ import type { Duplex } from "node:stream";
 import { type Clock, HeliosError, seconds } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
+import { createBucket } from "./bucket.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
+import { type Accept, DirectConnection } from "./direct/connection.ts";
 import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
 import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
 import { rememberGate } from "./headers.ts";
@@ -25,12 +27,14 @@ import {
   STREAM_RESETS_PER_SECOND,
   TIMEOUT_CHECK_MS,
 } from "./limits.ts";
-import { rememberSocket } from "./peer.ts";
+import { peerOf, rememberSocket } from "./peer.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import { createTls, negotiated, type TlsOptions } from "./tls.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;
+  /** Accepts requests over HTTP/2 that `handler` need not see. Default: none. */
+  readonly accept?: Accept | undefined;
   readonly clock: Clock;
   /**
    * Time after which a connection that has not sent its protocol is closed, however many bytes it has sent. It includes the
@@ -62,7 +66,7 @@ export function createPort(options: PortOptions): Port {
   const sockets = new Set<Socket>();
   /** Connections whose protocol is not known yet. */
   const silent = new Set<Socket>();
-  const sessions = new Set<ServerHttp2Session>();
+  const sessions = new Map<ServerHttp2Session, DirectConnection | undefined>();
   const calls = closeAfterCalls(options.handler);
   const http1 = createHttp1(calls.handler, options.clock);
   const http2 = createHttp2(options, sessions);
@@ -111,7 +115,7 @@ export function createPort(options: PortOptions): Port {
         listener.close(() => resolve());
         calls.close();
         http1.close();
-        for (const session of sessions) sayGoodbye(session, options.clock);
+        for (const [session, direct] of sessions) sayGoodbye(session, direct, options.clock);
         // A connection without a request has no answer to wait for.
         for (const socket of silent) socket.destroy();
       }),
@@ -181,7 +185,10 @@ function refusalOf(code: string | undefined): readonly [string, HeliosError] {
 }
 
 /** Accepts connections over HTTP/2. */
-function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (socket: Socket) => void {
+function createHttp2(
+  options: PortOptions,
+  sessions: Map<ServerHttp2Session, DirectConnection | undefined>,
+): (socket: Socket) => void {
   const { clock, pingIntervalMs, pingTimeoutMs } = options;
   const server = createHttp2Server(
     {
@@ -204,10 +211,13 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
   const unfinished: UnfinishedHeaders = { bytes: 0 };
   return (socket) => {
     let session: ServerHttp2Session | undefined;
-    const gate = new FrameGate({ socket, clock, unfinished, refuse: (code) => destroyWith(session, code) });
+    const refuse = (code: number): void => destroyWith(session, code);
+    const direct = options.accept && createDirect(options.accept, socket, clock, refuse);
+    const gate = new FrameGate({ socket, clock, unfinished, refuse, direct });
     server.once("session", (made) => {
       session = made;
-      sessions.add(made);
+      if (direct !== undefined) direct.identity = made;
+      sessions.set(made, direct);
       rememberSocket(made, socket);
       rememberGate(made, gate);
       const stop = keepAlive(clock, made, socket, pingIntervalMs, pingTimeoutMs);
@@ -220,6 +230,18 @@ function createHttp2(options: PortOptions, sessions: Set<ServerHttp2Session>): (
     // The session is created synchronously.
     server.emit("connection", gate);
   };
+}
+
+function createDirect(accept: Accept, socket: Socket, clock: Clock, refuse: (code: number) => void): DirectConnection {
+  const resets = createBucket(clock, STREAM_RESETS_BURST, STREAM_RESETS_PER_SECOND);
+  return new DirectConnection({
+    accept,
+    sink: socket,
+    clock,
+    peer: peerOf(socket),
+    mayReset: () => resets.take(),
+    refuse,
+  });
 }
 
 /** Closes a connection with an error code. Without an error, Node would use a default error, which has no code. */

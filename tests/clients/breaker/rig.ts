@@ -25,9 +25,8 @@ import { TestService } from "../../../gen/helios/v1/test_service_pb.ts";
 import { createBreakers as createService } from "../../../src/core/breakers/breakers.ts";
 import type { Breakers as Service } from "../../../src/core/breakers/types.ts";
 import { createMemoryStore, Feed, type ManualClock, silentLog } from "../../../src/core/index.ts";
-import { createErrorMapping } from "../../../src/server/interceptors/errors.ts";
-import { createValidation } from "../../../src/server/interceptors/validation.ts";
 import { createBreakerService } from "../../../src/server/services/breaker.ts";
+import { testRunner } from "../../rpc/runner.ts";
 import { watchedClock } from "../../support/clocks.ts";
 import { turn } from "../../support/turns.ts";
 
@@ -74,8 +73,6 @@ export interface ServiceRig {
   timers(): number;
 }
 
-/** Made once, because it compiles every rule of the contract. */
-const VALIDATION = createValidation([BreakerService]);
 const STEP_MS = 50;
 const QUIET_TURNS = 12;
 
@@ -99,23 +96,23 @@ export async function serviceRig(): Promise<ServiceRig> {
     throw error;
   };
   // Calls go to the service that exists at the time of the call.
-  const interceptors = [createErrorMapping(newId, fail), VALIDATION];
+  const runner = testRunner({ newId, report: fail });
   const transportOf = (own: Interceptor[]) =>
     createRouterTransport(
       (router) =>
         router.service(
           BreakerService,
-          new Proxy(running.impl, {
-            get:
-              (_, method) =>
-              (...call: unknown[]) =>
-                Reflect.apply(Reflect.get(running.impl, method), undefined, call),
-          }),
+          runner.serve(
+            BreakerService,
+            new Proxy(running.impl, {
+              get:
+                (_, method) =>
+                (...call: unknown[]) =>
+                  Reflect.apply(Reflect.get(running.impl, method), undefined, call),
+            }),
+          ),
         ),
-      {
-        transport: { interceptors: own },
-        router: { interceptors },
-      },
+      { transport: { interceptors: own } },
     );
   const connect = (clientId = "", before: (link: Link) => void = () => {}): Peer => {
     const { link, interceptor } = createLink(() => {

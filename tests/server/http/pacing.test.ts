@@ -19,7 +19,7 @@ it("streams that wait to write share one timer, for any number and duration", as
           yield frame;
         },
       }),
-    { router: { interceptors: [pacing] } },
+    { router: { interceptors: [pacing.interceptor] } },
   );
   let received = 0;
   const streams: Promise<void>[] = [];

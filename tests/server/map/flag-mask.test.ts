@@ -33,7 +33,7 @@ const repeated = (paths: readonly string[]): string[] =>
 /** The result of an update, how often it reads the stored flag, and how often it reads the field of the message. */
 function updated(
   paths: readonly string[],
-  { message = create(FlagSchema, toFlag(FLAG, 3)), field = "description" as keyof FlagMessage, isStored = true } = {},
+  { message = toFlag(FLAG, 3), field = "description" as keyof FlagMessage, isStored = true } = {},
 ) {
   let [asked, read] = [0, 0];
   const counted = new Proxy(message, {

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   BucketBy,
   type Flag as FlagMessage,
-  type FlagSchema,
+  FlagSchema,
   OnStale,
   Strategy,
 } from "../../../../gen/helios/v1/flag_pb.ts";
@@ -20,14 +20,16 @@ import {
 import { programOf } from "../../cel/condition.ts";
 import { toCause, toDuration, toStruct, toTimestamp } from "../common.ts";
 import { toProgram } from "../condition.ts";
-import { whole } from "../message.ts";
+import { make, whole } from "../message.ts";
 import { toGradual, toVariant } from "./values.ts";
 
 /** Converts a stored flag, with the program of its condition. `nowMs` determines the current percentage. */
-export function toFlag(flag: Flag, nowMs: number): MessageInitShape<typeof FlagSchema> {
+export function toFlag(flag: Flag, nowMs: number): FlagMessage {
+  const message = toFlagAlone(flag, nowMs);
   const { condition } = flag.record;
   const program = condition === undefined ? undefined : compiledProgram(condition);
-  return { ...toFlagAlone(flag, nowMs), conditionProgram: program };
+  if (program !== undefined) message.conditionProgram = program;
+  return message;
 }
 
 /** Undefined if an earlier version stored a condition that is not allowed any more. */
@@ -40,15 +42,14 @@ function compiledProgram(condition: string): FlagMessage["conditionProgram"] {
   }
 }
 
-/** The same without the program, which may be large. */
-export function toFlagAlone(flag: Flag, nowMs: number): MessageInitShape<typeof FlagSchema> {
-  return {
+export function toFlagAlone(flag: Flag, nowMs: number): FlagMessage {
+  return make(FlagSchema, {
     ...content(flag.name, flag.record, nowMs),
     revision: whole(flag.revision),
     etag: flag.etag,
     createTime: toTimestamp(flag.createTime),
     updateTime: toTimestamp(flag.updateTime),
-  };
+  });
 }
 
 export function toDifference(
@@ -99,22 +100,22 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     abridged,
     whitelist: abridged ? [] : [...whitelist],
     whitelistFirst,
-    gradual: gradual && toGradual(gradual),
+    ...(gradual === undefined ? {} : { gradual: toGradual(gradual) }),
     description,
     owner,
     tags: [...tags],
-    metadata: metadata && toStruct(metadata),
+    ...(metadata === undefined ? {} : { metadata: toStruct(metadata) }),
     bucketBy: BucketBy[bucketBy],
     salt,
     bucketingVersion: definition.bucketingVersion,
-    currentPercentage,
+    ...(currentPercentage === undefined ? {} : { currentPercentage }),
     variants: variants.map((variant) =>
       abridged ? { name: variant.name, weight: variant.weight } : toVariant(variant),
     ),
     condition,
     prerequisites: [...prerequisites],
     onStale: OnStale[onStale],
-    maxStaleness: maxStalenessMs === undefined ? undefined : toDuration(maxStalenessMs),
+    ...(maxStalenessMs === undefined ? {} : { maxStaleness: toDuration(maxStalenessMs) }),
     killed: killed ?? false,
   };
 }

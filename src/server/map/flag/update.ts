@@ -53,7 +53,7 @@ function fieldsNamed(
     const flag = stored();
     // A program may be large, and is rarely needed.
     const toMessage = paths.has("condition_program") ? toFlag : toFlagAlone;
-    shown = make(FlagSchema, flag && toMessage(flag, nowMs));
+    shown = flag === undefined ? make(FlagSchema, {}) : toMessage(flag, nowMs);
     return shown;
   };
   const changed = [...paths].filter((path) => !isAsStored(path, message, show));
@@ -87,6 +87,6 @@ export function clearedUnsaid(
 ): string[] {
   const wasRead = message.revision !== 0n || message.createTime !== undefined || message.updateTime !== undefined;
   if (!wasRead || !isEmpty(mask)) return [];
-  const stored = make(FlagSchema, toFlagAlone(present, nowMs));
+  const stored = toFlagAlone(present, nowMs);
   return FLAG_PATHS.filter((path) => !fieldOf(path).isSet(message) && fieldOf(path).isSet(stored));
 }

@@ -24,6 +24,7 @@ const SHARED_TEXT = Buffer.allocUnsafeSlow(32 * 1024);
 export class HpackDecoder {
   readonly #most: number;
   readonly #table: DynamicTable;
+  #isStateless = true;
 
   /**
    * `maxTableBytes`: the largest dynamic table that the client may use. A client may use 4096 bytes until it has acknowledged
@@ -32,6 +33,11 @@ export class HpackDecoder {
   constructor(maxTableBytes = INITIAL_TABLE) {
     this.#most = maxTableBytes;
     this.#table = new DynamicTable(Math.min(maxTableBytes, INITIAL_TABLE));
+  }
+
+  /** Whether the last block neither used nor changed the table, so that the same bytes always mean the same fields. */
+  get isStateless(): boolean {
+    return this.#isStateless;
   }
 
   /**
@@ -44,6 +50,7 @@ export class HpackDecoder {
     const room = textBytes(block);
     const reader = new BlockReader(block, room > SHARED_TEXT.length ? Buffer.allocUnsafeSlow(room) : SHARED_TEXT);
     const list = new FieldCollector(maxListBytes);
+    this.#isStateless = true;
     this.#readTableSizes(reader);
     while (reader.at < block.length) {
       const first = block[reader.at] as number;
@@ -62,6 +69,7 @@ export class HpackDecoder {
       const size = reader.integer(TABLE_SIZE - 1);
       if (size > this.#most) throw new HpackError(`the table has at most ${this.#most} bytes, but is set to ${size}`);
       this.#table.resize(size);
+      this.#isStateless = false;
     }
   }
 
@@ -77,6 +85,7 @@ export class HpackDecoder {
     const name = index === 0 ? readString(reader) : this.#name(index);
     const value = readString(reader);
     this.#table.add(name, value);
+    this.#isStateless = false;
     list.add(name, value);
   }
 
@@ -95,6 +104,7 @@ export class HpackDecoder {
     if (index === 0) throw new HpackError("the index of a field is 0");
     const name = STATIC_NAMES[index];
     if (name !== undefined) return name;
+    this.#isStateless = false;
     const age = index - STATIC_NAMES.length;
     if (age < this.#table.count) return this.#table.name(age);
     const last = STATIC_NAMES.length - 1 + this.#table.count;

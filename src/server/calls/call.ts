@@ -1,0 +1,228 @@
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { HeliosError, seconds, type Timer } from "../../core/index.ts";
+import { fromHeliosError, toConnectError } from "../errors.ts";
+import type { Holder } from "../http/bodies.ts";
+import type { Waiter } from "../http/patience.ts";
+import { withReason } from "../http/refusals.ts";
+import type { Tracked, UnreadAnswer } from "../http/slow-readers.ts";
+import { REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
+import { CallContext } from "./context.ts";
+import type { CallDeps, CallPlan } from "./route.ts";
+import type { Init } from "./runner.ts";
+
+/** Where a request comes from, and its answer goes. */
+export interface Exchange {
+  /** Identifies the connection. */
+  readonly connection: object;
+  /** Address and port of the client. */
+  readonly peer: string;
+  /** Bytes of the answer that were written but not sent. */
+  readonly waiting: number;
+  /** Ends the exchange at once, because the client reads too slowly. */
+  cut(): void;
+}
+
+/**
+ * A call with a single request that does not go through Connect: its limits, its deadline, and its end. The protocols say how
+ * requests are read and answers written.
+ */
+export abstract class DirectCall implements UnreadAnswer, Waiter {
+  protected readonly context: CallContext;
+  protected readonly plan: CallPlan;
+  protected readonly deps: CallDeps;
+  readonly #exchange: Exchange;
+  #held: Holder | undefined;
+  #tracked: Tracked | undefined;
+  #deadline: Timer | undefined;
+  /** Stops listening to the shutdown. */
+  #disarm: (() => void) | undefined;
+  #isCounted = false;
+  #isOver = false;
+
+  constructor(exchange: Exchange, plan: CallPlan, deps: CallDeps) {
+    this.#exchange = exchange;
+    this.plan = plan;
+    this.deps = deps;
+    this.context = new CallContext(plan.origin, exchange.peer, deps.clock);
+  }
+
+  /** Whether the answer is decided, so that nothing more is read or added. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get peer(): string {
+    return this.#exchange.peer;
+  }
+
+  get path(): string {
+    return this.plan.origin.path;
+  }
+
+  get waiting(): number {
+    return this.#exchange.waiting;
+  }
+
+  /** Begins the call. Call it once, after the constructors. */
+  begin(): void {
+    const { callLimit, patience } = this.deps;
+    const refusal = callLimit.enter(this.#exchange.connection);
+    this.#isCounted = refusal === undefined;
+    if (refusal !== undefined) this.fail(fromHeliosError(refusal));
+    else patience.add(this);
+  }
+
+  /** A part of the request's body. The bytes are only valid during the call. */
+  data(bytes: Buffer, isLast: boolean): void {
+    if (this.#isOver) return;
+    try {
+      const body = this.collect(bytes, isLast);
+      if (typeof body === "number") {
+        this.#held ??= this.deps.bodies.holder(this.#exchange.connection);
+        this.#held.hold(body);
+        return;
+      }
+      this.deps.patience.delete(this);
+      const { turns } = this.deps;
+      if (turns.mustWait) {
+        const kept = Buffer.from(body);
+        turns.wait(() => this.#run(kept));
+      } else this.#run(body);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  late(): void {
+    this.fail(fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: seconds(REQUEST_BODY_TIMEOUT_MS) })));
+  }
+
+  /** The caller is gone: nobody gets an answer. */
+  closed(): void {
+    this.#leave(new ConnectError("the client went away", Code.Canceled));
+  }
+
+  /** The answer cannot be sent, because the client reads too slowly. */
+  blocked(): void {
+    this.#tracked ??= this.deps.slowReaders.track(this);
+    this.#tracked.wrote(this.waiting);
+  }
+
+  /** The whole answer was sent. */
+  sent(): void {
+    this.#release();
+  }
+
+  cut(): void {
+    this.#exchange.cut();
+    this.#leave(new ConnectError("the client reads too slowly", Code.Canceled));
+  }
+
+  /**
+   * Collects the body. Returns the request once it is complete, before that the number of bytes that are held. Throws
+   * ConnectError.
+   */
+  protected abstract collect(bytes: Buffer, isLast: boolean): Buffer | number;
+  protected abstract decode(body: Buffer): Message;
+  /** Sends the answer, and returns its size. Throws if it cannot be encoded. */
+  protected abstract succeed(answer: Init): number;
+  protected abstract refuse(error: ConnectError): void;
+  /** Starts to send a stream. */
+  protected stream(_messages: AsyncIterator<Init>): void {
+    throw new Error("this protocol has no streams");
+  }
+  /** The caller is gone before the answer was complete. */
+  protected gone(): void {}
+
+  /** More bytes of a stream were written. */
+  protected wrote(bytes: number): void {
+    this.#tracked?.wrote(bytes);
+  }
+
+  /** Ends the call with an error, unless its answer is decided. */
+  protected fail(thrown: unknown): void {
+    if (this.#isOver) return;
+    const { newId, report } = this.deps;
+    const error = withReason(toConnectError(thrown, this.context.signal, newId, report), newId, report);
+    this.finish();
+    this.refuse(error);
+  }
+
+  /** The answer is decided. It may still have to be sent. */
+  protected finish(): void {
+    this.#isOver = true;
+    this.#deadline?.cancel();
+    this.#disarm?.();
+    this.deps.patience.delete(this);
+    this.context.abort(undefined);
+  }
+
+  #run(body: Buffer): void {
+    if (this.#isOver) return;
+    const { route, refusal } = this.plan;
+    try {
+      if (refusal !== undefined) throw refusal;
+      if ((this.context.timeoutMs() ?? 1) <= 0) throw timedOut();
+      const request = this.decode(body);
+      if (route.streaming !== undefined) {
+        this.#goOn();
+        this.stream(route.streaming(request, this.context)[Symbol.asyncIterator]());
+        return;
+      }
+      const answer = route.unary(request, this.context);
+      if (answer instanceof Promise) {
+        this.#goOn();
+        answer.then(
+          (answered) => this.#answer(answered),
+          (thrown) => this.fail(thrown),
+        );
+      } else this.#answer(answer);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  #answer(answer: Init): void {
+    if (this.#isOver) return;
+    try {
+      this.deps.turns.spend(this.succeed(answer));
+      this.finish();
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  /** The call takes time: it may end by its deadline or by the shutdown. */
+  #goOn(): void {
+    const { shutdown, clock } = this.deps;
+    this.#disarm = shutdown.limit((reason) => {
+      this.context.abort(reason);
+      this.fail(reason);
+    });
+    const leftMs = this.context.timeoutMs();
+    if (leftMs !== undefined) this.#deadline = clock.setTimer(leftMs, () => this.context.abort(timedOut()));
+  }
+
+  #leave(reason: ConnectError): void {
+    if (!this.#isOver) {
+      this.#isOver = true;
+      this.context.abort(reason);
+      this.gone();
+    }
+    this.#release();
+  }
+
+  /** Nothing of the call is left. */
+  #release(): void {
+    this.#deadline?.cancel();
+    this.#disarm?.();
+    this.deps.patience.delete(this);
+    this.#held?.release();
+    this.#tracked?.ended();
+    if (this.#isCounted) this.deps.callLimit.leave(this.#exchange.connection);
+    this.#isCounted = false;
+  }
+}
+
+const timedOut = (): ConnectError => new ConnectError("the operation timed out", Code.DeadlineExceeded);

@@ -1,0 +1,80 @@
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { DirectCall, type Exchange } from "../../calls/call.ts";
+import type { CallDeps, CallPlan } from "../../calls/route.ts";
+import type { Init } from "../../calls/runner.ts";
+import type { StreamReader } from "../direct/stream.ts";
+import { MAX_MESSAGE_BYTES } from "../limits.ts";
+import type { Format } from "./format.ts";
+
+/** An exchange of one request for one answer. */
+export interface UnaryExchange extends Exchange {
+  /** `fields`: the headers, names and values in turn. */
+  answer(status: number, fields: readonly string[], body: Uint8Array): void;
+}
+
+/** One unary call of Connect (Connect protocol, "Unary (Request-Response) RPCs"). */
+export class ConnectCall extends DirectCall implements StreamReader {
+  readonly #exchange: UnaryExchange;
+  readonly #format: Format;
+  #parts: Buffer[] = [];
+  #bytes = 0;
+  readonly #announced: number;
+
+  /** `announced`: the size of the body in bytes, as far as the client has announced it. */
+  constructor(exchange: UnaryExchange, plan: CallPlan, format: Format, deps: CallDeps, announced = 0) {
+    super(exchange, plan, deps);
+    this.#announced = announced;
+    this.#exchange = exchange;
+    this.#format = format;
+  }
+
+  /** The answer has only one part. */
+  drained(): void {}
+
+  protected override collect(bytes: Buffer, isLast: boolean): Buffer | number {
+    this.#bytes += bytes.length;
+    const most = this.deps.maxRequestBytes;
+    const size = Math.max(this.#bytes, this.#announced);
+    if (size > most) {
+      throw new ConnectError(
+        `message size ${size} is larger than configured readMaxBytes ${most}`,
+        Code.ResourceExhausted,
+      );
+    }
+    if (isLast && this.#parts.length === 0) return bytes;
+    if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
+    if (!isLast) return this.#bytes;
+    return this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
+  }
+
+  protected override decode(body: Buffer): Message {
+    return this.#format.decode(this.plan.route, body);
+  }
+
+  protected override succeed(answer: Init): number {
+    const body = this.#format.encode(this.plan.route, answer);
+    if (body.length > MAX_MESSAGE_BYTES) {
+      const problem = `message size ${body.length} is larger than configured writeMaxBytes ${MAX_MESSAGE_BYTES}`;
+      throw new ConnectError(problem, Code.ResourceExhausted);
+    }
+    this.#exchange.answer(200, this.#fields(this.#format.contentType, body.length), body);
+    return body.length;
+  }
+
+  /** Errors are JSON in either format. */
+  protected override refuse(error: ConnectError): void {
+    const body = errorToJsonBytes(error, undefined);
+    const fields = [...this.#fields("application/json", body.length), ...[...error.metadata].flat()];
+    this.#exchange.answer(codeToHttpStatus(error.code), fields, body);
+  }
+
+  #fields(contentType: string, length: number): readonly string[] {
+    const fields = ["content-type", contentType, "content-length", String(length)];
+    const { givenHeader, givenTrailer } = this.context;
+    if (givenHeader !== undefined) fields.push(...[...givenHeader].flat());
+    for (const [name, value] of givenTrailer ?? []) fields.push(`trailer-${name}`, value);
+    return fields;
+  }
+}

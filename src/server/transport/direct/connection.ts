@@ -1,0 +1,472 @@
+import { constants } from "node:http2";
+import type { Clock } from "../../../core/index.ts";
+import { type HeaderList, HpackDecoder } from "../hpack/decoder.ts";
+import { encodeBlock } from "../hpack/encoder.ts";
+import { MAX_CONNECTION_STREAMS, MAX_REFUSED_REQUEST_MS, MAX_UNSENT_BYTES } from "../limits.ts";
+import { FrameWriter, MAX_FRAME_BYTES } from "./frames.ts";
+import { areTrailers, type RequestHead, readHead } from "./head.ts";
+import { DirectStream, NO_READER, type StreamHost, type StreamReader } from "./stream.ts";
+
+const {
+  NGHTTP2_NO_ERROR,
+  NGHTTP2_PROTOCOL_ERROR,
+  NGHTTP2_FLOW_CONTROL_ERROR,
+  NGHTTP2_STREAM_CLOSED,
+  NGHTTP2_REFUSED_STREAM,
+  NGHTTP2_ENHANCE_YOUR_CALM,
+} = constants;
+
+/** Bytes that may be in flight at the beginning, on the connection and on each stream (RFC 9113, 6.9.2). */
+const INITIAL_WINDOW_BYTES = 65_535;
+const LARGEST_WINDOW = 2 ** 31 - 1;
+/** Received bytes of a stream are given back to its window in steps of at least this size. */
+const WINDOW_STEP_BYTES = 16_384;
+/** Bytes that a stream may send before the next one gets its turn. */
+const TURN_BYTES = 64 * 1024;
+
+/** Decides whether a request is served directly. Returns what begins it. */
+export type Accept = (head: RequestHead) => Begin | undefined;
+/** Begins a request, and returns the reader of its body. */
+export type Begin = (stream: DirectStream) => StreamReader;
+
+/** The socket of a connection. */
+export interface Sink {
+  write(bytes: Buffer): boolean;
+  /** Bytes that were written and not yet taken by the operating system. */
+  readonly writableLength: number;
+}
+
+export interface DirectOptions {
+  readonly accept: Accept;
+  readonly sink: Sink;
+  readonly clock: Clock;
+  readonly peer: string;
+  /** Called for each stream that the client resets. Returns false if it has done so too often. */
+  readonly mayReset: () => boolean;
+  /** Closes the connection with HTTP/2's error code. */
+  readonly refuse: (code: number) => void;
+}
+
+/**
+ * The streams of one HTTP/2 connection that Helios serves itself. node:http2 serves all others on the same connection. The
+ * two share the window of the connection for sent data, and nothing else.
+ */
+export class DirectConnection implements StreamHost {
+  readonly peer: string;
+  identity: object = this;
+  /** Called when the last stream has ended. */
+  idle: () => void = () => {};
+  readonly #options: DirectOptions;
+  readonly #streams = new Map<number, DirectStream>();
+  readonly #out = new FrameWriter();
+  readonly #decoder = new HpackDecoder();
+  readonly #known: Known[] = [];
+  /** The streams that have something to send and may send it, in turn. */
+  #ready: DirectStream[] = [];
+  /** The streams that wait for the connection's window. */
+  #blocked: DirectStream[] = [];
+  /** Bytes that the client accepts on the connection (RFC 9113, 6.9.1). */
+  #sendWindow = INITIAL_WINDOW_BYTES;
+  #initialWindow = INITIAL_WINDOW_BYTES;
+  /** Bytes that were sent here. node:http2 must not learn that they are given back to the window. */
+  #borrowed = 0;
+  /** Received bytes that were not yet given back to the client. */
+  #unreturned = 0;
+  /** The client's last streams: of all, and of those that node:http2 got. */
+  #lastStream = 0;
+  #lastElsewhere = 0;
+  /** Whether the server's settings were sent, which must come first (RFC 9113, 3.4). Node:http2 sends them. */
+  #hasSettings = false;
+  #isReading = false;
+  #isFlushing = false;
+  #isClosed = false;
+  /** Waits for the end of the last stream. */
+  #left: (() => void) | undefined;
+  /** Whether new streams are refused, because the connection is being closed. */
+  #isLeaving = false;
+  /** Whether node:http2 waits for the window. It goes first. */
+  #isElsewhereWaiting = false;
+
+  constructor(options: DirectOptions) {
+    this.#options = options;
+    this.peer = options.peer;
+  }
+
+  /** Number of streams that have not ended. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  get lastStream(): number {
+    return this.#lastStream;
+  }
+
+  /** Whether frames of that stream belong here. */
+  has(stream: number): boolean {
+    return this.#streams.has(stream);
+  }
+
+  /** Whether the stream has ended here, so that late frames mean nothing. */
+  isOver(stream: number): boolean {
+    return stream > this.#lastElsewhere && stream <= this.#lastStream && !this.#streams.has(stream);
+  }
+
+  /** Call before and after the frames of one chunk from the socket, so that what they cause is sent together. */
+  beginRead(): void {
+    this.#isReading = true;
+  }
+
+  endRead(): void {
+    this.#isReading = false;
+    this.flush();
+  }
+
+  /**
+   * Handles a complete header block. Returns the block that node:http2 must get instead, or undefined if the stream is served
+   * here. Throws HpackError. `isWhole`: no field was left out; otherwise the request is never served here.
+   */
+  headers(id: number, block: Buffer, isLast: boolean, isWhole = true): Buffer | undefined {
+    const isNew = id % 2 === 1 && id > this.#lastStream;
+    const known = isNew && isWhole ? this.#known.find((one) => one.block.equals(block)) : undefined;
+    if (known !== undefined) {
+      this.#open(id, known.head, known.begin, isLast);
+      return undefined;
+    }
+    const list = this.#decoder.decode(block);
+    if (!isNew) return this.#trailers(id, list, isLast) ? undefined : this.#forwarded(list, block);
+    if (list.truncated) {
+      this.#lastStream = id;
+      this.#out.reset(id, NGHTTP2_ENHANCE_YOUR_CALM);
+      return undefined;
+    }
+    const head = isWhole ? readHead(list.fields) : undefined;
+    const begin = head === undefined ? undefined : this.#options.accept(head);
+    if (head === undefined || begin === undefined) {
+      this.#lastStream = id;
+      this.#lastElsewhere = id;
+      return this.#forwarded(list, block);
+    }
+    if (this.#decoder.isStateless) this.#remember({ block: Buffer.from(block), head, begin });
+    this.#open(id, head, begin, isLast);
+    return undefined;
+  }
+
+  /** Handles a part of the body of a stream that is served here. */
+  data(id: number, bytes: Buffer, isLast: boolean): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    if (stream.isRemoteEnded) {
+      // RFC 9113, 5.1: the client has ended its half.
+      this.#fail(stream, NGHTTP2_STREAM_CLOSED);
+      return;
+    }
+    stream.received += bytes.length;
+    stream.unreturned += bytes.length;
+    const { contentLength } = stream.head;
+    const isWrong =
+      contentLength !== undefined && (stream.received > contentLength || (isLast && stream.received < contentLength));
+    if (isWrong) this.#fail(stream, NGHTTP2_PROTOCOL_ERROR);
+    else if (stream.unreturned > INITIAL_WINDOW_BYTES) this.#fail(stream, NGHTTP2_FLOW_CONTROL_ERROR);
+    else {
+      stream.isRemoteEnded = isLast;
+      stream.reader.data(bytes, isLast);
+      // A request that is answered already is still read to its end.
+      if (!isLast && this.#streams.has(id) && stream.unreturned >= WINDOW_STEP_BYTES) {
+        this.#out.window(id, stream.unreturned);
+        stream.unreturned = 0;
+      }
+      if (isLast) this.#settle(stream);
+    }
+  }
+
+  /** Gives received bytes of DATA frames back to the connection's window, padding included (RFC 9113, 6.9.1). */
+  returned(bytes: number): void {
+    this.#unreturned += bytes;
+    if (this.#unreturned < WINDOW_STEP_BYTES) return;
+    this.#out.window(0, this.#unreturned);
+    this.#unreturned = 0;
+  }
+
+  /** The client has reset a stream. */
+  wasReset(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    if (!this.#options.mayReset()) this.#options.refuse(NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#drop(stream);
+  }
+
+  /** The client accepts more bytes on a stream. */
+  widen(id: number, bytes: number): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    // RFC 9113, 6.9 and 6.9.1.
+    if (bytes === 0) this.#fail(stream, NGHTTP2_PROTOCOL_ERROR);
+    else if (stream.sendWindow + bytes > LARGEST_WINDOW) this.#fail(stream, NGHTTP2_FLOW_CONTROL_ERROR);
+    else {
+      stream.sendWindow += bytes;
+      if (hasToSend(stream)) this.send(stream);
+    }
+  }
+
+  /**
+   * The client accepts more bytes on the connection. Returns the bytes of which node:http2 must learn. It never learns that
+   * bytes were sent here, so it must not learn that they may be sent again. The window cannot overflow unnoticed: node:http2
+   * checks its own, which is never smaller.
+   */
+  widenConnection(bytes: number): number {
+    const own = Math.min(bytes, this.#borrowed);
+    this.#borrowed -= own;
+    this.#sendWindow += bytes;
+    if (!this.#isElsewhereWaiting) this.#resume();
+    return bytes - own;
+  }
+
+  /** The client has changed the initial window of its streams, also of the existing ones (RFC 9113, 6.9.2). */
+  setInitialWindow(bytes: number): void {
+    if (bytes > LARGEST_WINDOW) return;
+    const change = bytes - this.#initialWindow;
+    this.#initialWindow = bytes;
+    for (const stream of this.#streams.values()) {
+      stream.sendWindow += change;
+      if (change > 0 && hasToSend(stream)) this.send(stream);
+    }
+  }
+
+  /** Takes a part of the connection's window for node:http2. If there is not enough, it must wait for `widenConnection`. */
+  takeWindow(bytes: number): boolean {
+    this.#isElsewhereWaiting = this.#sendWindow < bytes;
+    if (!this.#isElsewhereWaiting) this.#sendWindow -= bytes;
+    return !this.#isElsewhereWaiting;
+  }
+
+  /** Node:http2 has sent the server's settings. */
+  settingsSent(): void {
+    if (this.#hasSettings) return;
+    this.#hasSettings = true;
+    this.#flushSoon();
+  }
+
+  /** Node:http2 no longer waits for the window. */
+  resume(): void {
+    this.#isElsewhereWaiting = false;
+    this.#resume();
+  }
+
+  /** Announces that the connection will be closed. Further streams are refused. `left` is called when the last has ended. */
+  leave(left: () => void): void {
+    if (this.#isLeaving || this.#isClosed) return;
+    this.#isLeaving = true;
+    this.#out.goAway(this.#lastStream, NGHTTP2_NO_ERROR);
+    this.flush();
+    if (this.#streams.size === 0) left();
+    else this.#left = left;
+  }
+
+  /** The connection is closed. */
+  close(): void {
+    this.#isClosed = true;
+    for (const stream of [...this.#streams.values()]) this.#drop(stream);
+  }
+
+  send(stream: DirectStream): void {
+    if (!stream.isScheduled) {
+      stream.isScheduled = true;
+      this.#ready.push(stream);
+    }
+    this.#flushSoon();
+  }
+
+  reset(stream: DirectStream, code: number): void {
+    this.#out.reset(stream.id, code);
+    stream.reader = NO_READER;
+    this.#drop(stream);
+    this.#flushSoon();
+  }
+
+  /** Sends what the windows and the socket permit. */
+  flush(): void {
+    const { sink } = this.#options;
+    if (this.#isClosed || !this.#hasSettings) return;
+    while (this.#ready.length > 0 && sink.writableLength + this.#out.bytes < MAX_UNSENT_BYTES) {
+      const turn = this.#ready;
+      this.#ready = [];
+      for (let at = 0; at < turn.length; at += 1) {
+        if (sink.writableLength + this.#out.bytes >= MAX_UNSENT_BYTES) {
+          this.#ready = [...turn.slice(at), ...this.#ready];
+          break;
+        }
+        const stream = turn[at];
+        if (stream === undefined || stream.isClosed) continue;
+        stream.isScheduled = false;
+        this.#sendPart(stream);
+      }
+    }
+    for (const stream of this.#ready) noteBlocked(stream);
+    if (this.#out.bytes === 0) return;
+    for (const chunk of this.#out.take()) sink.write(chunk);
+  }
+
+  /**
+   * Returns a block for node:http2, which does not get all blocks and so has another dynamic table. It begins with the change of
+   * that table's size to 0 that HTTP/2 demands after the server's settings (RFC 7541, 4.2); there may be several.
+   */
+  #forwarded(list: HeaderList, block: Buffer): Buffer {
+    return Buffer.concat([EMPTY_TABLE, this.#decoder.isStateless ? block : encodeBlock(list.fields)]);
+  }
+
+  #flushSoon(): void {
+    if (this.#isReading || this.#isFlushing) return;
+    this.#isFlushing = true;
+    // After all promises that are settled now, so that a change for many streams is sent in few writes.
+    process.nextTick(() => {
+      this.#isFlushing = false;
+      this.flush();
+    });
+  }
+
+  #resume(): void {
+    const blocked = this.#blocked;
+    this.#blocked = [];
+    for (const stream of blocked) if (!stream.isClosed) this.send(stream);
+  }
+
+  #open(id: number, head: RequestHead, begin: Begin, isLast: boolean): void {
+    this.#lastStream = id;
+    // RFC 9113, 5.1.2 and 6.8: neither was processed, so the client may try again.
+    if (this.#isLeaving || this.#streams.size >= MAX_CONNECTION_STREAMS) {
+      this.#out.reset(id, NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    const stream = new DirectStream(id, head, this, this.#initialWindow);
+    this.#streams.set(id, stream);
+    stream.reader = begin(stream);
+    if (isLast) this.data(id, NOTHING, true);
+  }
+
+  /** Returns whether a block on a known stream was handled here. */
+  #trailers(id: number, { fields }: HeaderList, isLast: boolean): boolean {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return this.isOver(id);
+    // RFC 9113, 8.1: a second block is the trailers, and ends the request. Their content is not needed.
+    if (isLast && areTrailers(fields)) this.data(id, NOTHING, true);
+    else this.#fail(stream, NGHTTP2_PROTOCOL_ERROR);
+    return true;
+  }
+
+  /** Sends what a stream may send in its turn. */
+  #sendPart(stream: DirectStream): void {
+    const { id, bodies } = stream;
+    let isLast = false;
+    if (stream.headBlock !== undefined) {
+      isLast = stream.isEnded && bodies.length === 0 && stream.trailerBlock === undefined;
+      this.#out.headers(id, stream.headBlock, isLast);
+      stream.headBlock = undefined;
+    }
+    const hadBodies = bodies.length > 0;
+    for (let left = TURN_BYTES; bodies.length > 0; ) {
+      const body = bodies[0] as Uint8Array;
+      const rest = body.length - stream.sentOfFirst;
+      const connection = this.#isElsewhereWaiting ? 0 : this.#sendWindow;
+      const length = Math.min(rest, MAX_FRAME_BYTES, stream.sendWindow, connection);
+      if (length <= 0) {
+        // A stream whose own window is closed comes back when the client widens it.
+        if (stream.sendWindow > 0) this.#blocked.push(stream);
+        noteBlocked(stream);
+        return;
+      }
+      if (left <= 0) {
+        this.send(stream);
+        return;
+      }
+      left -= length;
+      isLast = stream.isEnded && bodies.length === 1 && length === rest && stream.trailerBlock === undefined;
+      this.#out.data(id, body, stream.sentOfFirst, stream.sentOfFirst + length, isLast);
+      stream.sendWindow -= length;
+      this.#sendWindow -= length;
+      this.#borrowed += length;
+      stream.waiting -= length;
+      stream.sentOfFirst = length < rest ? stream.sentOfFirst + length : 0;
+      if (length === rest) bodies.shift();
+    }
+    if (stream.trailerBlock !== undefined) {
+      this.#out.headers(id, stream.trailerBlock, true);
+      isLast = true;
+    }
+    if (isLast) this.#sentLast(stream);
+    else if (hadBodies) stream.reader.drained();
+  }
+
+  #sentLast(stream: DirectStream): void {
+    stream.isClosed = true;
+    stream.reader.sent();
+    this.#settle(stream);
+  }
+
+  /** Forgets a stream whose both halves have ended. */
+  #settle(stream: DirectStream): void {
+    if (!stream.isClosed) return;
+    if (stream.isRemoteEnded) {
+      this.#remove(stream);
+      return;
+    }
+    // The client still sends. If the stream were reset now, it might see that instead of the answer. So the rest is read and
+    // discarded for a limited time, then it is asked to stop (RFC 9113, 8.1).
+    stream.reader = NO_READER;
+    this.#options.clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
+      if (!this.#streams.has(stream.id) || this.#isClosed) return;
+      this.#out.reset(stream.id, NGHTTP2_NO_ERROR);
+      this.#remove(stream);
+      this.#flushSoon();
+    });
+  }
+
+  /** Ends a stream whose client violates the protocol. */
+  #fail(stream: DirectStream, code: number): void {
+    this.#out.reset(stream.id, code);
+    this.#drop(stream);
+  }
+
+  #drop(stream: DirectStream): void {
+    const wasOpen = !stream.isClosed;
+    stream.isClosed = true;
+    stream.bodies.length = 0;
+    stream.waiting = 0;
+    this.#remove(stream);
+    if (wasOpen) stream.reader.closed();
+  }
+
+  #remove(stream: DirectStream): void {
+    if (!this.#streams.delete(stream.id) || this.#streams.size > 0) return;
+    this.idle();
+    // What the last stream has sent must be passed to the socket first.
+    if (this.#left !== undefined) process.nextTick(this.#left);
+    this.#left = undefined;
+  }
+
+  #remember(known: Known): void {
+    this.#known.unshift(known);
+    if (this.#known.length > MOST_KNOWN) this.#known.pop();
+  }
+}
+
+/** A block that does not depend on earlier ones, and what it means. */
+interface Known {
+  readonly block: Buffer;
+  readonly head: RequestHead;
+  readonly begin: Begin;
+}
+
+/** Blocks that are remembered on a connection. Most clients send the same block for each call of a method. @limit blocks */
+const MOST_KNOWN = 4;
+
+function noteBlocked(stream: DirectStream): void {
+  if (stream.isBlocked) return;
+  stream.isBlocked = true;
+  stream.reader.blocked();
+}
+
+const hasToSend = ({ headBlock, bodies, isEnded, isClosed }: DirectStream): boolean =>
+  !isClosed && (headBlock !== undefined || bodies.length > 0 || isEnded);
+
+const EMPTY_TABLE = Buffer.from([0x20]);
+const NOTHING = Buffer.alloc(0);

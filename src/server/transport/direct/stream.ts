@@ -1,0 +1,132 @@
+import { constants } from "node:http2";
+import type { RequestHead } from "./head.ts";
+
+/** Receives what the client sends on a stream. */
+export interface StreamReader {
+  /**
+   * A part of the request's body. The bytes are only valid during the call: they belong to a larger chunk. `isLast`: the
+   * body is complete.
+   */
+  data(bytes: Buffer, isLast: boolean): void;
+  /** The stream has ended before the answer was complete: the client has reset it, or the connection is closed. */
+  closed(): void;
+  /** Everything that was written has been passed to the connection. */
+  drained(): void;
+  /** Something that was written cannot be sent, because the client reads too slowly. Once for each stream. */
+  blocked(): void;
+  /** The whole answer has been passed to the connection. Nothing follows. */
+  sent(): void;
+}
+
+/** What a stream needs of its connection. */
+export interface StreamHost {
+  /** Sends what the stream has to send, as far as windows and the socket permit. */
+  send(stream: DirectStream): void;
+  /** Ends the stream at once, with HTTP/2's error code. Its reader is not notified. */
+  reset(stream: DirectStream, code: number): void;
+  /** Identifies the connection, also to what counts the requests that node:http2 serves. */
+  readonly identity: object;
+  /** Address and port of the client. */
+  readonly peer: string;
+}
+
+/** Ignores everything. */
+export const NO_READER: StreamReader = { data() {}, closed() {}, drained() {}, blocked() {}, sent() {} };
+
+/**
+ * One HTTP/2 stream that Helios serves itself. Its state is public to its connection; everybody else calls the methods.
+ */
+export class DirectStream {
+  readonly id: number;
+  readonly head: RequestHead;
+  readonly host: StreamHost;
+  reader: StreamReader = NO_READER;
+  /** Bytes that may still be sent. Negative after the client has reduced the window of its streams (RFC 9113, 6.9.2). */
+  sendWindow: number;
+  /** Bytes that were received and not yet given back to the client's window. */
+  unreturned = 0;
+  /** Bytes of the body so far, to be compared with content-length (RFC 9113, 8.1.1). */
+  received = 0;
+  isRemoteEnded = false;
+  /** Whether the answer has begun, even if nothing of it was sent. */
+  hasBegun = false;
+  /** Whether the answer is complete, but maybe not sent. */
+  isEnded = false;
+  /** Whether END_STREAM was sent, or the stream was reset. */
+  isClosed = false;
+  /** Whether the connection will come back to it. */
+  isScheduled = false;
+  /** Whether its reader knows that it is blocked. */
+  isBlocked = false;
+  /** What is to be sent: at most one header block, then bodies, then at most one block of trailers. */
+  headBlock: Uint8Array | undefined;
+  readonly bodies: Uint8Array[] = [];
+  /** Bytes of the first body that were sent. */
+  sentOfFirst = 0;
+  trailerBlock: Uint8Array | undefined;
+  /** Bytes of bodies that wait. */
+  waiting = 0;
+
+  constructor(id: number, head: RequestHead, host: StreamHost, sendWindow: number) {
+    this.id = id;
+    this.head = head;
+    this.host = host;
+    this.sendWindow = sendWindow;
+  }
+
+  get connection(): object {
+    return this.host.identity;
+  }
+
+  get peer(): string {
+    return this.host.peer;
+  }
+
+  /** Ends the stream at once, because the client reads too slowly. gRPC shows it as RESOURCE_EXHAUSTED. */
+  cut(): void {
+    this.reset(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  /** Answers at once and completely. Without trailers, the body ends the stream. */
+  answer(headBlock: Uint8Array, body: Uint8Array | undefined, trailerBlock: Uint8Array | undefined): void {
+    if (this.isEnded || this.isClosed) return;
+    this.headBlock = headBlock;
+    this.hasBegun = true;
+    if (body !== undefined && body.length > 0) this.#add(body);
+    this.trailerBlock = trailerBlock;
+    this.isEnded = true;
+    this.host.send(this);
+  }
+
+  /** Begins an answer of several parts. */
+  begin(headBlock: Uint8Array): void {
+    if (this.isEnded || this.isClosed) return;
+    this.headBlock = headBlock;
+    this.hasBegun = true;
+    this.host.send(this);
+  }
+
+  /** Adds a part. If `waiting` is above 0 afterwards, `drained` of the reader follows. */
+  write(body: Uint8Array): void {
+    if (this.isEnded || this.isClosed || body.length === 0) return;
+    this.#add(body);
+    this.host.send(this);
+  }
+
+  end(trailerBlock: Uint8Array): void {
+    if (this.isEnded || this.isClosed) return;
+    this.trailerBlock = trailerBlock;
+    this.isEnded = true;
+    this.host.send(this);
+  }
+
+  /** Ends the stream at once, with HTTP/2's error code. */
+  reset(code: number): void {
+    if (!this.isClosed) this.host.reset(this, code);
+  }
+
+  #add(body: Uint8Array): void {
+    this.bodies.push(body);
+    this.waiting += body.length;
+  }
+}
