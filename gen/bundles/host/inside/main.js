@@ -889,7 +889,7 @@ var CloneReader = class {
 	}
 	#object(depth) {
 		if (depth >= 256) throw new RangeError(`it is nested deeper than 256 levels`);
-		for (let count = 0;; count += 1) {
+		for (let count = this.#plainMembers();; count += 1) {
 			const tag = this.#tag();
 			if (tag === TAG.END_OBJECT) {
 				if (this.#number() !== count) throw notJson(this.at);
@@ -900,6 +900,25 @@ var CloneReader = class {
 			if (this.at > start && isDigit(this.#bytes[start]) && this.#isIndex(tag, start)) throw notJson(start);
 			if (tag === TAG.TWO_BYTE_STRING && !this.#isWhole(start)) throw notJson(start);
 			this.value(depth + 1);
+		}
+	}
+	/**
+	* Reads the members before the first one that is not simple, and returns their number. Nearly all members of wide objects
+	* are simple: a short name of one-byte characters that begins with no digit, and a number.
+	*/
+	#plainMembers() {
+		const bytes = this.#bytes;
+		let at = this.at;
+		for (let count = 0;; count += 1) {
+			const size = bytes[at + 1] ?? OVER;
+			const value = at + 2 + size;
+			const isNamed = bytes[at] === TAG.ONE_BYTE_STRING && size < 128 && size > 0 && !isDigit(bytes[at + 2]);
+			if (isNamed && bytes[value] === TAG.INT32 && (bytes[value + 1] ?? OVER) < 128) at = value + 2;
+			else if (isNamed && bytes[value] === TAG.DOUBLE && this.#isNumber(value + 1)) at = value + 9;
+			else {
+				this.at = at;
+				return count;
+			}
 		}
 	}
 	#list(depth) {
@@ -927,11 +946,14 @@ var CloneReader = class {
 		throw notJson(this.at);
 	}
 	#double() {
-		const start = this.at;
+		if (!this.#isNumber(this.at)) throw notJson(this.at);
 		this.at += 8;
-		if (this.at > this.#bytes.length) throw notJson(start);
-		const number = this.#view.getFloat64(start, true);
-		if (!Number.isFinite(number) || number === 0 && Object.is(number, -0)) throw notJson(start);
+	}
+	/** Whether there is a double that JSON has. */
+	#isNumber(at) {
+		if (at + 8 > this.#bytes.length) return false;
+		const number = this.#view.getFloat64(at, true);
+		return Number.isFinite(number) && !(number === 0 && Object.is(number, -0));
 	}
 	/** Returns where the text begins. */
 	#text(tag) {
@@ -1636,6 +1658,12 @@ function checkPacket(packet) {
 	checkNames(packet);
 	return detached(packet);
 }
+/** The memory of clones, which nobody else uses. It is moved to the other side rather than copied. */
+function movedIn(packets) {
+	const moved = [];
+	for (const [, , , , , form, content] of packets) if (form === 2 && typeof content !== "string") moved.push(content.buffer);
+	return moved;
+}
 /** Throws a RangeError if a name is longer than a process could send. */
 function checkNames([, , , method, dependency]) {
 	nameBytes(method);
@@ -1741,7 +1769,10 @@ function openLink() {
 	if (parentPort !== null) {
 		const { port, read: counts } = workerData;
 		return {
-			send: createSend((packet) => port.postMessage(checkPacket(packet))),
+			send: createSend((packet) => {
+				const sent = checkPacket(packet);
+				port.postMessage(sent, movedIn([sent]));
+			}),
 			onMessages: (listen) => void port.on("message", (first) => {
 				const messages = fromPosts(first, counts);
 				for (let next = receiveMessageOnPort(port); next !== void 0; next = receiveMessageOnPort(port)) for (const message of fromPosts(next.message, counts)) messages.push(message);

@@ -3,7 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { machineTime } from "../values/machine-time.ts";
 import { createFrameReader, LINK_FD, packetFrame, serviceFrames } from "../wire/frames.ts";
 import { type Packet, toPacket } from "../wire/packets.ts";
-import { checkPacket, fromPosts, type ThreadData } from "../wire/posts.ts";
+import { checkPacket, fromPosts, movedIn, type ThreadData } from "../wire/posts.ts";
 import type { FromInstance, ToInstance } from "../wire/protocol.ts";
 import { loggingBy } from "./log-gate.ts";
 
@@ -35,7 +35,10 @@ export function openLink(): Link {
   if (parentPort !== null) {
     const { port, read: counts } = workerData as ThreadData;
     return {
-      send: createSend((packet) => port.postMessage(checkPacket(packet))),
+      send: createSend((packet) => {
+        const sent = checkPacket(packet);
+        port.postMessage(sent, movedIn([sent]));
+      }),
       onMessages: (listen) =>
         void port.on("message", (first) => {
           const messages = fromPosts(first, counts);

@@ -52,7 +52,7 @@ export function openThread(spec: Launch, events: ChannelEvents, deps: ThreadDeps
     workerData: { port: port2, read } satisfies ThreadData,
     transferList: [port2],
   });
-  const writer = createPostWriter((value) => port.postMessage(value), read);
+  const writer = createPostWriter((value, moved) => port.postMessage(value, moved), read);
   let watched: Watched | undefined;
   if (spec.grants.childProcess) {
     worker.once("online", () => {

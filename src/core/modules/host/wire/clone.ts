@@ -107,7 +107,7 @@ class CloneReader {
 
   #object(depth: number): void {
     if (depth >= MAX_DEPTH) throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels`);
-    for (let count = 0; ; count += 1) {
+    for (let count = this.#plainMembers(); ; count += 1) {
       const tag = this.#tag();
       if (tag === TAG.END_OBJECT) {
         if (this.#number() !== count) throw notJson(this.at);
@@ -118,6 +118,26 @@ class CloneReader {
       if (this.at > start && isDigit(this.#bytes[start]) && this.#isIndex(tag, start)) throw notJson(start);
       if (tag === TAG.TWO_BYTE_STRING && !this.#isWhole(start)) throw notJson(start);
       this.value(depth + 1);
+    }
+  }
+
+  /**
+   * Reads the members before the first one that is not simple, and returns their number. Nearly all members of wide objects
+   * are simple: a short name of one-byte characters that begins with no digit, and a number.
+   */
+  #plainMembers(): number {
+    const bytes = this.#bytes;
+    let at = this.at;
+    for (let count = 0; ; count += 1) {
+      const size = bytes[at + 1] ?? OVER;
+      const value = at + 2 + size;
+      const isNamed = bytes[at] === TAG.ONE_BYTE_STRING && size < 0x80 && size > 0 && !isDigit(bytes[at + 2]);
+      if (isNamed && bytes[value] === TAG.INT32 && (bytes[value + 1] ?? OVER) < 0x80) at = value + 2;
+      else if (isNamed && bytes[value] === TAG.DOUBLE && this.#isNumber(value + 1)) at = value + 9;
+      else {
+        this.at = at;
+        return count;
+      }
     }
   }
 
@@ -151,11 +171,15 @@ class CloneReader {
   }
 
   #double(): void {
-    const start = this.at;
+    if (!this.#isNumber(this.at)) throw notJson(this.at);
     this.at += 8;
-    if (this.at > this.#bytes.length) throw notJson(start);
-    const number = this.#view.getFloat64(start, true);
-    if (!Number.isFinite(number) || (number === 0 && Object.is(number, -0))) throw notJson(start);
+  }
+
+  /** Whether there is a double that JSON has. */
+  #isNumber(at: number): boolean {
+    if (at + 8 > this.#bytes.length) return false;
+    const number = this.#view.getFloat64(at, true);
+    return Number.isFinite(number) && !(number === 0 && Object.is(number, -0));
   }
 
   /** Returns where the text begins. */

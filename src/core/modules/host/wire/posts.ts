@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { type Awaited, limitOf, moduleLimitOf, nameBytes } from "./frames.ts";
 import { checkForm, fromModule, fromService, type Packet } from "./packets.ts";
-import { JSON_TEXT } from "./payload.ts";
+import { JSON_CLONE, JSON_TEXT } from "./payload.ts";
 import type { ToInstance } from "./protocol.ts";
 
 // Messages between the service and a thread are structured clones, whose cost rises with the number of their parts. So they
@@ -43,7 +43,7 @@ interface PostWriter {
  * batches, the last batch at the end of the turn. Posting a message costs as much as everything else about it. Throws if a
  * message cannot be sent.
  */
-export function createPostWriter(post: (value: unknown) => void, read: ReadCounts): PostWriter {
+export function createPostWriter(post: (value: unknown, moved: ArrayBuffer[]) => void, read: ReadCounts): PostWriter {
   let messages = 0;
   let bytes = 0;
   let waiting: Packet[] = [];
@@ -51,30 +51,35 @@ export function createPostWriter(post: (value: unknown) => void, read: ReadCount
   const flush = (): void => {
     const packets = waiting;
     waiting = [];
-    if (packets.length > 0) post([BATCH, packets]);
+    if (packets.length > 0) post([BATCH, packets], movedIn(packets));
   };
   const endTurn = (): void => {
     mayWait = false;
     flush();
   };
   /** Counts a message as sent. A message that could not be sent must not be counted. */
-  const count = (packet: Packet | undefined): void => {
+  const count = (size: number): void => {
     messages = (messages + 1) | 0;
-    bytes = (bytes + sizeOfAny(packet)) | 0;
+    bytes = (bytes + size) | 0;
   };
   return {
     sizeOf: sizeOfAny,
     write(message, packet) {
       if (mayWait && packet !== undefined) {
         waiting.push(detached(packet));
-        count(packet);
+        count(sizeOf(packet));
         if (waiting.length >= BATCH_SIZE) flush();
         return;
       }
-      // Posted at once, so that a failure to clone it is thrown here.
+      // Posted at once, so that a failure to clone it is thrown here. Memory that is moved has no size afterwards.
       flush();
-      post(packet === undefined ? message : detached(packet));
-      count(packet);
+      const size = sizeOfAny(packet);
+      if (packet === undefined) post(message, []);
+      else {
+        const sent = detached(packet);
+        post(sent, movedIn([sent]));
+      }
+      count(size);
       if (!mayWait) setImmediate(endTurn);
       mayWait = true;
     },
@@ -133,6 +138,15 @@ export function fromPost(posted: unknown, awaited: Awaited): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The memory of clones, which nobody else uses. It is moved to the other side rather than copied. */
+export function movedIn(packets: readonly Packet[]): ArrayBuffer[] {
+  const moved: ArrayBuffer[] = [];
+  for (const [, , , , , form, content] of packets) {
+    if (form === JSON_CLONE && typeof content !== "string") moved.push(content.buffer as ArrayBuffer);
+  }
+  return moved;
 }
 
 /** Throws a RangeError if a name is longer than a process could send. */

@@ -159,6 +159,28 @@ describe("a post writer", () => {
     expect([writer.messages, writer.bytes]).toEqual([0, 0]);
   });
 
+  it("moves the memory of a clone, and counts it as if it were copied", async () => {
+    const posted: unknown[] = [];
+    const read = createReadCounts();
+    const moved: number[] = [];
+    const writer = createPostWriter((value, memory) => {
+      moved.push(memory.length);
+      posted.push(structuredClone(value, { transfer: memory }));
+    }, read);
+    const binary = new Uint8Array(1000);
+    for (const input of [{ json: WIDE }, { json: WIDE }, { binary }]) {
+      const message = call(1, input);
+      writer.write(message, toPacket(message));
+    }
+    await turn();
+    expect(moved).toEqual([1, 1]);
+    expect(binary.length).toBe(1000);
+    expect(writer.bytes).toBeGreaterThan(2 * 200 * "member_".length + 1000);
+    const inputs = posted.flatMap((each) => fromPosts(each, read)).map((each) => "input" in each && each.input);
+    expect(inputs).toEqual([{ json: WIDE }, { json: WIDE }, { binary }]);
+    expect([writer.messages, writer.bytes]).toEqual([0, 0]);
+  });
+
   it("counts all bytes of a refusal", async () => {
     const posted: unknown[] = [];
     const read = createReadCounts();
