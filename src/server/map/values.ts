@@ -101,7 +101,35 @@ function findInValue(desc: DescMessage): Find | undefined {
 
 const asList = (value: Message): Value => ({ kind: { case: "listValue", value } }) as Value;
 
+/** Nesting up to which a Value is checked without keeping the place. */
+const SHALLOW = 64;
+
+/** Whether a Value has no violation. False also for one that is nested too deeply to find out by recursion. */
+function isSound({ kind }: Value, depth: number): boolean {
+  switch (kind.case) {
+    case undefined:
+      return false;
+    case "numberValue":
+      return numberProblem(kind.value) === undefined;
+    case "listValue": {
+      if (depth === SHALLOW) return false;
+      for (const value of kind.value.values) if (!isSound(value, depth + 1)) return false;
+      return true;
+    }
+    case "structValue": {
+      if (depth === SHALLOW) return false;
+      const { fields } = kind.value;
+      for (const name of Object.keys(fields)) if (!isSound(fields[name] as Value, depth + 1)) return false;
+      return true;
+    }
+    default:
+      return true;
+  }
+}
+
 function valueViolation(value: Value, path: JsonPath): Violation | undefined {
+  // Only a violation needs the slower search, which finds its place.
+  if (isSound(value, 0)) return undefined;
   return firstViolation(value, path, ({ kind }) => {
     switch (kind.case) {
       case undefined:

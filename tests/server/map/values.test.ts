@@ -2,6 +2,7 @@ import { create, type DescField, type DescMessage, fromBinary, type Message, toB
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import type { EvaluationContext } from "../../../gen/helios/v1/flag_pb.ts";
+import { ModuleService } from "../../../gen/helios/v1/module_service_pb.ts";
 import { checkContext } from "../../../src/core/flags/rules/context.ts";
 import { HeliosError } from "../../../src/core/index.ts";
 import { SERVICES } from "../../../src/server/contract.ts";
@@ -48,10 +49,12 @@ const PLACES = SERVICES.flatMap(({ methods }) =>
   methods.flatMap(({ name, input }) => placesIn(input).map((place) => ({ name, input, ...place }))),
 );
 
-function problem(input: DescMessage, message: Message): string | undefined {
+/** As it arrives over the wire. */
+const received = (input: DescMessage, message: Message): Message => fromBinary(input, toBinary(input, message));
+
+function problem(input: DescMessage, message: Message, arrive = received): string | undefined {
   try {
-    // As it arrives over the wire.
-    const read = fromBinary(input, toBinary(input, message));
+    const read = arrive(input, message);
     checkValues(input, read);
     // A context is checked once, in the evaluation.
     if ("context" in read) checkContext(fromContext(read.context as EvaluationContext));
@@ -80,9 +83,25 @@ describe("free-form JSON in a request", () => {
     },
   );
 
+  const { input } = ModuleService.method.invokeModule;
+  const invoking = (value: Value): Message => create(input, { input: { case: "json", value } });
+
   it("is refused if a value is empty", () => {
-    const invoke = SERVICES.flatMap(({ methods }) => methods).find(({ name }) => name === "InvokeModule");
-    if (invoke === undefined) throw new Error("there is no InvokeModule");
-    expect(problem(invoke.input, create(invoke.input, { input: { case: "json", value: {} } } as never))).toBe("json");
+    expect(problem(input, invoking(create(ValueSchema)))).toBe("json");
+  });
+
+  it.each([1, 63, 64, 65, 300])("is checked at a nesting of %i levels too", (levels) => {
+    const nested = (inner: Value): Value => {
+      let value = inner;
+      for (let level = 0; level < levels; level++) {
+        const list = { case: "listValue" as const, value: { values: [number(1), value] } };
+        value = create(ValueSchema, { kind: list });
+      }
+      return value;
+    };
+    // JSON may be nested more deeply than protobuf.
+    const asItIs = (_: DescMessage, message: Message): Message => message;
+    expect(problem(input, invoking(nested(number(1))), asItIs)).toBeUndefined();
+    expect(problem(input, invoking(nested(number(2 ** 53))), asItIs)).toBe(`json${"[1]".repeat(levels)}`);
   });
 });
