@@ -74,7 +74,8 @@ else {
   const lines = rows.map(({ isolation, payload, inFlight, side, figures, ratios }) => [
     ...[isolation, payload, String(inFlight), side, String(Math.round(figures.perSecond))],
     ...[micros(figures.p50), micros(figures.p99), ratios.perSecond.toFixed(2), ratios.p99.toFixed(2)],
+    ...[figures.cpu.toFixed(1), ratios.cpu.toFixed(2)],
   ]);
-  process.stdout.write(`${table([[...head, "x bare", "p99 x bare"], ...lines])}\n`);
+  process.stdout.write(`${table([[...head, "x bare", "p99 x bare", "cpu us", "cpu x bare"], ...lines])}\n`);
 }
 process.exit(0);

@@ -1,5 +1,6 @@
 import type { Payload } from "../../src/core/index.ts";
 import { percentiles, round } from "../swap/figures.ts";
+import { cpuMicros } from "./cpu.ts";
 import type { Side } from "./sides.ts";
 
 /** Figures of the callers of one side. */
@@ -7,6 +8,8 @@ export interface Figures {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
+  /** CPU time of one call in µs, on both sides together. */
+  readonly cpu: number;
 }
 
 /** Ratios to bare messages. For the rate it is the inverse ratio, so that above 1 always means slower. */
@@ -14,6 +17,7 @@ export interface Ratios {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
+  readonly cpu: number;
 }
 
 export interface Measured {
@@ -54,6 +58,7 @@ export async function compare(sides: readonly Side[], plan: Plan): Promise<Measu
 
 async function slice({ call }: Side, { payload, inFlight, sliceMs }: Plan): Promise<Figures> {
   const latencies: number[] = [];
+  const cpu = cpuMicros();
   const start = performance.now();
   const end = start + sliceMs;
   const caller = async (): Promise<void> => {
@@ -67,7 +72,8 @@ async function slice({ call }: Side, { payload, inFlight, sliceMs }: Plan): Prom
   };
   await Promise.all(Array.from({ length: inFlight }, caller));
   const { p50, p99 } = percentiles(latencies, 4);
-  return { perSecond: (latencies.length / (performance.now() - start)) * 1000, p50, p99 };
+  const perSecond = (latencies.length / (performance.now() - start)) * 1000;
+  return { perSecond, p50, p99, cpu: (cpuMicros() - cpu) / latencies.length };
 }
 
 function beside(bare: Figures | undefined, one: Figures): Ratios {
@@ -76,11 +82,17 @@ function beside(bare: Figures | undefined, one: Figures): Ratios {
     perSecond: 1 / of(one.perSecond, bare?.perSecond),
     p50: of(one.p50, bare?.p50),
     p99: of(one.p99, bare?.p99),
+    cpu: of(one.cpu, bare?.cpu),
   };
 }
 
 function medians(all: readonly Figures[]): Figures {
   const median = (of: (one: Figures) => number): number =>
     round(all.map(of).sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? Number.NaN, 4);
-  return { perSecond: median((one) => one.perSecond), p50: median((one) => one.p50), p99: median((one) => one.p99) };
+  return {
+    perSecond: median((one) => one.perSecond),
+    p50: median((one) => one.p50),
+    p99: median((one) => one.p99),
+    cpu: median((one) => one.cpu),
+  };
 }
