@@ -22,6 +22,8 @@ const STEADY: ReadonlySet<string> = new Set([
   "memory per watcher",
   "heap per watcher",
   "time per evaluation",
+  "added time",
+  "time",
 ]);
 /** Peers that everybody has after `npm ci`. */
 const isEverywhere = (peer: string): boolean => peer !== "flagd";

@@ -17,7 +17,7 @@ import { unary } from "./unary.ts";
 export const SUITES: readonly Suite[] = [unary, json, fanOut, trips, local, breakers, invoke, swap, store, growth];
 
 /** The suites with ratios that differ little between runs. Their record guards them. */
-export const GUARDED: readonly Suite[] = [unary, json, fanOut, local];
+export const GUARDED: readonly Suite[] = [unary, json, fanOut, local, breakers];
 
 export interface RunOptions {
   readonly suites: readonly Suite[];
