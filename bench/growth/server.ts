@@ -30,6 +30,9 @@ export async function startServer(dataDir: string, watched = false): Promise<Ser
   const begun = performance.now();
   const args = [...preload, "src/server/main.ts", ...settings];
   const child = spawn(process.execPath, args, { cwd: HOME, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  // A benchmark that fails must not leave a server behind.
+  const kill = (): void => void child.kill("SIGTERM");
+  process.once("exit", kill);
   const baseUrl = `http://127.0.0.1:${port}`;
   await ready(child, baseUrl);
   const readyMs = performance.now() - begun;
@@ -46,6 +49,7 @@ export async function startServer(dataDir: string, watched = false): Promise<Ser
     async stop() {
       child.kill("SIGTERM");
       await once(child, "exit");
+      process.off("exit", kill);
       rmSync(logs, { recursive: true, force: true });
     },
   };
