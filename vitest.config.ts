@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { IS_LONG } from "./tests/effort.ts";
-import { readTestFiles, SLOW } from "./tests/projects.ts";
+import { readTestFiles, SLOW, TAGS } from "./tests/projects.ts";
 
 const { projects, long } = readTestFiles();
 const { process: processes, soak } = projects;
 const EVERYTHING = ["tests/**/*.test.ts"];
-const ELSEWHERE = ["tests/foreign/**", "**/node_modules/**"];
+const ELSEWHERE = ["tests/foreign/**", "tests/parity/**", "**/node_modules/**"];
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -27,12 +27,7 @@ export default defineConfig({
     maxWorkers: 3,
     // The servers that tests start find here what the first of them has compiled.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules/.cache/compiled") },
-    tags: [
-      {
-        name: "soak",
-        description: "Takes long, or repeats in another way what npm test does: npm run test:soak runs it.",
-      },
-    ],
+    tags: TAGS,
     sequence: { sequencer: SlowFirst },
     // tests/projects.ts says what is in each. To start a process and to load all code anew for each file takes longer than
     // most files do; those of `soak` look at the memory, the threads and the children of their whole process.

@@ -7,13 +7,15 @@ const ROOT = join(import.meta.dirname, "..");
 /** The names that `vitest --project` and the scripts `test:unit` and `test:soak` use. */
 export type Project = "unit" | "process" | "soak";
 
+/** Starts the server. */
+const SERVER = "src/server/server.ts";
 /** Modules that start processes and threads, or open sockets. */
 export const STARTS: readonly (string | RegExp)[] = [
   /^node:(child_process|cluster|dgram|http|http2|https|net|tls|worker_threads)$/,
   "@connectrpc/connect-node",
   "@grpc/grpc-js",
   "src/core/modules/host/index.ts",
-  "src/server/server.ts",
+  SERVER,
 ];
 /** The engine starts modules. The core's index itself does not count, because it is imported for much else. */
 const STARTS_ENGINE = /\bcreateEngine\(/;
@@ -39,6 +41,14 @@ export const SLOW: readonly string[] = [
 /** Says how often random tests are repeated. */
 export const EFFORT = "tests/effort.ts";
 
+/** The tags of tests. */
+export const TAGS = [
+  {
+    name: "soak",
+    description: "Takes long, or repeats in another way what npm test does: npm run test:soak runs it.",
+  },
+];
+
 export interface TestFiles {
   /**
    * The test files of each project. `soak`: files below tests/soak. `process`: files that import code, directly or
@@ -47,6 +57,8 @@ export interface TestFiles {
   readonly projects: Readonly<Record<Project, readonly string[]>>;
   /** Those with random tests that are repeated more often in `npm run test:long`. */
   readonly long: readonly string[];
+  /** Those that start the server in their own process, and so can be told by which path it serves (tests/parity). */
+  readonly serving: readonly string[];
 }
 
 /** The test files, from the repository's root. */
@@ -68,12 +80,13 @@ export function readTestFiles(): TestFiles {
   return {
     projects: { unit: of("unit"), process: of("process"), soak: of("soak") },
     long: tests.filter(reaching(files, (target) => target === EFFORT)),
+    serving: tests.filter(reaching(files, (target) => target === SERVER)),
   };
 }
 
-/** The tests of other clients (tests/foreign) have their own configuration. */
+/** The tests of other clients (tests/foreign) and those of tests/parity have configurations of their own. */
 export function isTest(path: string): boolean {
-  return path.endsWith(".test.ts") && !path.startsWith("tests/foreign/");
+  return path.endsWith(".test.ts") && !/^tests\/(foreign|parity)\//.test(path);
 }
 
 /** Returns whether a file imports such a module, directly or through other files, or imports a file that is one itself. */

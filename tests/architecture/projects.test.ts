@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { LEFT_OUT, parityFiles } from "../parity/files.ts";
 import { EFFORT, isTest, readTestFiles, SLOW, STARTS } from "../projects.ts";
 import { filesBelow } from "./imports.ts";
 
@@ -46,5 +47,17 @@ describe("the long tests", () => {
     // Its helper says how often.
     expect(long).toContain("tests/core/store/memory/store.test.ts");
     expect(long).not.toContain("tests/wire/rest.test.ts");
+  });
+});
+
+describe("the tests that run on both paths", () => {
+  it("are those that start servers in their own process, but for the ones that are left out", () => {
+    const files = parityFiles();
+    expect(files).toContain("tests/wire/protocols.test.ts");
+    // Its helper starts the server.
+    expect(files).toContain("tests/wire/abuse/frames.test.ts");
+    // Its server is a process of its own.
+    expect(files).not.toContain("tests/wire/grpc-js.test.ts");
+    expect(Object.keys(LEFT_OUT).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 });
