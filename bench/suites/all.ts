@@ -33,6 +33,8 @@ export async function runSuites({ suites, rounds, isQuick }: RunOptions): Promis
   const cores = findCores();
   if (cores === undefined) say("taskset or a second core is missing: servers and load share the cores");
   const [begun, startMs, loadBefore] = [new Date().toISOString(), performance.now(), loadNow()];
+  // An exit ends the servers too.
+  process.once("SIGTERM", () => process.exit(1));
   const load = startLoad(cores);
   const results: Result[] = [];
   try {
