@@ -1,3 +1,4 @@
+import type { Timer } from "../../kernel/clock.ts";
 import { Waiters } from "../async/waiters.ts";
 import { HeliosError } from "../errors/error.ts";
 import { fitting } from "../size.ts";
@@ -49,6 +50,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   #wanted = 0;
   #ending: Ending | undefined;
   readonly #news = new Waiters();
+  #timer: Timer | undefined;
   /** Whether the watch started from a token rather than from a snapshot of this process. */
   #resumed = false;
 
@@ -100,15 +102,32 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
    * one call at a time is allowed. Rejects with the error that ended the watch. Resolves to undefined after `close`.
    */
   async next(): Promise<Frame<I, S> | undefined> {
-    const frame = await this.#next();
-    if (frame === undefined) return undefined;
-    this.#due = this.options.clock.monotonic() + this.options.heartbeatMs;
-    if (frame.resumeToken !== "") this.#delivered = frame.revision;
-    return frame;
+    for (;;) {
+      if (this.#isClosed()) return undefined;
+      const failure = this.#failure();
+      if (this.#phase.in === "journal" && failure && this.#position >= failure.revision) throw failure.error;
+      const ready = this.#ready();
+      const frame = ready instanceof Promise ? await ready : ready;
+      if (this.#isClosed()) return undefined;
+      if (frame !== undefined) return this.#deliver(frame);
+      // No await is allowed from here to the wait: an item that is pushed in between would wake nobody.
+      const isDue = this.options.clock.monotonic() >= this.#due;
+      if (!this.caughtUp) {
+        // A long part of the journal may contain nothing for this watcher. It still gets heartbeats meanwhile.
+        if (isDue && this.#phase.in === "journal") return this.#deliver(this.#heartbeat());
+        continue;
+      }
+      const failed = this.#failure();
+      if (failed !== undefined) throw failed.error;
+      if (isDue || this.#wanted > this.#delivered) return this.#deliver(this.#heartbeat());
+      this.#armHeartbeat();
+      await this.#news.wait();
+    }
   }
 
   close(): void {
     this.#onClose();
+    this.#timer?.cancel();
     this.#ending = { state: "CLOSED" };
     this.#news.wake();
   }
@@ -154,26 +173,10 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#news.wake();
   }
 
-  async #next(): Promise<Frame<I, S> | undefined> {
-    for (;;) {
-      if (this.#isClosed()) return undefined;
-      const failure = this.#failure();
-      if (this.#phase.in === "journal" && failure && this.#position >= failure.revision) throw failure.error;
-      const frame = await this.#ready();
-      if (this.#isClosed()) return undefined;
-      if (frame !== undefined) return frame;
-      // No await is allowed from here to the wait: an item that is pushed in between would wake nobody.
-      const isDue = this.options.clock.monotonic() >= this.#due;
-      if (!this.caughtUp) {
-        // A long part of the journal may contain nothing for this watcher. It still gets heartbeats meanwhile.
-        if (isDue && this.#phase.in === "journal") return this.#heartbeat();
-        continue;
-      }
-      const failed = this.#failure();
-      if (failed !== undefined) throw failed.error;
-      if (isDue || this.#wanted > this.#delivered) return this.#heartbeat();
-      await this.#waitForNews();
-    }
+  #deliver(frame: Frame<I, S>): Frame<I, S> {
+    this.#due = this.options.clock.monotonic() + this.options.heartbeatMs;
+    if (frame.resumeToken !== "") this.#delivered = frame.revision;
+    return frame;
   }
 
   #isClosed(): boolean {
@@ -184,7 +187,8 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#ending?.state === "FAILED" ? this.#ending : undefined;
   }
 
-  async #ready(): Promise<Frame<I, S> | undefined> {
+  /** Returns the next frame, or undefined if there is none. Only the journal must be waited for. */
+  #ready(): Frame<I, S> | undefined | Promise<Frame<I, S> | undefined> {
     const phase = this.#phase;
     if (phase.in === "snapshot") return this.#snapshotChunk(phase);
     if (phase.in === "journal") return this.#readJournal(phase);
@@ -298,16 +302,25 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     } else if (!queue.coalesce()) this.#phase = this.#fromJournal();
   }
 
-  /** Waits until there is something to deliver, or a heartbeat is due. */
-  async #waitForNews(): Promise<void> {
+  /**
+   * Wakes the reader when a heartbeat is due. A frame moves that time, and the timer follows only when it fires, because
+   * thousands of watchers get the same change.
+   */
+  #armHeartbeat(): void {
+    if (this.#timer !== undefined) return;
     const { clock } = this.options;
-    const timer = clock.setTimer(this.#due - clock.monotonic(), () => {
+    const due = this.#due;
+    this.#timer = clock.setTimer(due - clock.monotonic(), () => {
+      this.#timer = undefined;
+      if (this.#ending?.state === "CLOSED") return;
+      if (this.#due !== due) {
+        this.#armHeartbeat();
+        return;
+      }
       // The timer may fire a little early.
       this.#due = clock.monotonic();
       this.#news.wake();
     });
-    await this.#news.wait();
-    timer.cancel();
   }
 
   #heartbeat(): Frame<I, S> {

@@ -5,13 +5,10 @@ import { toCause, toTimestamp } from "./common.ts";
 import { whole } from "./message.ts";
 import { wireSize } from "./size.ts";
 
-/** The head of every frame of a watch. */
-export interface FrameHead {
-  readonly revision: bigint;
-  readonly resumeToken: string;
-  /** Only present in the first frame. */
-  readonly heartbeatInterval?: Duration;
-  readonly watchId?: string;
+/** What only the first frame of a watch has. */
+export interface FirstHead {
+  readonly heartbeatInterval: Duration;
+  readonly watchId: string;
 }
 
 /** How the frames of the watches of one kind are created. */
@@ -19,10 +16,10 @@ export interface Frames<I, S, Out> {
   /** Upper bound of the bytes of an item in any protocol. */
   sizeOf(item: I | S): number;
   /**
-   * `head` must be the frame's own; it has more only in the first frame of a watch. Without that, watches that get the same
-   * frame get the same object, so that it can be encoded once for all.
+   * `first`: given for the first frame of a watch. Watches that get the same frame after that get the same object, so that it
+   * can be encoded once for all.
    */
-  map(frame: Frame<I, S>, head: FrameHead): Out | Promise<Out>;
+  map(frame: Frame<I, S>, first: FirstHead | undefined): Out | Promise<Out>;
 }
 
 /** Bytes of a change in addition to its resource and its cause. */
@@ -71,16 +68,23 @@ export function resourceFrames<T, Message extends object, Snapshot>(
   };
   const putMeasured = (resource: Resource<T>): Message => measured.get(resource) ?? put(resource);
   const putChange = (delta: Delta<T>, resource: Resource<T>): Message => ofChange(delta, resource).message;
-  const map = (frame: Frame<Delta<T>, Resource<T>>, head: FrameHead): Out => {
-    const isFirst = head.watchId !== undefined;
-    const known = isFirst ? undefined : shared.get(frame);
+  const map = (frame: Frame<Delta<T>, Resource<T>>, first: FirstHead | undefined): Out => {
+    const known = first === undefined ? shared.get(frame) : undefined;
     if (known !== undefined && isFresh(known)) return known.out;
-    const out = toFrame(frame, head, { putMeasured, putChange, snapshot });
+    const out = toFrame(frame, first, { putMeasured, putChange, snapshot });
     measured.clear();
-    if (!isFirst && frame.kind === "changes") shared.set(frame, { out, at: clock.monotonic() });
+    if (first === undefined && frame.kind === "changes") shared.set(frame, { out, at: clock.monotonic() });
     return out;
   };
   return { sizeOf, map };
+}
+
+/** Returns the head of a frame. */
+export function headOf(
+  { revision, resumeToken }: Pick<Frame<unknown, unknown>, "revision" | "resumeToken">,
+  first?: FirstHead,
+) {
+  return { revision: whole(revision), resumeToken, ...first };
 }
 
 interface Puts<T, Message, Snapshot> {
@@ -91,9 +95,10 @@ interface Puts<T, Message, Snapshot> {
 
 function toFrame<T, Message, Snapshot>(
   frame: Frame<Delta<T>, Resource<T>>,
-  head: FrameHead,
+  first: FirstHead | undefined,
   { putMeasured, putChange, snapshot }: Puts<T, Message, Snapshot>,
 ) {
+  const head = headOf(frame, first);
   switch (frame.kind) {
     case "heartbeat": {
       const value = { serverTime: toTimestamp(frame.time), headRevision: whole(frame.head) };

@@ -18,6 +18,7 @@ import { toOpenWatches, toPending } from "../map/clients.ts";
 import { fromDuration, fromWhole, toCause } from "../map/common.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
 import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
+import { headOf } from "../map/watch.ts";
 import { watchFrames } from "./watching.ts";
 
 /**
@@ -113,8 +114,8 @@ export function createStatusService({
         { clock, newId },
         {
           sizeOf: eventSize,
-          map: async (frame: Frame<EngineEvent, EngineEvent>, head) =>
-            toEventsFrame(frame, head, domains, await recentOf(frame)),
+          map: async (frame: Frame<EngineEvent, EngineEvent>, first) =>
+            toEventsFrame(frame, headOf(frame, first), domains, await recentOf(frame)),
         },
       );
     },

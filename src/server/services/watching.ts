@@ -4,8 +4,7 @@ import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import { onAbort } from "../../core/async/index.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
-import { whole } from "../map/message.ts";
-import type { FrameHead, Frames } from "../map/watch.ts";
+import type { Frames } from "../map/watch.ts";
 import { PEER } from "../transport/peer.ts";
 
 /** Heartbeat interval of a watch, unless `heartbeat_interval` says otherwise. @limit ms */
@@ -58,10 +57,9 @@ export async function* watchFrames<I, S, Out>(
       const frame = await watcher.next();
       if (signal.aborted) throw signal.reason;
       if (frame === undefined) throw new Error("the watcher was closed while it was being read");
-      const head: FrameHead = { revision: whole(frame.revision), resumeToken: frame.resumeToken };
-      const firstHead = first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : {};
+      const mapped = frames.map(frame, first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : undefined);
       first = false;
-      yield await frames.map(frame, { ...head, ...firstHead });
+      yield mapped instanceof Promise ? await mapped : mapped;
     }
   } finally {
     stopListening();
