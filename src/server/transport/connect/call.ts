@@ -11,7 +11,7 @@ import type { Format } from "./format.ts";
 /** An exchange of one request for one answer. */
 export interface UnaryExchange extends Exchange {
   /** `fields`: the headers, names and values in turn. */
-  answer(status: number, fields: readonly string[], body: Uint8Array): void;
+  answer(status: number, fields: readonly string[], body: string | Uint8Array): void;
 }
 
 /** One unary call of Connect (Connect protocol, "Unary (Request-Response) RPCs"). */
@@ -55,12 +55,13 @@ export class ConnectCall extends DirectCall implements StreamReader {
 
   protected override succeed(answer: Init): number {
     const body = this.#format.encode(this.plan.route, answer);
-    if (body.length > MAX_MESSAGE_BYTES) {
-      const problem = `message size ${body.length} is larger than configured writeMaxBytes ${MAX_MESSAGE_BYTES}`;
+    const bytes = Buffer.byteLength(body);
+    if (bytes > MAX_MESSAGE_BYTES) {
+      const problem = `message size ${bytes} is larger than configured writeMaxBytes ${MAX_MESSAGE_BYTES}`;
       throw new ConnectError(problem, Code.ResourceExhausted);
     }
-    this.#exchange.answer(200, this.#fields(this.#format.contentType, body.length), body);
-    return body.length;
+    this.#exchange.answer(200, this.#fields(this.#format.contentType, bytes), body);
+    return bytes;
   }
 
   /** Errors are JSON in either format. */

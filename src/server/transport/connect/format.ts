@@ -12,7 +12,7 @@ export interface Format {
   readonly contentType: string;
   /** Throws ConnectError for a body that is not such a message. */
   decode(route: Route, body: Buffer): Message;
-  encode(route: Route, answer: Init): Uint8Array;
+  encode(route: Route, answer: Init): string | Uint8Array;
 }
 
 /** Content types of unary calls (Connect protocol, "Unary-Content-Type"). Another charset of JSON is not accepted here. */
@@ -33,7 +33,7 @@ export function createFormats(registry: Registry | undefined): (contentType: str
     },
     // Values that are false, 0 or empty are part of an answer too.
     encode: ({ method: { output } }, answer) =>
-      Buffer.from(toJsonString(output, make(output, answer), { alwaysEmitImplicit: true, ...known })),
+      toJsonString(output, make(output, answer), { alwaysEmitImplicit: true, ...known }),
   };
   const binary: Format = {
     contentType: "application/proto",

@@ -74,10 +74,11 @@ export class Http1Exchange implements UnaryExchange {
     this.#response.destroy();
   }
 
-  answer(status: number, fields: readonly string[], body: Uint8Array): void {
+  answer(status: number, fields: readonly string[], body: string | Uint8Array): void {
     const response = this.#response;
     if (response.destroyed) return;
     response.writeHead(status, fields as string[]);
+    // Node sends a text together with the head, but bytes in a part of their own.
     response.end(body);
     if (response.writableLength > 0) this.#reader?.blocked();
     if (!this.#request.complete) this.#readToTheEnd();

@@ -26,7 +26,8 @@ export class Http2Exchange implements UnaryExchange {
     this.#stream.cut();
   }
 
-  answer(status: number, fields: readonly string[], body: Uint8Array): void {
-    this.#stream.answer(encodeBlock([":status", String(status), ...fields]), body, undefined);
+  answer(status: number, fields: readonly string[], body: string | Uint8Array): void {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    this.#stream.answer(encodeBlock([":status", String(status), ...fields]), bytes, undefined);
   }
 }

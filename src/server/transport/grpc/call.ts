@@ -75,7 +75,9 @@ export class GrpcCall extends DirectCall implements StreamReader {
         const { done, value } = await messages.next();
         if (this.isOver) return;
         if (done === true) break;
-        if (!isEncoded(value) || !pacing.hasRoom(this.peer)) await pacing.pace(this.peer);
+        // Without a wait if there is none, so that others find the message encoded.
+        const turn = isEncoded(value) && pacing.hasRoom(this.peer) ? undefined : pacing.pace(this.peer);
+        if (turn !== undefined) await turn;
         if (this.isOver) return;
         const body = encodeShared(output, value);
         if (!stream.hasBegun) stream.begin(headBlock(this.context.givenHeader));
