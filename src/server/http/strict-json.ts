@@ -77,8 +77,11 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
   checkJson(input, Buffer.from(message, isBase64 ? "base64url" : "utf8"));
 }
 
-/** Refuses JSON that the runtime would read as a different value: ARGUMENT_INVALID with the place. */
-export function checkJson(input: DescMessage, bytes: Buffer): void {
+/**
+ * Refuses JSON that the runtime would read as a different value: ARGUMENT_INVALID with the place. Returns the value, or
+ * undefined for a text that the runtime will refuse.
+ */
+export function checkJson(input: DescMessage, bytes: Buffer): JsonValue | undefined {
   // The runtime would replace invalid bytes by other characters.
   if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
   const text = bytes.toString();
@@ -88,13 +91,14 @@ export function checkJson(input: DescMessage, bytes: Buffer): void {
   try {
     json = JSON.parse(text) as JsonValue;
   } catch {
-    return;
+    return undefined;
   }
   // The runtime itself refuses a repeated member.
-  if (found?.kind === "twice") return;
+  if (found?.kind === "twice") return undefined;
   if (found !== undefined) throw invalid(found.path, problemOf(found));
   try {
     refuse(jsonViolation(input, json));
+    return json;
   } catch (error) {
     throw error instanceof HeliosError ? fromHeliosError(error) : error;
   }

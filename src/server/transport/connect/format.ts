@@ -1,4 +1,4 @@
-import { fromBinary, fromJsonString, type Message, type Registry, toJsonString } from "@bufbuild/protobuf";
+import { fromBinary, fromJson, fromJsonString, type Message, type Registry, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { messageOf } from "../../../core/index.ts";
 import type { Route } from "../../calls/route.ts";
@@ -24,9 +24,10 @@ export function createFormats(registry: Registry | undefined): (contentType: str
   const json: Format = {
     contentType: "application/json",
     decode({ method: { input } }, body) {
-      checkJson(input, body);
+      const value = checkJson(input, body);
+      const options = { ignoreUnknownFields: false, ...known };
       try {
-        return fromJsonString(input, body.toString(), { ignoreUnknownFields: false, ...known });
+        return value === undefined ? fromJsonString(input, body.toString(), options) : fromJson(input, value, options);
       } catch (error) {
         throw ConnectError.from(error, Code.InvalidArgument);
       }
