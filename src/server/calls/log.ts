@@ -10,13 +10,13 @@ export interface LogCall {
   readonly isOn?: (level: LogLevel) => boolean;
 }
 
-/** Logs the end of one call. One of the methods is called, once. */
-export interface EndOfCall {
-  succeeded(): void;
-  /** The caller has left a stream. */
-  left(): void;
-  /** `isGone`: the caller has left, or its deadline has passed. */
-  failed(error: ConnectError, isGone: boolean): void;
+/** What the calls of a method have in common. */
+interface Kind {
+  readonly rpc: string;
+  /** The level of a call that does not fail. */
+  readonly level: LogLevel;
+  readonly clock: Clock;
+  readonly log: LogCall;
 }
 
 /**
@@ -24,37 +24,49 @@ export interface EndOfCall {
  * failures that are the fault of Helios at `error`. A line whose level is off is not created.
  */
 export function createCallLog(clock: Clock, log: LogCall) {
-  const isOn = log.isOn ?? (() => true);
   return {
     /** Returns the function that begins a call of a method. */
     of(method: DescMethod): () => EndOfCall {
-      const rpc = `${method.parent.name}/${method.name}`;
       const isQuiet =
         method.methodKind !== "unary" || method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
-      const level = isQuiet ? "debug" : "info";
-      return () => {
-        const start = clock.monotonic();
-        const line = (code: string): Record<string, unknown> => ({
-          rpc,
-          code,
-          durationMs: Math.round((clock.monotonic() - start) * 1000) / 1000,
-        });
-        return {
-          succeeded() {
-            if (isOn(level)) log(level, "call", line("ok"));
-          },
-          left() {
-            if (isOn(level)) log(level, "call", line("canceled"));
-          },
-          failed(error, isGone) {
-            const code = (Code[error.code] ?? "unknown").toLowerCase();
-            const failed = levelOf(code, isGone);
-            if (isOn(failed)) log(failed, "call failed", { ...line(code), error: String(error) });
-          },
-        };
-      };
+      const rpc = `${method.parent.name}/${method.name}`;
+      const kind: Kind = { rpc, level: isQuiet ? "debug" : "info", clock, log };
+      return () => new EndOfCall(kind);
     },
   };
+}
+
+/** Logs the end of one call. One of the methods is called, once. */
+export class EndOfCall {
+  readonly #kind: Kind;
+  readonly #start: number;
+
+  constructor(kind: Kind) {
+    this.#kind = kind;
+    this.#start = kind.clock.monotonic();
+  }
+
+  succeeded(): void {
+    this.#write(this.#kind.level, "call", "ok");
+  }
+
+  /** The caller has left a stream. */
+  left(): void {
+    this.#write(this.#kind.level, "call", "canceled");
+  }
+
+  /** `isGone`: the caller has left, or its deadline has passed. */
+  failed(error: ConnectError, isGone: boolean): void {
+    const code = (Code[error.code] ?? "unknown").toLowerCase();
+    this.#write(levelOf(code, isGone), "call failed", code, error);
+  }
+
+  #write(level: LogLevel, message: string, code: string, error?: ConnectError): void {
+    const { log, clock, rpc } = this.#kind;
+    if (log.isOn?.(level) === false) return;
+    const durationMs = Math.round((clock.monotonic() - this.#start) * 1000) / 1000;
+    log(level, message, { rpc, code, durationMs, ...(error === undefined ? {} : { error: String(error) }) });
+  }
 }
 
 /** A caller that leaves is not an error. */

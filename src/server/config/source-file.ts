@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { race, Serial, timeLimit } from "../../core/async/index.ts";
 import { type Clock, type SourceFile, systemClock } from "../../core/index.ts";
-import type { Logging } from "../logs/logging.ts";
+import type { LogLine } from "../logs/logging.ts";
 
 /**
  * Size of a flags file or a modules file, and of a file to convert; a larger one is refused with `FLAGS_FILE_INVALID`
@@ -19,7 +19,7 @@ export const SOURCE_TIMEOUT_MS = 5000;
 const LF = 0x0a;
 
 /** A file that is read whenever it is needed. If it is missing, that is logged once. */
-export function sourceFile(name: string, log: Logging["server"], clock: Clock = systemClock): SourceFile {
+export function sourceFile(name: string, log: LogLine, clock: Clock = systemClock): SourceFile {
   let missing = false;
   /** Each read holds one of few threads. If a read hangs, no other one of this file may begin. */
   const turns = new Serial();

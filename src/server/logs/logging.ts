@@ -37,11 +37,18 @@ export interface LoggingOptions {
   readonly clock?: Clock;
 }
 
+export type LogLine = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+
+export interface ServerLog extends LogLine {
+  /** Whether entries of that level are written. */
+  readonly isOn: (level: LogLevel) => boolean;
+}
+
 export interface Logging {
   /** The log of the engine. */
   readonly log: Log;
   /** The log of the server itself. */
-  readonly server: (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+  readonly server: ServerLog;
   /** The state of each destination: the output first, then the files. */
   status(): readonly SinkStatus[];
   /** Whether a write is in progress. A thread may be blocked by it, and the process cannot exit before. */
@@ -108,7 +115,11 @@ export function createLogging(options: LoggingOptions): Logging {
   };
   return {
     log: (area, entryLevel, message, fields = {}) => write(loggers[area] ?? own, entryLevel, message, fields),
-    server: (entryLevel, message, fields = {}) => write(own, entryLevel, message, fields),
+    server: Object.assign(
+      (entryLevel: LogLevel, message: string, fields: Record<string, unknown> = {}) =>
+        write(own, entryLevel, message, fields),
+      { isOn: (entryLevel: LogLevel) => own.isLevelEnabled(entryLevel) },
+    ),
     isBusy: () => [output, ...files.values()].some((sink) => sink.isBusy),
     status: () => [output, ...files.values()].map((sink) => sink.status),
     flush,
