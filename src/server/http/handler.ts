@@ -35,7 +35,7 @@ import { type HttpRequest, header } from "../rest/http.ts";
 import { type AllowedOrigins, corsHeaders, isForeign, preflightHeaders } from "../rest/origin.ts";
 import { REST_PREFIX, type Rest, type TransportFor } from "../rest/rest.ts";
 import { createConnectUnary } from "../transport/connect/connect.ts";
-import type { Accept } from "../transport/direct/connection.ts";
+import type { Accept } from "../transport/direct/stream.ts";
 import { createGrpc } from "../transport/grpc/grpc.ts";
 import { headersRefusal, refuseBody } from "../transport/headers.ts";
 import {

@@ -6,6 +6,7 @@ import { type Bucket, createBucket } from "./bucket.ts";
 import type { DirectConnection } from "./direct/connection.ts";
 import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./direct/frames.ts";
 import { Outgoing } from "./direct/outgoing.ts";
+import { readSettings } from "./direct/settings.ts";
 import { createHeaderBlock, type HeaderBlock, HeaderBlockError, INITIAL_TABLE_BYTES } from "./header-block.ts";
 import { HpackError } from "./hpack/error.ts";
 import {
@@ -19,9 +20,7 @@ import {
 
 const PREFACE_BYTES = 24;
 const HEAD_BYTES = FRAME_HEAD_BYTES;
-/** The setting SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2), and the bytes of a setting. */
-const INITIAL_WINDOW_SETTING = 4;
-const SETTING_BYTES = 6;
+const PING_BYTES = 8;
 
 /** Streams with too large headers that the handler has not asked about. One read from a socket has only a few. */
 const NOTED_STREAMS = 1000;
@@ -99,6 +98,8 @@ export class FrameGate extends Duplex {
   /** The client has said goodbye. Node:http2 would close the connection at once, so it learns this after the last direct stream. */
   #farewell: Buffer | undefined;
   #hasEnded = false;
+  /** Whether frames are being read that node:http2 has not got yet. */
+  #isReading = false;
 
   constructor(options: FrameGateOptions) {
     super({ allowHalfOpen: true });
@@ -121,11 +122,15 @@ export class FrameGate extends Duplex {
     });
   }
 
+  /** Lets node:http2 know that the client has said goodbye, or has ended the connection: after all that was read before. */
   #passFarewell(): void {
-    if (this.#direct !== undefined && this.#direct.size > 0) return;
-    if (this.#farewell !== undefined) this.push(this.#farewell);
-    this.#farewell = undefined;
-    if (this.#hasEnded) this.push(null);
+    if (this.#isReading || (this.#direct !== undefined && this.#direct.size > 0)) return;
+    // It must not get into the middle of a frame.
+    if (this.#farewell !== undefined && this.#through === 0) {
+      this.push(this.#farewell);
+      this.#farewell = undefined;
+    }
+    if (this.#hasEnded && this.#begun < CALLS_PER_TURN) this.push(null);
   }
 
   /** Returns the limit in bytes that the headers of a stream exceeded, and forgets it. */
@@ -142,6 +147,7 @@ export class FrameGate extends Duplex {
   #read(bytes: Buffer): void {
     if (this.#ended) return;
     const out: Buffer[] = [];
+    this.#isReading = true;
     this.#direct?.beginRead();
     try {
       this.#split(this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]), out);
@@ -153,7 +159,12 @@ export class FrameGate extends Duplex {
     this.#direct?.endRead();
     this.#account(out.length > 0);
     if (!this.#mayRead()) this.#options.socket.pause();
-    if (out.length === 0) return;
+    this.#isReading = false;
+    if (out.length > 0) this.#pass(out);
+    this.#passFarewell();
+  }
+
+  #pass(out: readonly Buffer[]): void {
     // The data before an error is still passed on. In one piece: node:http2 writes nothing between pieces that follow each other
     // at once, and would close the connection after an error in a later piece without saying why (GOAWAY).
     this.#wanted = this.push(out.length === 1 ? out[0] : Buffer.concat(out));
@@ -188,7 +199,7 @@ export class FrameGate extends Duplex {
         break;
       }
       if (isCarryingNothing(type, flags, length) && !this.#take()) break;
-      if (this.#direct !== undefined && length <= MAX_FRAME_BYTES && !isHeaders && type !== PING) {
+      if (this.#direct !== undefined && length <= MAX_FRAME_BYTES && !isHeaders) {
         const end = this.#takeDirect(this.#direct, bytes, at, { type, flags, stream, length });
         if (end === undefined) break;
         if (end !== at) {
@@ -273,14 +284,21 @@ export class FrameGate extends Duplex {
       const left = length - padding - (isPadded ? 1 : 0);
       // RFC 9113, 6.1. Node:http2 handles the violation.
       if (left < 0) return at;
-      direct.returned(length);
+      direct.received(stream, length);
       this.#data = { stream, isLast: (flags & END_STREAM) !== 0, left, padding, isPassed: false };
       return this.#readData(this.#data, bytes, start + (isPadded ? 1 : 0));
     }
     const isWindow = type === WINDOW_UPDATE && length === 4;
     const isShared = stream === 0 && (isWindow || (type === SETTINGS && (flags & ACK) === 0) || type === GOAWAY);
-    if (!isOwn && !isShared) return at;
+    // A client whose PING is not answered gives the connection up.
+    const isPing = type === PING && stream === 0 && length === PING_BYTES && (flags & ACK) === 0;
+    const isHeldUp = isPing && this.#outgoing?.isHolding === true;
+    if (!isOwn && !isShared && !isHeldUp) return at;
     if (bytes.length < end) return undefined;
+    if (isHeldUp) {
+      direct.pong(bytes.subarray(start, end));
+      return end;
+    }
     if (isOwn) {
       if (type === RST_STREAM && length === 4) direct.wasReset(stream);
       else if (isWindow) direct.widen(stream, bytes.readUInt32BE(start) & 0x7fffffff);
@@ -290,10 +308,7 @@ export class FrameGate extends Duplex {
     }
     if (isWindow) return this.#widenShared(direct, bytes, at, end);
     if (type === SETTINGS) {
-      for (let place = start; place + SETTING_BYTES <= end; place += SETTING_BYTES) {
-        if (bytes.readUInt16BE(place) === INITIAL_WINDOW_SETTING)
-          direct.setInitialWindow(bytes.readUInt32BE(place + 2));
-      }
+      direct.takeSettings(readSettings(bytes.subarray(start, end)));
       return at;
     }
     if (direct.size === 0) return at;

@@ -1,8 +1,8 @@
 import type { Registry } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import type { CallDeps, CallPlan, Route } from "../../calls/route.ts";
-import type { Accept } from "../direct/connection.ts";
 import { onlyValue, type RequestHead } from "../direct/head.ts";
+import type { Accept } from "../direct/stream.ts";
 import type { RequestHandler } from "../request-handler.ts";
 import { ConnectCall } from "./call.ts";
 import { readTimeout } from "./deadline.ts";

@@ -5,7 +5,9 @@ import { encodeBlock } from "../hpack/encoder.ts";
 import { MAX_CONNECTION_STREAMS, MAX_REFUSED_REQUEST_MS, MAX_UNSENT_BYTES } from "../limits.ts";
 import { FrameWriter, MAX_FRAME_BYTES } from "./frames.ts";
 import { areTrailers, type RequestHead, readHead } from "./head.ts";
-import { DirectStream, NO_READER, type StreamHost, type StreamReader } from "./stream.ts";
+import { KnownHeads } from "./known-heads.ts";
+import { type ClientSettings, TableSizeUpdate } from "./settings.ts";
+import { type Accept, type Begin, DirectStream, NO_READER, type StreamHost } from "./stream.ts";
 
 const {
   NGHTTP2_NO_ERROR,
@@ -23,11 +25,6 @@ const LARGEST_WINDOW = 2 ** 31 - 1;
 const WINDOW_STEP_BYTES = 16_384;
 /** Bytes that a stream may send before the next one gets its turn. */
 const TURN_BYTES = 64 * 1024;
-
-/** Decides whether a request is served directly. Returns what begins it. */
-export type Accept = (head: RequestHead) => Begin | undefined;
-/** Begins a request, and returns the reader of its body. */
-export type Begin = (stream: DirectStream) => StreamReader;
 
 /** The socket of a connection. */
 export interface Sink {
@@ -54,17 +51,18 @@ export interface DirectOptions {
 export class DirectConnection implements StreamHost {
   readonly peer: string;
   identity: object = this;
+  readonly tableSize = new TableSizeUpdate();
   /** Called when the last stream has ended. */
   idle: () => void = () => {};
   readonly #options: DirectOptions;
   readonly #streams = new Map<number, DirectStream>();
   readonly #out = new FrameWriter();
   readonly #decoder = new HpackDecoder();
-  readonly #known: Known[] = [];
+  readonly #known = new KnownHeads();
   /** The streams that have something to send and may send it, in turn. */
   #ready: DirectStream[] = [];
   /** The streams that wait for the connection's window. */
-  #blocked: DirectStream[] = [];
+  readonly #blocked = new Set<DirectStream>();
   /** Bytes that the client accepts on the connection (RFC 9113, 6.9.1). */
   #sendWindow = INITIAL_WINDOW_BYTES;
   #initialWindow = INITIAL_WINDOW_BYTES;
@@ -72,8 +70,9 @@ export class DirectConnection implements StreamHost {
   #borrowed = 0;
   /** Received bytes that were not yet given back to the client. */
   #unreturned = 0;
-  /** The client's last streams: of all, and of those that node:http2 got. */
+  /** The client's last streams: of all, of those that were not refused, and of those that node:http2 got. */
   #lastStream = 0;
+  #lastServed = 0;
   #lastElsewhere = 0;
   /** Whether the server's settings were sent, which must come first (RFC 9113, 3.4). Node:http2 sends them. */
   #hasSettings = false;
@@ -92,13 +91,19 @@ export class DirectConnection implements StreamHost {
     this.peer = options.peer;
   }
 
+  /** Number of streams that wait for the connection's window. */
+  get blocked(): number {
+    return this.#blocked.size;
+  }
+
   /** Number of streams that have not ended. */
   get size(): number {
     return this.#streams.size;
   }
 
-  get lastStream(): number {
-    return this.#lastStream;
+  /** The last stream that was served, here or by node:http2. It does not grow after `leave` (RFC 9113, 6.8). */
+  get lastServed(): number {
+    return this.#lastServed;
   }
 
   /** Whether frames of that stream belong here. */
@@ -127,26 +132,30 @@ export class DirectConnection implements StreamHost {
    */
   headers(id: number, block: Buffer, isLast: boolean, isWhole = true): Buffer | undefined {
     const isNew = id % 2 === 1 && id > this.#lastStream;
-    const known = isNew && isWhole ? this.#known.find((one) => one.block.equals(block)) : undefined;
+    const known = isNew && isWhole ? this.#known.find(block) : undefined;
     if (known !== undefined) {
       this.#open(id, known.head, known.begin, isLast);
       return undefined;
     }
     const list = this.#decoder.decode(block);
     if (!isNew) return this.#trailers(id, list, isLast) ? undefined : this.#forwarded(list, block);
+    this.#lastStream = id;
+    if (this.#isLeaving) {
+      this.#refuse(id);
+      return undefined;
+    }
     if (list.truncated) {
-      this.#lastStream = id;
       this.#out.reset(id, NGHTTP2_ENHANCE_YOUR_CALM);
       return undefined;
     }
     const head = isWhole ? readHead(list.fields) : undefined;
     const begin = head === undefined ? undefined : this.#options.accept(head);
     if (head === undefined || begin === undefined) {
-      this.#lastStream = id;
+      this.#lastServed = id;
       this.#lastElsewhere = id;
       return this.#forwarded(list, block);
     }
-    if (this.#decoder.isStateless) this.#remember({ block: Buffer.from(block), head, begin });
+    if (this.#decoder.isStateless) this.#known.remember(block, head, begin);
     this.#open(id, head, begin, isLast);
     return undefined;
   }
@@ -161,12 +170,10 @@ export class DirectConnection implements StreamHost {
       return;
     }
     stream.received += bytes.length;
-    stream.unreturned += bytes.length;
     const { contentLength } = stream.head;
     const isWrong =
       contentLength !== undefined && (stream.received > contentLength || (isLast && stream.received < contentLength));
     if (isWrong) this.#fail(stream, NGHTTP2_PROTOCOL_ERROR);
-    else if (stream.unreturned > INITIAL_WINDOW_BYTES) this.#fail(stream, NGHTTP2_FLOW_CONTROL_ERROR);
     else {
       stream.isRemoteEnded = isLast;
       stream.reader.data(bytes, isLast);
@@ -179,19 +186,27 @@ export class DirectConnection implements StreamHost {
     }
   }
 
-  /** Gives received bytes of DATA frames back to the connection's window, padding included (RFC 9113, 6.9.1). */
-  returned(bytes: number): void {
-    this.#unreturned += bytes;
-    if (this.#unreturned < WINDOW_STEP_BYTES) return;
-    this.#out.window(0, this.#unreturned);
-    this.#unreturned = 0;
+  /**
+   * A DATA frame of that length has begun; call it before `data`. The client has used up its windows by that length, which
+   * includes padding (RFC 9113, 6.9.1), and gets the bytes back.
+   */
+  received(id: number, length: number): void {
+    this.#unreturned += length;
+    if (this.#unreturned >= WINDOW_STEP_BYTES) {
+      this.#out.window(0, this.#unreturned);
+      this.#unreturned = 0;
+    }
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    stream.unreturned += length;
+    if (stream.unreturned > INITIAL_WINDOW_BYTES) this.#fail(stream, NGHTTP2_FLOW_CONTROL_ERROR);
   }
 
   /** The client has reset a stream. */
   wasReset(id: number): void {
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
-    if (!this.#options.mayReset()) this.#options.refuse(NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#countReset();
     this.#drop(stream);
   }
 
@@ -204,7 +219,7 @@ export class DirectConnection implements StreamHost {
     else if (stream.sendWindow + bytes > LARGEST_WINDOW) this.#fail(stream, NGHTTP2_FLOW_CONTROL_ERROR);
     else {
       stream.sendWindow += bytes;
-      if (hasToSend(stream)) this.send(stream);
+      if (stream.hasToSend) this.send(stream);
     }
   }
 
@@ -217,8 +232,14 @@ export class DirectConnection implements StreamHost {
     const own = Math.min(bytes, this.#borrowed);
     this.#borrowed -= own;
     this.#sendWindow += bytes;
-    if (!this.#isElsewhereWaiting) this.#resume();
+    this.#flushSoon();
     return bytes - own;
+  }
+
+  /** The client has sent settings. */
+  takeSettings({ initialWindow, tableSizes }: ClientSettings): void {
+    this.tableSize.announced(tableSizes);
+    if (initialWindow !== undefined) this.setInitialWindow(initialWindow);
   }
 
   /** The client has changed the initial window of its streams, also of the existing ones (RFC 9113, 6.9.2). */
@@ -228,7 +249,7 @@ export class DirectConnection implements StreamHost {
     this.#initialWindow = bytes;
     for (const stream of this.#streams.values()) {
       stream.sendWindow += change;
-      if (change > 0 && hasToSend(stream)) this.send(stream);
+      if (change > 0 && stream.hasToSend) this.send(stream);
     }
   }
 
@@ -249,17 +270,22 @@ export class DirectConnection implements StreamHost {
   /** Node:http2 no longer waits for the window. */
   resume(): void {
     this.#isElsewhereWaiting = false;
-    this.#resume();
+    this.#flushSoon();
   }
 
   /** Announces that the connection will be closed. Further streams are refused. `left` is called when the last has ended. */
   leave(left: () => void): void {
     if (this.#isLeaving || this.#isClosed) return;
     this.#isLeaving = true;
-    this.#out.goAway(this.#lastStream, NGHTTP2_NO_ERROR);
+    this.#out.goAway(this.#lastServed, NGHTTP2_NO_ERROR);
     this.flush();
     if (this.#streams.size === 0) left();
     else this.#left = left;
+  }
+
+  /** Answers a PING in the place of node:http2. */
+  pong(payload: Uint8Array): void {
+    this.#out.pong(payload);
   }
 
   /** The connection is closed. */
@@ -287,7 +313,9 @@ export class DirectConnection implements StreamHost {
   flush(): void {
     const { sink } = this.#options;
     if (this.#isClosed || !this.#hasSettings) return;
-    while (this.#ready.length > 0 && sink.writableLength + this.#out.bytes < MAX_UNSENT_BYTES) {
+    while (sink.writableLength + this.#out.bytes < MAX_UNSENT_BYTES) {
+      if (this.#ready.length === 0) this.#unblock();
+      if (this.#ready.length === 0) break;
       const turn = this.#ready;
       this.#ready = [];
       for (let at = 0; at < turn.length; at += 1) {
@@ -301,7 +329,7 @@ export class DirectConnection implements StreamHost {
         this.#sendPart(stream);
       }
     }
-    for (const stream of this.#ready) noteBlocked(stream);
+    for (const stream of this.#ready) stream.noteBlocked();
     if (this.#out.bytes === 0) return;
     for (const chunk of this.#out.take()) sink.write(chunk);
   }
@@ -324,23 +352,41 @@ export class DirectConnection implements StreamHost {
     });
   }
 
-  #resume(): void {
-    const blocked = this.#blocked;
-    this.#blocked = [];
-    for (const stream of blocked) if (!stream.isClosed) this.send(stream);
+  /** What may be sent on the connection now. */
+  get #window(): number {
+    return this.#isElsewhereWaiting ? 0 : this.#sendWindow;
+  }
+
+  /**
+   * Lets streams go on that wait for the connection's window. No more of them than can use it: a client may have thousands, and
+   * accept one byte at a time.
+   */
+  #unblock(): void {
+    let left = this.#window;
+    for (const stream of this.#blocked) {
+      if (left <= 0) return;
+      this.#blocked.delete(stream);
+      left -= Math.min(stream.waiting, Math.max(0, stream.sendWindow));
+      this.send(stream);
+    }
   }
 
   #open(id: number, head: RequestHead, begin: Begin, isLast: boolean): void {
     this.#lastStream = id;
-    // RFC 9113, 5.1.2 and 6.8: neither was processed, so the client may try again.
     if (this.#isLeaving || this.#streams.size >= MAX_CONNECTION_STREAMS) {
-      this.#out.reset(id, NGHTTP2_REFUSED_STREAM);
+      this.#refuse(id);
       return;
     }
+    this.#lastServed = id;
     const stream = new DirectStream(id, head, this, this.#initialWindow);
     this.#streams.set(id, stream);
     stream.reader = begin(stream);
     if (isLast) this.data(id, NOTHING, true);
+  }
+
+  /** RFC 9113, 5.1.2 and 6.8: the stream was not processed, so the client may try again. */
+  #refuse(id: number): void {
+    this.#out.reset(id, NGHTTP2_REFUSED_STREAM);
   }
 
   /** Returns whether a block on a known stream was handled here. */
@@ -359,19 +405,18 @@ export class DirectConnection implements StreamHost {
     let isLast = false;
     if (stream.headBlock !== undefined) {
       isLast = stream.isEnded && bodies.length === 0 && stream.trailerBlock === undefined;
-      this.#out.headers(id, stream.headBlock, isLast);
+      this.#out.headers(id, this.tableSize.before(stream.headBlock), isLast);
       stream.headBlock = undefined;
     }
     const hadBodies = bodies.length > 0;
     for (let left = TURN_BYTES; bodies.length > 0; ) {
       const body = bodies[0] as Uint8Array;
       const rest = body.length - stream.sentOfFirst;
-      const connection = this.#isElsewhereWaiting ? 0 : this.#sendWindow;
-      const length = Math.min(rest, MAX_FRAME_BYTES, stream.sendWindow, connection);
+      const length = Math.min(rest, MAX_FRAME_BYTES, stream.sendWindow, this.#window);
       if (length <= 0) {
         // A stream whose own window is closed comes back when the client widens it.
-        if (stream.sendWindow > 0) this.#blocked.push(stream);
-        noteBlocked(stream);
+        if (stream.sendWindow > 0) this.#blocked.add(stream);
+        stream.noteBlocked();
         return;
       }
       if (left <= 0) {
@@ -389,7 +434,7 @@ export class DirectConnection implements StreamHost {
       if (length === rest) bodies.shift();
     }
     if (stream.trailerBlock !== undefined) {
-      this.#out.headers(id, stream.trailerBlock, true);
+      this.#out.headers(id, this.tableSize.before(stream.trailerBlock), true);
       isLast = true;
     }
     if (isLast) this.#sentLast(stream);
@@ -412,18 +457,22 @@ export class DirectConnection implements StreamHost {
     // The client still sends. If the stream were reset now, it might see that instead of the answer. So the rest is read and
     // discarded for a limited time, then it is asked to stop (RFC 9113, 8.1).
     stream.reader = NO_READER;
-    this.#options.clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
-      if (!this.#streams.has(stream.id) || this.#isClosed) return;
+    stream.rest = this.#options.clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
       this.#out.reset(stream.id, NGHTTP2_NO_ERROR);
       this.#remove(stream);
       this.#flushSoon();
     });
   }
 
-  /** Ends a stream whose client violates the protocol. */
+  /** Ends a stream whose client violates the protocol. It counts as a reset by the client, which has caused it (CVE-2025-8671). */
   #fail(stream: DirectStream, code: number): void {
+    this.#countReset();
     this.#out.reset(stream.id, code);
     this.#drop(stream);
+  }
+
+  #countReset(): void {
+    if (!this.#options.mayReset()) this.#options.refuse(NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   #drop(stream: DirectStream): void {
@@ -436,37 +485,15 @@ export class DirectConnection implements StreamHost {
   }
 
   #remove(stream: DirectStream): void {
+    stream.rest?.cancel();
+    this.#blocked.delete(stream);
     if (!this.#streams.delete(stream.id) || this.#streams.size > 0) return;
     this.idle();
     // What the last stream has sent must be passed to the socket first.
     if (this.#left !== undefined) process.nextTick(this.#left);
     this.#left = undefined;
   }
-
-  #remember(known: Known): void {
-    this.#known.unshift(known);
-    if (this.#known.length > MOST_KNOWN) this.#known.pop();
-  }
 }
-
-/** A block that does not depend on earlier ones, and what it means. */
-interface Known {
-  readonly block: Buffer;
-  readonly head: RequestHead;
-  readonly begin: Begin;
-}
-
-/** Blocks that are remembered on a connection. Most clients send the same block for each call of a method. @limit blocks */
-const MOST_KNOWN = 4;
-
-function noteBlocked(stream: DirectStream): void {
-  if (stream.isBlocked) return;
-  stream.isBlocked = true;
-  stream.reader.blocked();
-}
-
-const hasToSend = ({ headBlock, bodies, isEnded, isClosed }: DirectStream): boolean =>
-  !isClosed && (headBlock !== undefined || bodies.length > 0 || isEnded);
 
 const EMPTY_TABLE = Buffer.from([0x20]);
 const NOTHING = Buffer.alloc(0);

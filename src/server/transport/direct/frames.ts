@@ -82,6 +82,13 @@ export class FrameWriter {
     this.#uint32(bytes);
   }
 
+  /** Answers a PING, with its 8 bytes (RFC 9113, 6.7). */
+  pong(payload: Uint8Array): void {
+    this.#frame(FRAME.PING, FLAG.ACK, 0, payload.length);
+    this.#chunk.set(payload, this.#at);
+    this.#at += payload.length;
+  }
+
   /** Announces that no stream after `lastStream` will be served (RFC 9113, 6.8). */
   goAway(lastStream: number, code: number): void {
     this.#frame(FRAME.GOAWAY, 0, 0, 8);

@@ -1,5 +1,5 @@
 import type { DirectConnection } from "./connection.ts";
-import { FRAME, FRAME_HEAD_BYTES } from "./frames.ts";
+import { FLAG, FRAME, FRAME_HEAD_BYTES } from "./frames.ts";
 
 type Done = (error?: Error | null) => void;
 
@@ -44,6 +44,11 @@ export class Outgoing {
     if (ready.length > 0) this.#direct.settingsSent();
   }
 
+  /** Whether frames wait. Node:http2 sends nothing until they have gone. */
+  get isHolding(): boolean {
+    return this.#held !== undefined;
+  }
+
   /** The client accepts more bytes. */
   resume(): void {
     const held = this.#held;
@@ -71,6 +76,8 @@ export class Outgoing {
       const type = bytes[at + 3];
       if (type === FRAME.DATA && length > 0 && !this.#direct.takeWindow(length)) return at;
       if (type === FRAME.GOAWAY) this.#includeDirect(bytes, at + FRAME_HEAD_BYTES);
+      if (type === FRAME.SETTINGS && ((bytes[at + 4] ?? 0) & FLAG.ACK) !== 0) this.#direct.tableSize.acknowledged();
+      if (type === FRAME.HEADERS) this.#direct.tableSize.sentElsewhere();
       this.#left = length;
       at += FRAME_HEAD_BYTES;
     }
@@ -79,6 +86,6 @@ export class Outgoing {
   /** Node:http2 does not know the direct streams, which the client must not consider unprocessed (RFC 9113, 6.8). */
   #includeDirect(bytes: Buffer, at: number): void {
     if (bytes.length < at + 4) return;
-    bytes.writeUInt32BE(Math.max(bytes.readUInt32BE(at) & 0x7fffffff, this.#direct.lastStream), at);
+    bytes.writeUInt32BE(Math.max(bytes.readUInt32BE(at) & 0x7fffffff, this.#direct.lastServed), at);
   }
 }

@@ -1,5 +1,11 @@
 import { constants } from "node:http2";
+import type { Timer } from "../../../core/index.ts";
 import type { RequestHead } from "./head.ts";
+
+/** Decides whether a request is served directly. Returns what begins it. */
+export type Accept = (head: RequestHead) => Begin | undefined;
+/** Begins a request, and returns the reader of its body. */
+export type Begin = (stream: DirectStream) => StreamReader;
 
 /** Receives what the client sends on a stream. */
 export interface StreamReader {
@@ -43,11 +49,13 @@ export class DirectStream {
   reader: StreamReader = NO_READER;
   /** Bytes that may still be sent. Negative after the client has reduced the window of its streams (RFC 9113, 6.9.2). */
   sendWindow: number;
-  /** Bytes that were received and not yet given back to the client's window. */
+  /** Bytes of DATA frames that were received, with padding, and not yet given back to the client's window. */
   unreturned = 0;
   /** Bytes of the body so far, to be compared with content-length (RFC 9113, 8.1.1). */
   received = 0;
   isRemoteEnded = false;
+  /** Ends the wait for the rest of a request that is answered already. */
+  rest: Timer | undefined;
   /** Whether the answer has begun, even if nothing of it was sent. */
   hasBegun = false;
   /** Whether the answer is complete, but maybe not sent. */
@@ -72,6 +80,18 @@ export class DirectStream {
     this.head = head;
     this.host = host;
     this.sendWindow = sendWindow;
+  }
+
+  /** Whether something may be sent, as soon as the windows permit. */
+  get hasToSend(): boolean {
+    return !this.isClosed && (this.headBlock !== undefined || this.bodies.length > 0 || this.isEnded);
+  }
+
+  /** Tells the reader, once, that what it has written cannot be sent. */
+  noteBlocked(): void {
+    if (this.isBlocked) return;
+    this.isBlocked = true;
+    this.reader.blocked();
   }
 
   get connection(): object {

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { CallDeps, CallPlan, Route } from "../../calls/route.ts";
-import type { Accept } from "../direct/connection.ts";
 import { onlyValue } from "../direct/head.ts";
+import type { Accept } from "../direct/stream.ts";
 import { GrpcCall } from "./call.ts";
 import { readTimeout } from "./deadline.ts";
 

@@ -11,6 +11,9 @@ const INDEXED = 0x80;
 /** Bits of the index in the first byte of a literal without indexing (RFC 7541, 6.2.2). */
 const LITERAL_MASK = 0x0f;
 const LENGTH_MASK = 0x7f;
+/** The first byte of a change of the table's size, and the bits of the size in it (RFC 7541, 6.3). */
+const TABLE_SIZE = 0x20;
+const TABLE_SIZE_MASK = 0x1f;
 /** Bytes of a field beyond its name and value, at most: its first byte, and the lengths of two strings. */
 const FIELD_OVERHEAD = 13;
 
@@ -33,6 +36,14 @@ export function encodeBlock(fields: readonly string[]): Buffer {
     at = writeField(block, at, fields[index] as string, fields[index + 1] as string);
   }
   return block.subarray(0, at);
+}
+
+/** Encodes a change of the dynamic table's size, with which a block may begin (RFC 7541, 6.3). */
+export function encodeTableSize(bytes: number): Buffer {
+  const change = Buffer.alloc(FIELD_OVERHEAD);
+  const end = writeInteger(change, 0, bytes, TABLE_SIZE_MASK);
+  change[0] = TABLE_SIZE | (change[0] ?? 0);
+  return change.subarray(0, end);
 }
 
 function writeField(block: Buffer, at: number, name: string, value: string): number {

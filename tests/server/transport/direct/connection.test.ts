@@ -152,7 +152,7 @@ describe("a stream that is served directly", () => {
     const violations: [number, (id: number) => void][] = [
       [constants.NGHTTP2_PROTOCOL_ERROR, (id) => direct.widen(id, 0)],
       [constants.NGHTTP2_FLOW_CONTROL_ERROR, (id) => direct.widen(id, 2 ** 31 - 1)],
-      [constants.NGHTTP2_FLOW_CONTROL_ERROR, (id) => direct.data(id, Buffer.alloc(WINDOW + 1), false)],
+      [constants.NGHTTP2_FLOW_CONTROL_ERROR, (id) => direct.received(id, WINDOW + 1)],
       // A second block that does not end the request (RFC 9113, 8.1).
       [constants.NGHTTP2_PROTOCOL_ERROR, (id) => void direct.headers(id, encodeBlock(["x", "y"]), false)],
     ];
@@ -160,8 +160,8 @@ describe("a stream that is served directly", () => {
       const id = 2 * index + 1;
       const { events } = open(id, false);
       violate(id);
-      const [frame] = sent();
-      expect([frame?.type, frame?.stream, codeOf(frame)]).toEqual([FRAME.RST_STREAM, id, code]);
+      const frame = sent().find(({ stream }) => stream === id);
+      expect([frame?.type, codeOf(frame)]).toEqual([FRAME.RST_STREAM, code]);
       expect(events.at(-1)).toBe("closed");
     }
     const { stream } = open(99);
@@ -188,7 +188,7 @@ describe("a stream that is served directly", () => {
     const { stream } = open(1, false);
     const part = Buffer.alloc(MAX_FRAME_BYTES);
     const receive = (): void => {
-      direct.returned(part.length);
+      direct.received(1, part.length);
       direct.data(1, part, false);
     };
     receive();
@@ -199,6 +199,36 @@ describe("a stream that is served directly", () => {
     stream.answer(OK, undefined, TRAILERS);
     receive();
     expect(sent().filter(({ type }) => type === FRAME.WINDOW_UPDATE)).toHaveLength(2);
+  });
+
+  it("gives padding back to its window too", () => {
+    const { open, sent, direct } = connectionRig();
+    open(1, false);
+    direct.received(1, MAX_FRAME_BYTES);
+    direct.data(1, Buffer.alloc(100), false);
+    expect(sent().map(({ type, stream: id, payload }) => [type, id, payload.readUInt32BE(0)])).toEqual([
+      [FRAME.WINDOW_UPDATE, 0, MAX_FRAME_BYTES],
+      [FRAME.WINDOW_UPDATE, 1, MAX_FRAME_BYTES],
+    ]);
+  });
+
+  it("leaves no timer behind when its request ends soon after its answer", () => {
+    const timers = new Set<object>();
+    const { open, sent, direct } = connectionRig(undefined, (clock) => ({
+      ...clock,
+      setTimer(ms, run) {
+        const timer = clock.setTimer(ms, run);
+        timers.add(timer);
+        return { cancel: () => void (timers.delete(timer) && timer.cancel()) };
+      },
+    }));
+    open(1, false).stream.answer(OK, undefined, TRAILERS);
+    open(3, false).stream.answer(OK, undefined, TRAILERS);
+    sent();
+    expect(timers.size).toBe(2);
+    direct.data(1, NOTHING, true);
+    direct.wasReset(3);
+    expect(timers.size).toBe(0);
   });
 
   it("is read to its end after its answer, for a limited time; then its client is asked to stop", () => {
@@ -272,6 +302,49 @@ describe("a connection with streams that are served directly", () => {
     expect(heard).toHaveLength(MAX_CONNECTION_STREAMS);
   });
 
+  it("forgets streams that wait for its window when they end, and wakes only those that can use what it gets", () => {
+    const { direct, open, sent } = connectionRig();
+    open(1).stream.answer(OK, Buffer.alloc(WINDOW), TRAILERS);
+    for (const id of [3, 5, 7, 9]) open(id).stream.answer(OK, Buffer.alloc(100), TRAILERS);
+    sent();
+    for (let count = 0; count < 5; count += 1) {
+      direct.widen(9, 1);
+      sent();
+    }
+    expect(direct.blocked).toBe(4);
+    direct.wasReset(3);
+    expect(direct.blocked).toBe(3);
+    direct.widenConnection(1);
+    expect(sent().map(({ type, stream, payload }) => [type, stream, payload.length])).toEqual([[FRAME.DATA, 5, 1]]);
+    expect(direct.blocked).toBe(3);
+    // The window of a stream that was to go on is not lost when the stream ends before that.
+    direct.widenConnection(100);
+    direct.wasReset(7);
+    expect(bodyOf(sent(), 9).length).toBe(100);
+    expect(direct.blocked).toBe(1);
+  });
+
+  it("is closed if its client makes it reset streams too often", () => {
+    const { direct, open, socket, refusals } = connectionRig();
+    socket.resets = 2;
+    for (const id of [1, 3, 5]) {
+      open(id);
+      direct.widen(id, 0);
+    }
+    expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  });
+
+  it("does not remember long heads, which an idle connection would hold", () => {
+    const { direct, heard } = connectionRig();
+    const headOf = (id: number, value: string): unknown => {
+      direct.headers(id, encodeBlock([...HEAD, "x", value]), true);
+      return heard.at(-1)?.stream.head;
+    };
+    expect(headOf(1, "short")).toBe(headOf(3, "short"));
+    const long = "y".repeat(4000);
+    expect(headOf(5, long)).not.toBe(headOf(7, long));
+  });
+
   it("is closed if its client resets streams too often", () => {
     const { direct, open, socket, refusals } = connectionRig();
     socket.resets = 2;
@@ -283,7 +356,7 @@ describe("a connection with streams that are served directly", () => {
   });
 
   it("says goodbye with its last stream, refuses further ones, and notifies when the last has ended", async () => {
-    const { direct, open, sent } = connectionRig();
+    const { direct, open, sent } = connectionRig((path) => path === "/a/b");
     const { stream } = open(7);
     let hasLeft = false;
     direct.leave(() => {
@@ -296,6 +369,12 @@ describe("a connection with streams that are served directly", () => {
       7,
       constants.NGHTTP2_REFUSED_STREAM,
     ]);
+    // RFC 9113, 6.8: what was said of the last stream must stay true, also for the streams of node:http2.
+    expect(direct.headers(11, encodeBlock(HEAD.map((text) => (text === "/a/b" ? "/other" : text))), true)).toBe(
+      undefined,
+    );
+    expect(codeOf(sent().at(-1))).toBe(constants.NGHTTP2_REFUSED_STREAM);
+    expect(direct.lastServed).toBe(7);
     expect(hasLeft).toBe(false);
     stream.answer(OK, undefined, TRAILERS);
     expect(sent()).toHaveLength(2);

@@ -1,7 +1,7 @@
-import { createManualClock } from "../../../../src/core/index.ts";
-import { type Accept, DirectConnection } from "../../../../src/server/transport/direct/connection.ts";
+import { type Clock, createManualClock } from "../../../../src/core/index.ts";
+import { DirectConnection } from "../../../../src/server/transport/direct/connection.ts";
 import { FRAME_HEAD_BYTES } from "../../../../src/server/transport/direct/frames.ts";
-import type { DirectStream, StreamReader } from "../../../../src/server/transport/direct/stream.ts";
+import type { Accept, DirectStream, StreamReader } from "../../../../src/server/transport/direct/stream.ts";
 import { HpackDecoder } from "../../../../src/server/transport/hpack/decoder.ts";
 import { encodeBlock } from "../../../../src/server/transport/hpack/encoder.ts";
 
@@ -42,7 +42,10 @@ export const HEAD = [
 export const REQUEST = encodeBlock(HEAD);
 
 /** A connection with a socket that takes everything, unless the test says otherwise. */
-export function connectionRig(accepts: (path: string) => boolean = () => true) {
+export function connectionRig(
+  accepts: (path: string) => boolean = () => true,
+  clockOf: (clock: Clock) => Clock = (clock) => clock,
+) {
   const clock = createManualClock();
   const written: Buffer[] = [];
   const heard: Heard[] = [];
@@ -71,7 +74,7 @@ export function connectionRig(accepts: (path: string) => boolean = () => true) {
         return socket.writableLength;
       },
     },
-    clock,
+    clock: clockOf(clock),
     peer: "127.0.0.1:1",
     mayReset: () => --socket.resets >= 0,
     refuse: (code) => void refusals.push(code),
