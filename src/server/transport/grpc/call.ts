@@ -91,6 +91,8 @@ export class GrpcCall extends DirectCall implements StreamReader {
       this.finish();
     } catch (thrown) {
       this.fail(thrown);
+      // A message that cannot be sent is the fault of its producer, which still has to be told that nobody reads on.
+      void messages.return?.();
     }
   }
 
