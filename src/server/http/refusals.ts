@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
-import { Code, type ConnectError, encodeBinaryHeader } from "@connectrpc/connect";
+import { Code, ConnectError, encodeBinaryHeader } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { type ErrorInfo, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
@@ -122,13 +122,18 @@ function reasonOf(code: Code, problem: string, newId: () => string): HeliosError
   }
 }
 
-/** Adds a reason to an error that Connect or its transport created by itself. */
+/**
+ * Returns an error that Connect or its transport created by itself with a reason, and with a text that fits into a trailer: it
+ * may repeat what the client has sent. An error with details is returned as it is.
+ */
 export function withReason(error: ConnectError, newId: () => string, report: ReportUnforeseen): ConnectError {
   if (error.details.length > 0) return error;
-  const explained = reasonOf(error.code, fitText(error.rawMessage), newId);
+  const text = fitText(error.rawMessage);
+  const explained = reasonOf(error.code, text, newId);
   if (explained.reason === "INTERNAL") report(explained.metadata.error_id ?? "", error);
-  error.details.push({ desc: ErrorInfoSchema, value: infoOf(explained) });
-  return error;
+  const fitting = new ConnectError(text, error.code, error.metadata, undefined, error.cause);
+  fitting.details.push({ desc: ErrorInfoSchema, value: infoOf(explained) });
+  return fitting;
 }
 
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;

@@ -70,3 +70,12 @@ describe("a connection that Helios shares with node:http2", () => {
     await abused.recovers();
   });
 });
+
+it("an error that repeats what the client has sent fits into trailers that cautious clients read", async () => {
+  const peer = await abused.peer();
+  peer.write(...complete(1, grpc(LIST, [["grpc-timeout", "x".repeat(9000)]])));
+  const { trailers } = await peer.settled(1);
+  expect(trailers["grpc-status"]).toBe("3");
+  expect(JSON.stringify(trailers).length).toBeLessThan(8192);
+  await abused.recovers();
+});
