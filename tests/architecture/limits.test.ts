@@ -49,6 +49,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/transport/direct/connection.ts TURN_BYTES",
     "src/server/transport/direct/connection.ts WINDOW_STEP_BYTES",
     "src/server/transport/direct/frames.ts CHUNK_BYTES",
+    "src/server/transport/direct/frames.ts FIRST_CHUNK_BYTES",
     "src/server/transport/direct/frames.ts FRAME_HEAD_BYTES",
     "src/server/transport/direct/frames.ts MAX_FRAME_BYTES",
     "src/server/transport/grpc/body.ts PREFIX_BYTES",

@@ -1,5 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { onAbort } from "../../core/async/index.ts";
 import type { Clock } from "../../core/index.ts";
 import { PEER } from "../transport/peer.ts";
 
@@ -28,6 +29,7 @@ export class CallContext implements HandlerContext {
   #values: ContextValues | undefined;
   #isAborted = false;
   #reason: unknown;
+  #listeners: (() => void)[] = [];
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
@@ -109,5 +111,28 @@ export class CallContext implements HandlerContext {
     this.#isAborted = true;
     this.#reason = reason;
     this.#controller?.abort(reason);
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const run of listeners) run();
   }
+
+  /** See `whenAborted`. */
+  listen(run: () => void): () => void {
+    if (this.#isAborted) {
+      run();
+      return () => {};
+    }
+    this.#listeners.push(run);
+    return () => {
+      this.#listeners = this.#listeners.filter((one) => one !== run);
+    };
+  }
+}
+
+/**
+ * Calls `run` when the call is aborted, or now if it already is. The returned function stops that. Thousands of open calls wait
+ * for this, and a signal takes more memory than the rest of a call.
+ */
+export function whenAborted(context: HandlerContext, run: () => void): () => void {
+  return context instanceof CallContext ? context.listen(run) : onAbort(context.signal, run);
 }

@@ -1,10 +1,10 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
-import { onAbort } from "../../core/async/index.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
+import { whenAborted } from "../calls/context.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
-import type { Frames } from "../map/watch.ts";
+import type { FirstHead, Frames } from "../map/watch.ts";
 import { PEER } from "../transport/peer.ts";
 
 /** Heartbeat interval of a watch, unless `heartbeat_interval` says otherwise. @limit ms */
@@ -30,40 +30,102 @@ interface Source<I, S> {
   ): { next(): Promise<Frame<I, S> | undefined>; close(): void };
 }
 
+interface Tools {
+  readonly clock: Clock;
+  readonly newId: () => string;
+}
+
 /** Serves a watch until its caller leaves or the hub ends it. A watch always ends with an error. */
-export async function* watchFrames<I, S, Out>(
+export function watchFrames<I, S, Out>(
   source: Source<I, S>,
   request: WatchRequest,
-  { signal, values }: Pick<HandlerContext, "signal" | "values">,
-  { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+  context: HandlerContext,
+  tools: Tools,
   frames: Frames<I, S, Out>,
-): AsyncGenerator<Out, void, undefined> {
-  const heartbeatMs = effectiveHeartbeatMs(request.heartbeatInterval);
-  const watchId = newId();
-  const options: WatchOptions = {
-    clock,
-    names: request.names,
-    resumeToken: request.resumeToken,
-    onCompacted: request.onCompacted === OnCompacted.ERROR ? "error" : "snapshot",
-    heartbeatMs,
-    who: { watchId, clientId: request.clientId, peer: values.get(PEER) },
-  };
-  const watcher = source.watch(options, frames.sizeOf);
-  // The `finally` of a generator that waits for its reader may never run, but the call's signal is always aborted.
-  const stopListening = onAbort(signal, () => watcher.close());
-  try {
-    let first = true;
-    for (;;) {
-      const frame = await watcher.next();
-      if (signal.aborted) throw signal.reason;
+): AsyncIterableIterator<Out> {
+  return new FrameStream(source, request, context, tools, frames);
+}
+
+/** Not a generator, because thousands of watches get the same change, and a generator takes more promises for each. */
+class FrameStream<I, S, Out> implements AsyncIterableIterator<Out> {
+  readonly #source: Source<I, S>;
+  readonly #request: WatchRequest;
+  readonly #context: HandlerContext;
+  readonly #tools: Tools;
+  readonly #frames: Frames<I, S, Out>;
+  #watcher: ReturnType<Source<I, S>["watch"]> | undefined;
+  /** Only until the first frame. */
+  #first: FirstHead | undefined;
+  #stopListening = (): void => {};
+  #isAborted = false;
+  #isOver = false;
+
+  constructor(
+    source: Source<I, S>,
+    request: WatchRequest,
+    context: HandlerContext,
+    tools: Tools,
+    frames: Frames<I, S, Out>,
+  ) {
+    this.#source = source;
+    this.#request = request;
+    this.#context = context;
+    this.#tools = tools;
+    this.#frames = frames;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Out, undefined>> {
+    if (this.#isOver) return { done: true, value: undefined };
+    try {
+      this.#watcher ??= this.#open();
+      const frame = await this.#watcher.next();
+      if (this.#isAborted) throw this.#context.signal.reason;
       if (frame === undefined) throw new Error("the watcher was closed while it was being read");
-      const mapped = frames.map(frame, first ? { watchId, heartbeatInterval: toDuration(heartbeatMs) } : undefined);
-      first = false;
-      yield mapped instanceof Promise ? await mapped : mapped;
+      const mapped = this.#frames.map(frame, this.#first);
+      this.#first = undefined;
+      return { done: false, value: mapped instanceof Promise ? await mapped : mapped };
+    } catch (error) {
+      this.#close();
+      throw error;
     }
-  } finally {
-    stopListening();
-    watcher.close();
+  }
+
+  async return(): Promise<IteratorResult<Out, undefined>> {
+    this.#close();
+    return { done: true, value: undefined };
+  }
+
+  #open(): ReturnType<Source<I, S>["watch"]> {
+    const { names, resumeToken, onCompacted, clientId, heartbeatInterval } = this.#request;
+    const { clock, newId } = this.#tools;
+    const heartbeatMs = effectiveHeartbeatMs(heartbeatInterval);
+    const watchId = newId();
+    const options: WatchOptions = {
+      clock,
+      names,
+      resumeToken,
+      onCompacted: onCompacted === OnCompacted.ERROR ? "error" : "snapshot",
+      heartbeatMs,
+      who: { watchId, clientId, peer: this.#context.values.get(PEER) },
+    };
+    const watcher = this.#source.watch(options, this.#frames.sizeOf);
+    this.#first = { watchId, heartbeatInterval: toDuration(heartbeatMs) };
+    // Nobody may read any more, or call `return`, but the call is always aborted.
+    this.#stopListening = whenAborted(this.#context, () => {
+      this.#isAborted = true;
+      watcher.close();
+    });
+    return watcher;
+  }
+
+  #close(): void {
+    this.#isOver = true;
+    this.#stopListening();
+    this.#watcher?.close();
   }
 }
 

@@ -20,7 +20,11 @@ export const FRAME_HEAD_BYTES = 9;
 /** The largest payload that both sides accept without an agreement (RFC 9113, 4.2). */
 export const MAX_FRAME_BYTES = 16_384;
 
-/** Bytes that are reserved at once for frames to send. */
+/**
+ * Bytes that are reserved at once for frames to send: few at first, because most connections of a crowd send little, and each
+ * time twice as many.
+ */
+const FIRST_CHUNK_BYTES = 1024;
 const CHUNK_BYTES = 64 * 1024;
 
 /** Writes frames one after the other into memory, until they are taken to be sent. */
@@ -97,7 +101,7 @@ export class FrameWriter {
   }
 
   #frame(type: number, flags: number, stream: number, length: number): void {
-    if (this.#at + FRAME_HEAD_BYTES + length > this.#chunk.length) this.#next();
+    if (this.#at + FRAME_HEAD_BYTES + length > this.#chunk.length) this.#next(FRAME_HEAD_BYTES + length);
     const chunk = this.#chunk;
     let at = this.#at;
     chunk[at++] = length >>> 16;
@@ -117,13 +121,15 @@ export class FrameWriter {
     chunk[this.#at++] = value;
   }
 
-  #next(): void {
+  /** Goes on in a new chunk, which has room for at least so many bytes. */
+  #next(bytes: number): void {
     if (this.#at > this.#start) {
       const written = this.#chunk.subarray(this.#start, this.#at);
       this.#full.push(written);
       this.#fullBytes += written.length;
     }
-    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    const size = Math.min(Math.max(2 * this.#chunk.length, FIRST_CHUNK_BYTES), CHUNK_BYTES);
+    this.#chunk = Buffer.allocUnsafeSlow(Math.max(size, bytes));
     this.#start = 0;
     this.#at = 0;
   }
