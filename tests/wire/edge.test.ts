@@ -194,6 +194,12 @@ const REFUSALS: readonly (readonly [what: string, sent: Sent, status: number, re
     400,
     "ARGUMENT_INVALID",
   ],
+  [
+    "a byte order mark before text that would be read as another value, to Connect",
+    rpc("SetPercentage", '\ufeff{"name": "off", "percentage": 1, "reason": "\\ud800"}'),
+    400,
+    "ARGUMENT_INVALID",
+  ],
   ["text that is not JSON, by GET", { path: asked("{") }, 400, "REQUEST_MALFORMED"],
   ["an unknown field of Connect", rpc("DisableFlag", '{"nothing": 1}'), 400, "REQUEST_MALFORMED"],
   ["a wrong expectation", { path: `${API}/status`, headers: { expect: "wat" } }, 400, "HTTP_HEADER_INVALID"],

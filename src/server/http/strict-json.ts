@@ -85,6 +85,8 @@ export function checkJson(input: DescMessage, bytes: Buffer): JsonValue | undefi
   // The runtime would replace invalid bytes by other characters.
   if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
   const text = bytes.toString();
+  // The runtime may skip it, and read what was not checked.
+  if (text.startsWith("\ufeff")) throw invalid([], "the body must not begin with a byte order mark");
   const found = scanJson(text);
   if (found?.kind === "deep") throw invalid(found.path, problemOf(found));
   let json: JsonValue;
