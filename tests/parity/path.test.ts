@@ -46,7 +46,7 @@ function overHttp1(type: string, body: string): Promise<readonly string[]> {
   });
 }
 
-// The other path does neither: node:http2 sends the date, and Connect packs what the client can unpack.
+// The other path does neither (tests/wire/parity.test.ts): node:http2 sends the date, and Connect packs what the client can unpack.
 it.each([
   ["gRPC", "application/grpc", EMPTY_MESSAGE],
   ["unary Connect", "application/json", Buffer.from("{}")],

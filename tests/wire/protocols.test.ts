@@ -17,6 +17,7 @@ import { toAnswer } from "../../src/server/rest/answer.ts";
 import { createRoutes, type Route } from "../../src/server/rest/routes.ts";
 import { type Server, startServer } from "../../src/server/server.ts";
 import { ROOT } from "../core/modules/rig.ts";
+import { isEndless, SCRIPT } from "./script.ts";
 
 /** The outcome of a call: its answers in REST's form, and its error. */
 interface Outcome {
@@ -154,112 +155,10 @@ function split(
   return { path: `/${path.join("/")}`, query: query.size === 0 ? "" : `?${query}`, body: inBody };
 }
 
-const isEndless = ({ name }: DescMethod): boolean => name.startsWith("Watch");
-
 function nameOf(code: Code): string {
   if (code === Code.Canceled) return "CANCELLED";
   return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 }
-
-/** The requests, in order. Each RPC has one that succeeds, and one that is refused if that is possible. */
-const SCRIPT: [rpc: string, request: JsonObject, reason?: string][] = [
-  ["GetStatus", {}],
-  ["CreateFlag", { flag: { name: "f", strategy: "STRATEGY_PERCENTAGE", percentage: 25, enabled: true }, actor: "ana" }],
-  ["CreateFlag", { flag: { name: "f" } }, "FLAG_ALREADY_EXISTS"],
-  ["CreateFlag", { flag: { name: "no spaces" } }, "ARGUMENT_INVALID"],
-  ["GetFlag", { name: "f" }],
-  ["GetFlag", { name: "none" }, "FLAG_NOT_FOUND"],
-  ["ListFlags", { page_size: 3 }],
-  ["ListFlags", { page_token: "x" }, "PAGE_TOKEN_INVALID"],
-  ["UpdateFlag", { flag: { name: "f", description: "new" }, update_mask: "description" }],
-  ["UpdateFlag", { flag: { name: "none", description: "new" } }, "FLAG_NOT_FOUND"],
-  ["EnableFlag", { name: "f", strategy: "STRATEGY_ALL_ON" }],
-  ["DisableFlag", { name: "f", reason: "night" }],
-  ["DisableFlag", { name: "none" }, "FLAG_NOT_FOUND"],
-  ["SetPercentage", { name: "f", percentage: 12.5 }],
-  ["SetPercentage", { name: "f", percentage: 101 }, "ARGUMENT_INVALID"],
-  ["SetPercentage", { name: "none", percentage: 1, allow_missing: false }, "FLAG_NOT_FOUND"],
-  ["SetGradual", { name: "f", target_percentage: 50, end_time: "2100-01-01T00:00:00Z" }],
-  ["AddToWhitelist", { name: "f", entries: ["BTCZAR"] }],
-  ["RemoveFromWhitelist", { name: "f", entries: ["BTCZAR"] }],
-  ["EvaluateFlag", { name: "f", context: { session_id: "abc", attributes: { tier: ["gold", 1] } } }],
-  ["EvaluateFlag", { name: "none" }, "FLAG_NOT_FOUND"],
-  ["EvaluateFlags", { names: ["f", "none"], context: { session_id: "abc" } }],
-  ["PauseGradual", { name: "f" }],
-  ["ResumeGradual", { name: "f" }],
-  ["ExplainFlag", { name: "f", context: { session_id: "abc" } }],
-  ["ExplainFlag", { name: "none" }, "FLAG_NOT_FOUND"],
-  ["RevertFlag", { name: "f", to_revision: 11, reason: "too fast" }],
-  ["RevertFlag", { name: "none", to_revision: 1 }, "FLAG_NOT_FOUND"],
-  ["ListFlagHistory", { name: "f" }],
-  ["ExportFlags", {}],
-  ["ReloadFlags", { dry_run: true }, "FLAGS_FILE_INVALID"],
-  ["WatchFlags", { names: ["f"] }],
-  ["WatchFlags", { resume_token: "x" }, "RESUME_TOKEN_INVALID"],
-  ["BatchUpdateFlags", { requests: [{ flag: { name: "f", description: "all" }, update_mask: "description" }] }],
-  [
-    "BatchUpdateFlags",
-    { requests: [{ flag: { name: "none", description: "new" }, update_mask: "description" }] },
-    "FLAG_NOT_FOUND",
-  ],
-  ["DeleteFlag", { name: "f", etag: "x" }, "ETAG_MISMATCH"],
-  ["DeleteFlag", { name: "f" }],
-  ["GetOrCreateBreaker", { name: "b", config: { failure_threshold: 1, timeout: "60s" } }],
-  ["GetBreaker", { name: "b" }],
-  ["GetBreaker", { name: "none" }, "BREAKER_NOT_FOUND"],
-  ["ListBreakers", {}],
-  ["UpdateBreaker", { name: "b", config: { failure_threshold: 2 } }],
-  ["AcquirePermit", { name: "b" }],
-  [
-    "ReportOutcomes",
-    { client_id: "c", seq: 1, reports: [{ name: "b", epoch: 1, runs: [{ outcome: "OUTCOME_FAILURE", count: 2 }] }] },
-  ],
-  ["AcquirePermit", { name: "b" }],
-  ["OpenBreaker", { name: "b", actor: "ana", reason: "maintenance" }],
-  ["OpenBreaker", { name: "b", hold_id: "deploy", ttl: "3600s" }],
-  ["SetBreakerOverride", { name: "b", override: "BREAKER_OVERRIDE_METRICS_ONLY", hold_id: "bob", ttl: "60s" }],
-  ["ReleaseBreakerHold", { name: "b", hold_id: "bob" }],
-  ["SimulateBreaker", { name: "b", config: { failure_rate: 0.5 }, span: "60s" }],
-  ["ResetBreaker", { name: "b" }],
-  ["ResetAllBreakers", { dry_run: true }],
-  ["WatchBreakers", { names: ["b"] }],
-  ["DeleteBreaker", { name: "b" }],
-  ["RegisterModule", { name: "m", module_path: "echo_v1", isolation: "ISOLATION_THREAD" }],
-  ["RegisterModule", { name: "n", module_path: "../outside" }, "MODULE_PATH_OUTSIDE_ROOT"],
-  ["GetModule", { name: "m" }],
-  ["ListModules", {}],
-  ["InvokeModule", { name: "m", method: "echo", json: 1 }, "MODULE_NOT_LOADED"],
-  ["LoadModule", { name: "m" }],
-  ["InvokeModule", { name: "m", method: "echo", json: { a: [1, null] } }],
-  ["InvokeModule", { name: "m", method: "none", json: 1 }, "MODULE_METHOD_NOT_FOUND"],
-  ["SwapModule", { name: "m", new_version_path: "echo_v2" }],
-  ["SwapModuleStream", { name: "m", new_version_path: "none" }, "MODULE_FILE_NOT_FOUND"],
-  ["SwapModuleStream", { name: "m", new_version_path: "echo_v1", swap_id: "s" }],
-  ["SwapModules", { modules: [{ name: "m", new_version_path: "echo_v2" }] }],
-  ["CancelSwap", { name: "m" }, "SWAP_NOT_FOUND"],
-  ["RollbackModule", { name: "m" }],
-  ["ListGenerations", { name: "m" }],
-  ["WatchModules", { names: ["m"] }],
-  ["ListSuites", {}],
-  [
-    "CreateSuite",
-    { suite: { name: "smoke", tests: [{ name: "echoes", method: "echo", input: 1, expect: "output == 1.0" }] } },
-  ],
-  ["GetSuite", { name: "smoke" }],
-  ["RunTests", { name: "m", suite: "smoke" }],
-  ["RunTests", { name: "m", suite: "none" }, "SUITE_NOT_FOUND"],
-  ["TestModule", { name: "m", suite: "smoke" }],
-  ["ListTestRuns", { name: "m" }],
-  ["GetTestRun", { id: "none" }, "RUN_NOT_FOUND"],
-  ["CancelTestRun", { id: "none" }, "RUN_NOT_FOUND"],
-  ["DeleteSuite", { name: "smoke" }],
-  ["UnloadModule", { name: "m" }],
-  ["DeleteModule", { name: "m" }],
-  ["AckRevision", { client_id: "c", revision: 1 }],
-  ["WaitForRevision", { revision: 1, min_clients: 1, timeout: "0s" }],
-  ["WatchEvents", {}],
-  ["GetStatus", {}],
-];
 
 describe("an RPC over gRPC, gRPC-Web, Connect and REST", () => {
   let all: Awaited<ReturnType<typeof startAll>>;

@@ -30,19 +30,23 @@ export class ConnectCall extends DirectCall implements StreamReader {
     this.#format = format;
   }
 
+  /** A body that is announced to be too large is refused at once, whether or not anything of it comes. */
+  override begin(): void {
+    super.begin();
+    if (this.isOver) return;
+    try {
+      this.#checkSize(this.#announced);
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
   /** The answer has only one part. */
   drained(): void {}
 
   protected override collect(bytes: Buffer, isLast: boolean): Buffer | number {
     this.#bytes += bytes.length;
-    const most = this.deps.maxRequestBytes;
-    const size = Math.max(this.#bytes, this.#announced);
-    if (size > most) {
-      throw new ConnectError(
-        `message size ${size} is larger than configured readMaxBytes ${most}`,
-        Code.ResourceExhausted,
-      );
-    }
+    this.#checkSize(this.#bytes);
     if (isLast && this.#parts.length === 0) return bytes;
     if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
     if (!isLast) return this.#bytes;
@@ -69,6 +73,15 @@ export class ConnectCall extends DirectCall implements StreamReader {
     const body = errorToJsonBytes(error, undefined);
     const fields = [...this.#fields("application/json", body.length), ...[...error.metadata].flat()];
     this.#exchange.answer(codeToHttpStatus(error.code), fields, body);
+  }
+
+  #checkSize(bytes: number): void {
+    const most = this.deps.maxRequestBytes;
+    if (bytes <= most) return;
+    throw new ConnectError(
+      `message size ${bytes} is larger than configured readMaxBytes ${most}`,
+      Code.ResourceExhausted,
+    );
   }
 
   #fields(contentType: string, length: number): readonly string[] {

@@ -1,0 +1,66 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { SERVICES } from "../../src/server/contract.ts";
+import { soakUnless } from "../support/soak.ts";
+import { message, NOTHING } from "./abuse/frames.ts";
+import { comparable } from "./comparable.ts";
+import { SCRIPT } from "./script.ts";
+import { startTwins, type Twins } from "./twins.ts";
+import { UNUSUAL } from "./unusual.ts";
+import { bodyOf, sentAs, WAYS } from "./ways.ts";
+
+const METHODS = [...SERVICES, Health]
+  .flatMap(({ methods }) => methods)
+  .filter(({ methodKind }) => methodKind === "unary" || methodKind === "server_streaming");
+
+/** The ways that `npm test` runs. */
+const REPRESENT: readonly string[] = ["gRPC", "Connect with JSON over HTTP/1.1"];
+
+function rpcOf(name: string): DescMethod {
+  const rpc = METHODS.find((one) => one.name === name);
+  if (rpc === undefined) throw new Error(`there is no ${name}`);
+  return rpc;
+}
+
+// A call that Helios serves itself, and the same call through Connect. docs/architecture.md says which calls are which.
+for (const way of WAYS)
+  describe(`a call by ${way.name}`, soakUnless(REPRESENT.includes(way.name)), () => {
+    let twins: Twins;
+    beforeAll(async () => {
+      twins = await startTwins();
+    });
+    afterAll(() => twins.close());
+
+    it("takes two paths", async () => {
+      // Its answer is large enough to be packed.
+      const rpc = rpcOf("ListSuites");
+      const packed = { "accept-encoding": "gzip" };
+      const { direct, connect } = await twins.ask(sentAs(way, rpc, bodyOf(way, rpc, {}), { headers: packed }));
+      const mark = way.httpVersion === "2" ? "date" : "content-encoding";
+      expect(connect.headers).toHaveProperty(mark);
+      expect(direct.headers).not.toHaveProperty(mark);
+    });
+
+    it.each(SCRIPT)("has the same answer on both: %s %j", async (name, request) => {
+      const rpc = rpcOf(name);
+      const { direct, connect } = await twins.ask(sentAs(way, rpc, bodyOf(way, rpc, request)));
+      expect(comparable(rpc, direct)).toEqual(comparable(rpc, connect));
+    });
+
+    it.each(UNUSUAL)("has the same answer on both, whatever it calls: $what", async ({ of }) => {
+      for (const rpc of METHODS) {
+        const sent = of(way, rpc);
+        if (sent === undefined) continue;
+        const { direct, connect } = await twins.ask(sent);
+        expect([rpc.name, comparable(rpc, direct)]).toEqual([rpc.name, comparable(rpc, connect)]);
+      }
+    });
+
+    // gRPC knows the flags 0 and 1. Connect ignores the other bits; the direct path refuses them.
+    it.runIf(way.protocol === "grpc").each([2, 4, 128, 255])("is refused with the flags %s", async (flags) => {
+      const rpc = rpcOf("ListFlags");
+      const { direct } = await twins.ask(sentAs(way, rpc, message(NOTHING, flags)));
+      expect(direct.trailers).toMatchObject({ "grpc-status": "3" });
+    });
+  });
