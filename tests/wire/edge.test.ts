@@ -195,7 +195,7 @@ const REFUSALS: readonly (readonly [what: string, sent: Sent, status: number, re
     "ARGUMENT_INVALID",
   ],
   [
-    "a byte order mark before text that would be read as another value, to Connect",
+    "text that would be read as another value, after a byte order mark, to Connect",
     rpc("SetPercentage", '\ufeff{"name": "off", "percentage": 1, "reason": "\\ud800"}'),
     400,
     "ARGUMENT_INVALID",

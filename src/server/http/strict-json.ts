@@ -84,9 +84,7 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
 export function checkJson(input: DescMessage, bytes: Buffer): JsonValue | undefined {
   // The runtime would replace invalid bytes by other characters.
   if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
-  const text = bytes.toString();
-  // The runtime may skip it, and read what was not checked.
-  if (text.startsWith("\ufeff")) throw invalid([], "the body must not begin with a byte order mark");
+  const text = jsonText(bytes);
   const found = scanJson(text);
   if (found?.kind === "deep") throw invalid(found.path, problemOf(found));
   let json: JsonValue;
@@ -104,6 +102,12 @@ export function checkJson(input: DescMessage, bytes: Buffer): JsonValue | undefi
   } catch (error) {
     throw error instanceof HeliosError ? fromHeliosError(error) : error;
   }
+}
+
+/** Returns the text without a byte order mark. Readers may skip it (RFC 8259, 8.1), and REST and Connect do. */
+export function jsonText(bytes: Buffer): string {
+  const text = bytes.toString();
+  return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
 
 function invalid(path: JsonPath, problem: string): ConnectError {

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { messageOf } from "../../../core/index.ts";
 import type { Route } from "../../calls/route.ts";
 import type { Init } from "../../calls/runner.ts";
-import { checkJson } from "../../http/strict-json.ts";
+import { checkJson, jsonText } from "../../http/strict-json.ts";
 import { encoderFor } from "../../map/encode/encoders.ts";
 import { make } from "../../map/message.ts";
 
@@ -27,7 +27,7 @@ export function createFormats(registry: Registry | undefined): (contentType: str
       const value = checkJson(input, body);
       const options = { ignoreUnknownFields: false, ...known };
       try {
-        return value === undefined ? fromJsonString(input, body.toString(), options) : fromJson(input, value, options);
+        return value === undefined ? fromJsonString(input, jsonText(body), options) : fromJson(input, value, options);
       } catch (error) {
         throw ConnectError.from(error, Code.InvalidArgument);
       }
