@@ -133,6 +133,11 @@ export class FrameGate extends Duplex {
     if (this.#hasEnded && this.#begun < CALLS_PER_TURN) this.push(null);
   }
 
+  /** The session is destroyed. It ends only after its last write, which would wait for a client that gives it no window. */
+  abandon(): void {
+    this.#outgoing?.abandon();
+  }
+
   /** Returns the limit in bytes that the headers of a stream exceeded, and forgets it. */
   takeBeyond(stream: number): number | undefined {
     const limit = this.#beyond.get(stream);

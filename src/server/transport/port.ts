@@ -221,6 +221,12 @@ function createHttp2(
       sessions.set(made, direct);
       rememberSocket(made, socket);
       rememberGate(made, gate);
+      // Also Node itself calls it, and tells nobody before the end.
+      const destroy = made.destroy.bind(made);
+      made.destroy = (error, code) => {
+        destroy(error, code);
+        gate.abandon();
+      };
       const stop = keepAlive(clock, made, socket, pingIntervalMs, pingTimeoutMs);
       made.once("close", () => {
         stop();

@@ -16,6 +16,8 @@ export class Outgoing {
   #partial: Buffer | undefined;
   #held: { readonly parts: readonly Buffer[]; readonly done: Done } | undefined;
 
+  #isAbandoned = false;
+
   constructor(direct: DirectConnection, write: (bytes: Buffer, done: Done) => void) {
     this.#direct = direct;
     this.#write = write;
@@ -37,6 +39,7 @@ export class Outgoing {
         break;
       }
     }
+    if (this.#isAbandoned) held = undefined;
     if (held !== undefined) this.#held = { parts: held, done };
     const sent: Done = held === undefined ? done : (error) => error && this.#giveUp(error);
     if (ready.length > 0) this.#write(ready.length === 1 ? (ready[0] as Buffer) : Buffer.concat(ready), sent);
@@ -56,6 +59,14 @@ export class Outgoing {
     this.#held = undefined;
     this.send(held.parts, held.done);
     if (this.#held === undefined) this.#direct.resume();
+  }
+
+  /** The connection is to be closed. What waits for the client's window is not sent any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    const held = this.#held;
+    this.#held = undefined;
+    held?.done();
   }
 
   #giveUp(error: Error): void {
