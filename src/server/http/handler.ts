@@ -275,7 +275,7 @@ function hostRefusal(request: HttpRequest, hosts: Hosts): HeliosError | undefine
   return HeliosError.of("REQUEST_MALFORMED", { problem: "it has more than one Host header" });
 }
 
-/** Calls services without a network, through their interceptors. */
+/** Calls services without a network. */
 function inMemory(rpcs: ReadonlyMap<string, UniversalHandler>, contextValues: ContextValues): Transport {
   return createTransport({
     httpClient(request) {

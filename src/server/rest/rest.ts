@@ -20,7 +20,7 @@ import { readRequest } from "./request.ts";
 import { createRoutes, type Match, type Route, type Routes } from "./routes.ts";
 import { EVENTS, endAsHead, NDJSON, writeStream } from "./stream.ts";
 
-/** Returns the transport to the services, through their interceptors, for a request. */
+/** Returns the transport to the services, for a request. */
 export type TransportFor = (request: HttpRequest) => Transport;
 
 export interface RestOptions {
