@@ -8,7 +8,9 @@ const HOME = join(import.meta.dirname, "../..");
 function start(): string {
   const { NODE_COMPILE_CACHE: _, ...env } = process.env;
   const args = [join(HOME, "src/server/main.ts"), "--version"];
-  const options = { encoding: "utf8", env: { ...env, NODE_DEBUG_NATIVE: "COMPILE_CACHE" } } as const;
+  // The report has several lines for each file, more than a megabyte at a first start.
+  const maxBuffer = 64 * 1024 * 1024;
+  const options = { encoding: "utf8", maxBuffer, env: { ...env, NODE_DEBUG_NATIVE: "COMPILE_CACHE" } } as const;
   const { stdout, stderr, status } = spawnSync(process.execPath, args, options);
   expect(status).toBe(0);
   return stdout + stderr;
