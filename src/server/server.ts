@@ -106,7 +106,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const report = (errorId: string, error: unknown): void =>
     log("error", "unforeseen error", { errorId, error: stackOf(error) });
   const runner = createRunner({ clock, log, newId, report, serving, over: shutdown.signal });
-  const { handle, accept } = createHandler({
+  const { handle, accept, track } = createHandler({
     clock,
     services: servicesOf({ engine, clock, newId, version, serving, runner }),
     rest: (transportFor) =>
@@ -131,6 +131,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const port = createPort({
     handler: handle,
     accept,
+    track,
     clock,
     firstByteTimeoutMs: options.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS,
     pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,

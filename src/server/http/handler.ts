@@ -53,7 +53,7 @@ import { createPacing } from "./pacing.ts";
 import { Patience } from "./patience.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
-import { createSlowReaders, type ReportSlowReader } from "./slow-readers.ts";
+import { createSlowReaders, type ReportSlowReader, type SlowReaders } from "./slow-readers.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
 import { Turns } from "./turns.ts";
 
@@ -98,6 +98,8 @@ export interface Handler {
   readonly handle: RequestHandler;
   /** Accepts the requests over HTTP/2 that need no Node request. */
   readonly accept: Accept | undefined;
+  /** Watches answers that are not among the requests that `handle` got. */
+  readonly track: SlowReaders["track"];
 }
 
 /** Serves gRPC, gRPC-Web, Connect, REST, and some plain GET routes. */
@@ -215,7 +217,11 @@ export function createHandler(options: HandlerOptions): Handler {
       refuse(response, HeliosError.of("REQUEST_MALFORMED", { problem: messageOf(error) }));
     }
   };
-  return { handle, accept: isDirect ? (head) => grpc(head) ?? connect.accept(head) : undefined };
+  return {
+    handle,
+    track: slowReaders.track,
+    accept: isDirect ? (head) => grpc(head) ?? connect.accept(head) : undefined,
+  };
 }
 
 /** Returns the methods with a single request, by their paths. */

@@ -114,12 +114,15 @@ export class FrameGate extends Duplex {
     socket.on("close", () => this.destroy());
     this.#direct = options.direct;
     if (options.direct === undefined) return;
-    this.#outgoing = new Outgoing(options.direct, (bytes, done) => socket.write(bytes, done));
-    options.direct.idle = () => this.#passFarewell();
+    const { direct } = options;
+    this.#outgoing = new Outgoing(direct, (bytes, done) => direct.sink.write(bytes, done));
+    direct.idle = () => this.#passFarewell();
     socket.on("drain", () => {
-      options.direct?.flush();
+      direct.sink.drained();
+      direct.flush();
       this.#resume();
     });
+    socket.on("close", () => direct.sink.drained());
   }
 
   /** Lets node:http2 know that the client has said goodbye, or has ended the connection: after all that was read before. */

@@ -1,5 +1,5 @@
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Clock, HeliosError, seconds } from "../../core/index.ts";
@@ -8,6 +8,7 @@ import { toFailure } from "../rest/failure.ts";
 import { createBucket } from "./bucket.ts";
 import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import { DirectConnection } from "./direct/connection.ts";
+import { SocketSink, type Track } from "./direct/sink.ts";
 import type { Accept } from "./direct/stream.ts";
 import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
 import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
@@ -36,6 +37,8 @@ export interface PortOptions {
   readonly handler: RequestHandler;
   /** Accepts requests over HTTP/2 that `handler` need not see. Default: none. */
   readonly accept?: Accept | undefined;
+  /** Watches answers that clients may be slow to read. Default: nobody does. */
+  readonly track?: Track | undefined;
   readonly clock: Clock;
   /**
    * Time after which a connection that has not sent its protocol is closed, however many bytes it has sent. It includes the
@@ -213,7 +216,7 @@ function createHttp2(
   return (socket) => {
     let session: ServerHttp2Session | undefined;
     const refuse = (code: number): void => destroyWith(session, code);
-    const direct = options.accept && createDirect(options.accept, socket, clock, refuse);
+    const direct = options.accept && createDirect(options.accept, options.track, { socket, clock, refuse });
     const gate = new FrameGate({ socket, clock, unfinished, refuse, direct });
     server.once("session", (made) => {
       session = made;
@@ -239,16 +242,22 @@ function createHttp2(
   };
 }
 
-function createDirect(accept: Accept, socket: Socket, clock: Clock, refuse: (code: number) => void): DirectConnection {
+interface Connection {
+  readonly socket: Socket;
+  readonly clock: Clock;
+  readonly refuse: (code: number) => void;
+}
+
+function createDirect(
+  accept: Accept,
+  track: Track = () => ({ wrote() {}, ended() {} }),
+  { socket, clock, refuse }: Connection,
+): DirectConnection {
   const resets = createBucket(clock, STREAM_RESETS_BURST, STREAM_RESETS_PER_SECOND);
-  return new DirectConnection({
-    accept,
-    sink: socket,
-    clock,
-    peer: peerOf(socket),
-    mayReset: () => resets.take(),
-    refuse,
-  });
+  const peer = peerOf(socket);
+  const cut = (): void => refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  const sink = new SocketSink({ socket, peer, track, cut });
+  return new DirectConnection({ accept, sink, clock, peer, mayReset: () => resets.take(), refuse });
 }
 
 /** Closes a connection with an error code. Without an error, Node would use a default error, which has no code. */

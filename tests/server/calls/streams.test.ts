@@ -44,7 +44,7 @@ it("a stream with a message that is too large to be sent ends, and its producer 
     ...{ patience: new Patience(clock, 1000), turns: new Turns(), maxRequestBytes: MAX_MESSAGE_BYTES },
   });
   const written: Buffer[] = [];
-  const sink = { write: (bytes: Buffer) => written.push(bytes) > 0, writableLength: 0 };
+  const sink = { write: (bytes: Buffer) => void written.push(bytes), waiting: 0, drained() {} };
   const connection = { clock, peer: "127.0.0.1:1", mayReset: () => true, refuse: () => {} };
   const direct = new DirectConnection({ accept, sink, ...connection });
   direct.settingsSent();

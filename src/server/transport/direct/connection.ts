@@ -7,6 +7,7 @@ import { FrameWriter, MAX_FRAME_BYTES } from "./frames.ts";
 import { areTrailers, type RequestHead, readHead } from "./head.ts";
 import { KnownHeads } from "./known-heads.ts";
 import { type ClientSettings, TableSizeUpdate } from "./settings.ts";
+import type { Sink } from "./sink.ts";
 import { type Accept, type Begin, DirectStream, NO_READER, type StreamHost } from "./stream.ts";
 
 const {
@@ -26,13 +27,6 @@ const WINDOW_STEP_BYTES = 16_384;
 /** Bytes that a stream may send before the next one gets its turn. */
 const TURN_BYTES = 64 * 1024;
 
-/** The socket of a connection. */
-export interface Sink {
-  write(bytes: Buffer): boolean;
-  /** Bytes that were written and not yet taken by the operating system. */
-  readonly writableLength: number;
-}
-
 export interface DirectOptions {
   readonly accept: Accept;
   readonly sink: Sink;
@@ -50,6 +44,8 @@ export interface DirectOptions {
  */
 export class DirectConnection implements StreamHost {
   readonly peer: string;
+  /** Where node:http2 writes, too. */
+  readonly sink: Sink;
   identity: object = this;
   readonly tableSize = new TableSizeUpdate();
   /** Called when the last stream has ended. */
@@ -89,6 +85,7 @@ export class DirectConnection implements StreamHost {
   constructor(options: DirectOptions) {
     this.#options = options;
     this.peer = options.peer;
+    this.sink = options.sink;
   }
 
   /** Number of streams that wait for the connection's window. */
@@ -313,13 +310,13 @@ export class DirectConnection implements StreamHost {
   flush(): void {
     const { sink } = this.#options;
     if (this.#isClosed || !this.#hasSettings) return;
-    while (sink.writableLength + this.#out.bytes < MAX_UNSENT_BYTES) {
+    while (sink.waiting + this.#out.bytes < MAX_UNSENT_BYTES) {
       if (this.#ready.length === 0) this.#unblock();
       if (this.#ready.length === 0) break;
       const turn = this.#ready;
       this.#ready = [];
       for (let at = 0; at < turn.length; at += 1) {
-        if (sink.writableLength + this.#out.bytes >= MAX_UNSENT_BYTES) {
+        if (sink.waiting + this.#out.bytes >= MAX_UNSENT_BYTES) {
           this.#ready = [...turn.slice(at), ...this.#ready];
           break;
         }

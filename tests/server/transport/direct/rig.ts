@@ -69,10 +69,11 @@ export function connectionRig(
   const direct = new DirectConnection({
     accept,
     sink: {
-      write: (bytes) => written.push(bytes) > 0,
-      get writableLength() {
+      write: (bytes) => void written.push(bytes),
+      get waiting() {
         return socket.writableLength;
       },
+      drained() {},
     },
     clock: clockOf(clock),
     peer: "127.0.0.1:1",
