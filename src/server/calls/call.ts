@@ -11,6 +11,9 @@ import { CallContext } from "./context.ts";
 import type { CallDeps, CallPlan } from "./route.ts";
 import type { Init } from "./runner.ts";
 
+/** A complete body of up to so many bytes is not counted among those that are held: 20,000 of them are 20 MB. @limit bytes */
+const UNCOUNTED_BYTES = 1024;
+
 /** Where a request comes from, and its answer goes. */
 export interface Exchange {
   /** Identifies the connection. */
@@ -79,16 +82,17 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     try {
       const body = this.collect(bytes, isLast);
       if (typeof body === "number") {
-        this.#held ??= this.deps.bodies.holder(this.#exchange.connection);
-        this.#held.hold(body);
+        this.#hold(body);
         return;
       }
-      this.deps.patience.delete(this);
-      const { turns } = this.deps;
-      if (turns.mustWait) {
-        const kept = Buffer.from(body);
-        turns.wait(() => this.#run(kept));
-      } else this.#run(body);
+      if (body.length > UNCOUNTED_BYTES) this.#hold(body.length);
+      const { turns, patience } = this.deps;
+      patience.delete(this);
+      const mustWait = turns.mustWait;
+      // A field of bytes is a part of the body, and would keep the whole chunk from the socket in memory.
+      const kept = mustWait || this.plan.route.hasBytes ? copyOf(body) : body;
+      if (mustWait) turns.wait(() => this.#run(kept));
+      else this.#run(kept);
     } catch (thrown) {
       this.fail(thrown);
     }
@@ -158,6 +162,11 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     this.context.abort(undefined);
   }
 
+  #hold(bytes: number): void {
+    this.#held ??= this.deps.bodies.holder(this.#exchange.connection);
+    this.#held.hold(bytes);
+  }
+
   #run(body: Buffer): void {
     if (this.#isOver) return;
     const { route, refusal } = this.plan;
@@ -223,6 +232,13 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     if (this.#isCounted) this.deps.callLimit.leave(this.#exchange.connection);
     this.#isCounted = false;
   }
+}
+
+/** Copies into memory of its own. A small `Buffer.from` would keep a shared piece of memory. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 const timedOut = (): ConnectError => new ConnectError("the operation timed out", Code.DeadlineExceeded);

@@ -1,4 +1,4 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, ScalarType } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/index.ts";
 import type { ReportUnforeseen } from "../errors.ts";
@@ -13,7 +13,11 @@ import type { Streaming, Unary } from "./runner.ts";
 import type { Shutdown } from "./served-stream.ts";
 
 /** A method with a single request, and what runs it. */
-export type Route = { readonly method: DescMethod } & (
+export type Route = {
+  readonly method: DescMethod;
+  /** Whether a request may contain bytes. */
+  readonly hasBytes: boolean;
+} & (
   | { readonly unary: Unary; readonly streaming?: undefined }
   | { readonly streaming: Streaming; readonly unary?: undefined }
 );
@@ -42,4 +46,13 @@ export interface CallDeps {
   /** Ends calls in progress when the server must end. */
   readonly shutdown: Shutdown;
   readonly maxRequestBytes: number;
+}
+
+/** Whether a message of that type, or one in it, may have a field of bytes. */
+export function mayHaveBytes(desc: DescMessage, seen: Set<DescMessage> = new Set()): boolean {
+  if (seen.has(desc)) return false;
+  seen.add(desc);
+  return desc.fields.some(
+    ({ scalar, message }) => scalar === ScalarType.BYTES || (message !== undefined && mayHaveBytes(message, seen)),
+  );
 }

@@ -24,7 +24,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { type Clock, HeliosError, messageOf } from "../../core/index.ts";
-import type { CallDeps, Route } from "../calls/route.ts";
+import { type CallDeps, mayHaveBytes, type Route } from "../calls/route.ts";
 import type { Streaming, Unary } from "../calls/runner.ts";
 import { createShutdown } from "../calls/served-stream.ts";
 import type { ReportUnforeseen } from "../errors.ts";
@@ -233,8 +233,9 @@ function routesOf(services: readonly Served[]): ReadonlyMap<string, Route> {
       const path = `/${service.typeName}/${method.name}`;
       const run = runs[method.localName];
       if (run === undefined) continue;
-      if (method.methodKind === "unary") routes.set(path, { method, unary: run as Unary });
-      if (method.methodKind === "server_streaming") routes.set(path, { method, streaming: run as Streaming });
+      const common = { method, hasBytes: mayHaveBytes(method.input) };
+      if (method.methodKind === "unary") routes.set(path, { ...common, unary: run as Unary });
+      if (method.methodKind === "server_streaming") routes.set(path, { ...common, streaming: run as Streaming });
     }
   }
   return routes;

@@ -50,7 +50,9 @@ export class ConnectCall extends DirectCall implements StreamReader {
     if (isLast && this.#parts.length === 0) return bytes;
     if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
     if (!isLast) return this.#bytes;
-    return this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
+    const parts = this.#parts;
+    this.#parts = [];
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
   }
 
   protected override decode(body: Buffer): Message {

@@ -26,12 +26,19 @@ export class RequestBody {
     if (isLast && this.#bytes === 0) return messageIn(bytes, this.#most);
     this.#parts.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
-    if (isLast) return messageIn(Buffer.concat(this.#parts), this.#most);
+    if (isLast) return messageIn(this.#takeAll(), this.#most);
     if (this.#bytes < PREFIX_BYTES) return this.#bytes;
     const head = this.#parts[0] as Buffer;
     const length = lengthIn(head.length < PREFIX_BYTES ? this.#join() : head, this.#most);
     if (this.#bytes > PREFIX_BYTES + length) throw extraMessage();
     return this.#bytes;
+  }
+
+  /** Returns the whole body, and keeps nothing of it. */
+  #takeAll(): Buffer {
+    const parts = this.#parts;
+    this.#parts = [];
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
   }
 
   #join(): Buffer {
