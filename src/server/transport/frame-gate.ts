@@ -136,6 +136,16 @@ export class FrameGate extends Duplex {
     if (this.#hasEnded && this.#begun < CALLS_PER_TURN) this.push(null);
   }
 
+  /** Whether something that node:http2 has sent waits for the client's window. */
+  get isWaiting(): boolean {
+    return this.#outgoing?.isWaiting === true;
+  }
+
+  /** Calls `sent` when nothing of node:http2 waits any more. */
+  whenSent(sent: () => void): void {
+    this.#outgoing?.whenSent(sent);
+  }
+
   /** The session is destroyed. It ends only after its last write, which would wait for a client that gives it no window. */
   abandon(): void {
     this.#outgoing?.abandon();
@@ -301,6 +311,7 @@ export class FrameGate extends Duplex {
     // A client whose PING is not answered gives the connection up.
     const isPing = type === PING && stream === 0 && length === PING_BYTES && (flags & ACK) === 0;
     const isHeldUp = isPing && this.#outgoing?.isHolding === true;
+    if (type === RST_STREAM && !isOwn) this.#outgoing?.forget(stream);
     if (!isOwn && !isShared && !isHeldUp) return at;
     if (bytes.length < end) return undefined;
     if (isHeldUp) {

@@ -2,7 +2,7 @@ import { createServer as createHttp1Server, type Server as Http1Server } from "n
 import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Clock, HeliosError, seconds } from "../../core/index.ts";
+import { type Clock, HeliosError, seconds, type Timer } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { toFailure } from "../rest/failure.ts";
 import { createBucket } from "./bucket.ts";
@@ -225,11 +225,7 @@ function createHttp2(
       rememberSocket(made, socket);
       rememberGate(made, gate);
       // Also Node itself calls it, and tells nobody before the end.
-      const destroy = made.destroy.bind(made);
-      made.destroy = (error, code) => {
-        destroy(error, code);
-        gate.abandon();
-      };
+      lingerBefore(made, gate, clock);
       const stop = keepAlive(clock, made, socket, pingIntervalMs, pingTimeoutMs);
       made.once("close", () => {
         stop();
@@ -239,6 +235,30 @@ function createHttp2(
     });
     // The session is created synchronously.
     server.emit("connection", gate);
+  };
+}
+
+/**
+ * Node:http2 destroys a session that is to be closed when its streams have ended, as far as it knows. What it has sent may still
+ * wait in the gate. So an orderly end waits for that, for a limited time, and every other end gives it up.
+ */
+function lingerBefore(session: ServerHttp2Session, gate: FrameGate, clock: Clock): void {
+  const destroy = session.destroy.bind(session);
+  let lingering: Timer | undefined;
+  const end = (...why: Parameters<typeof destroy>): void => {
+    lingering?.cancel();
+    destroy(...why);
+    gate.abandon();
+  };
+  session.destroy = (error, code) => {
+    const isOrderly = !error && !code && gate.isWaiting && !session.destroyed;
+    if (!isOrderly) {
+      end(error, code);
+      return;
+    }
+    if (lingering !== undefined) return;
+    lingering = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => end());
+    gate.whenSent(() => end());
   };
 }
 

@@ -16,6 +16,7 @@ import {
   PREFACE,
   RST_STREAM,
   SETTINGS,
+  WINDOW_UPDATE,
 } from "./frames.ts";
 
 /** What the server has sent on one stream. */
@@ -38,6 +39,8 @@ export interface Peer {
   settled(stream: number): Promise<Answer>;
   /** Resolves when the server has answered a PING: it has read everything that was written before. */
   heard(): Promise<void>;
+  /** Bytes by which the server has widened the window of a stream, or (0) of the connection. */
+  given(stream: number): number;
   /** The code of GOAWAY. Undefined if the server has not sent it. */
   readonly goaway: number | undefined;
   readonly isClosed: boolean;
@@ -60,6 +63,7 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
   let goaway: number | undefined;
   let isClosed = false;
   let pongs = 0;
+  const given = new Map<number, number>();
 
   const draftOf = (stream: number): Draft => {
     const draft = streams.get(stream) ?? { headers: {}, trailers: {}, data: NOTHING, reset: undefined, isEnded: false };
@@ -83,6 +87,7 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
     if (type === DATA) draftOf(stream).data = Buffer.concat([draftOf(stream).data, payload]);
     if ((type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0) draftOf(stream).isEnded = true;
     if (type === RST_STREAM) Object.assign(draftOf(stream), { reset: payload.readUInt32BE(0), isEnded: true });
+    if (type === WINDOW_UPDATE) given.set(stream, (given.get(stream) ?? 0) + payload.readUInt32BE(0));
     if (type === GOAWAY) goaway = payload.readUInt32BE(4);
     if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0));
     if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));
@@ -124,6 +129,7 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
     write,
     until,
     answer: draftOf,
+    given: (stream) => given.get(stream) ?? 0,
     async settled(stream) {
       await until(() => draftOf(stream).isEnded);
       return draftOf(stream);

@@ -21,6 +21,8 @@ export interface Abused {
    * call of an abuser is in progress any more. Rejects if the server has met an unforeseen error.
    */
   recovers(): Promise<void>;
+  /** Ends the server in order. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export async function startAbused(options: Partial<ServerOptions> = {}): Promise
       await until(async () => (await openCalls(server.url)) === idle);
       if (unforeseen.length > 0) throw new Error(`the server has met an error: ${JSON.stringify(unforeseen)}`);
     },
+    drain: () => server.drain(),
     async close() {
       for (const peer of peers) peer.destroy();
       bystander.destroy();

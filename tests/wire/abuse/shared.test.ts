@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { connect } from "node:http2";
+import { connect, constants } from "node:http2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DATA, END_STREAM, frame, GOAWAY, message, NOTHING, uint32 } from "./frames.ts";
+import { DATA, END_STREAM, frame, GOAWAY, message, NOTHING, uint32, WINDOW_UPDATE } from "./frames.ts";
 import type { Peer } from "./peer.ts";
 import { type Abused, grpc, LIST, request, startAbused, WATCH } from "./rig.ts";
 import { complete } from "./violations.ts";
@@ -16,8 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => abused.close());
 
-/** Uses up the window of a connection that never widens it, by calls of both kinds. */
-async function useUp(peer: Peer): Promise<void> {
+/** Uses up the window of a connection that never widens it, by calls of both kinds. Returns the last of them. */
+async function useUp(peer: Peer): Promise<number> {
   let last = -1;
   const taken = (): number => {
     let bytes = 0;
@@ -36,6 +36,7 @@ async function useUp(peer: Peer): Promise<void> {
   for (let count = 0; count < 3; count += 1, last += 4) peer.write(...complete(last + 2, WEB), ...complete(last + 4));
   await peer.until(() => peer.answer(last).headers[":status"] !== undefined);
   await peer.heard();
+  return last;
 }
 
 describe("a connection that Helios shares with node:http2", () => {
@@ -76,15 +77,53 @@ describe("a connection that Helios shares with node:http2", () => {
     await abused.recovers();
   });
 
-  it("is closed when it must be, even while both kinds of calls wait for its window", async () => {
-    const impatient = await startAbused({ pingIntervalMs: 100, pingTimeoutMs: 100 });
-    const peer = await impatient.peer();
+  it("is closed with the code of a violation while both kinds of calls wait for its window", async () => {
+    const peer = await abused.peer();
     await useUp(peer);
-    // The PING of the server waits too, so that it gives the client up.
+    peer.write(frame(DATA, 0, 0, NOTHING));
     await peer.until(() => peer.isClosed);
-    expect(peer.isClosed).toBe(true);
-    await impatient.recovers();
-    await impatient.close();
+    expect(peer.goaway).toBe(constants.NGHTTP2_PROTOCOL_ERROR);
+    await abused.recovers();
+  });
+
+  it("lets its client go on with uploads while both kinds of calls wait for its window", async () => {
+    const peer = await abused.peer();
+    await useUp(peer);
+    const id = 999;
+    peer.write(request(id, WEB));
+    const part = Buffer.alloc(16_000);
+    const body = message(Buffer.alloc(3 * part.length));
+    for (let at = 0; at < body.length; at += part.length) {
+      peer.write(frame(DATA, 0, id, body.subarray(at, at + part.length)));
+    }
+    await peer.until(() => peer.given(id) > 0);
+    expect(peer.given(id)).toBeGreaterThan(0);
+    await abused.recovers();
+  });
+
+  it("sends everything once its client widens the window, to calls of both kinds", async () => {
+    const peer = await abused.peer();
+    const last = await useUp(peer);
+    peer.write(frame(WINDOW_UPDATE, 0, 0, uint32(1)), frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 20)));
+    for (let id = 1; id <= last; id += 2) {
+      const { data, trailers, isEnded } = await peer.settled(id);
+      expect([id, isEnded]).toEqual([id, true]);
+      expect(trailers["grpc-status"] === "0" || data.toString().includes("grpc-status: 0")).toBe(true);
+    }
+    await abused.recovers();
+  });
+
+  it("sends what waits before it is closed in order, if its client widens the window", async () => {
+    const server = await startAbused({ graceMs: 10_000 });
+    const peer = await server.peer();
+    const last = await useUp(peer);
+    const drained = server.drain();
+    await peer.until(() => peer.goaway !== undefined);
+    peer.write(frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 20)));
+    for (let id = 1; id <= last; id += 2) expect([id, (await peer.settled(id)).isEnded]).toEqual([id, true]);
+    await peer.until(() => peer.isClosed);
+    await server.close();
+    await drained;
   });
 });
 

@@ -257,6 +257,14 @@ export class DirectConnection implements StreamHost {
     return !this.#isElsewhereWaiting;
   }
 
+  /** Takes as much of the connection's window for node:http2 as there is, up to `bytes`. Returns how much. */
+  takeUpTo(bytes: number): number {
+    const taken = Math.max(0, Math.min(bytes, this.#sendWindow));
+    this.#isElsewhereWaiting = taken < bytes;
+    this.#sendWindow -= taken;
+    return taken;
+  }
+
   /** Node:http2 has sent the server's settings. */
   settingsSent(): void {
     if (this.#hasSettings) return;
