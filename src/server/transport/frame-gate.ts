@@ -7,6 +7,7 @@ import type { DirectConnection } from "./direct/connection.ts";
 import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./direct/frames.ts";
 import { Outgoing } from "./direct/outgoing.ts";
 import { readSettings } from "./direct/settings.ts";
+import { fragmentOf, framesOf, isCarryingNothing } from "./frame-parts.ts";
 import { createHeaderBlock, type HeaderBlock, HeaderBlockError, INITIAL_TABLE_BYTES } from "./header-block.ts";
 import { HpackError } from "./hpack/error.ts";
 import {
@@ -26,7 +27,7 @@ const PING_BYTES = 8;
 const NOTED_STREAMS = 1000;
 
 const { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION } = FRAME;
-const { END_STREAM, ACK, END_HEADERS, PADDED, PRIORITY: HAS_PRIORITY } = FLAG;
+const { END_STREAM, ACK, END_HEADERS, PADDED } = FLAG;
 const NOTHING = Buffer.alloc(0);
 
 /** Bytes of unfinished header blocks on all connections of a port. */
@@ -473,34 +474,4 @@ export class FrameGate extends Duplex {
     this.#options.socket.destroy();
     done(error);
   }
-}
-
-/** Valid frames that do nothing for a call. A client that sends many of them wants to keep the server busy. */
-function isCarryingNothing(type: number, flags: number, length: number): boolean {
-  if (type === DATA) return length === 0 && (flags & END_STREAM) === 0;
-  if (type === CONTINUATION) return length < MAX_FRAME_BYTES && (flags & END_HEADERS) === 0;
-  return type === PRIORITY || type === SETTINGS || type === PING || type > CONTINUATION;
-}
-
-/** Returns the part of a HEADERS frame that belongs to the header block (RFC 9113, 6.2). */
-function fragmentOf(payload: Buffer, flags: number): Buffer {
-  const isPadded = (flags & PADDED) !== 0;
-  const start = (isPadded ? 1 : 0) + ((flags & HAS_PRIORITY) === 0 ? 0 : 5);
-  const end = payload.length - (isPadded ? (payload[0] ?? 0) : 0);
-  if (start > end) throw new HeaderBlockError("malformed");
-  return payload.subarray(start, end);
-}
-
-function framesOf(block: Buffer, stream: number, endStream: number): readonly Buffer[] {
-  const frames: Buffer[] = [];
-  for (let at = 0; at === 0 || at < block.length; at += MAX_FRAME_BYTES) {
-    const part = block.subarray(at, at + MAX_FRAME_BYTES);
-    const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUIntBE(part.length, 0, 3);
-    head[3] = at === 0 ? HEADERS : CONTINUATION;
-    head[4] = (at === 0 ? endStream : 0) | (at + MAX_FRAME_BYTES < block.length ? 0 : END_HEADERS);
-    head.writeUInt32BE(stream, 5);
-    frames.push(head, part);
-  }
-  return frames;
 }

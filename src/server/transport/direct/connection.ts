@@ -7,6 +7,7 @@ import { FrameWriter, MAX_FRAME_BYTES } from "./frames.ts";
 import { areTrailers, type RequestHead, readHead } from "./head.ts";
 import { KnownHeads } from "./known-heads.ts";
 import { type ClientSettings, TableSizeUpdate } from "./settings.ts";
+import { INITIAL_WINDOW_BYTES, SharedWindow } from "./shared-window.ts";
 import type { Sink } from "./sink.ts";
 import { type Accept, type Begin, DirectStream, NO_READER, type StreamHost } from "./stream.ts";
 
@@ -19,8 +20,6 @@ const {
   NGHTTP2_ENHANCE_YOUR_CALM,
 } = constants;
 
-/** Bytes that may be in flight at the beginning, on the connection and on each stream (RFC 9113, 6.9.2). */
-const INITIAL_WINDOW_BYTES = 65_535;
 const LARGEST_WINDOW = 2 ** 31 - 1;
 /** Received bytes of a stream are given back to its window in steps of at least this size. */
 const WINDOW_STEP_BYTES = 16_384;
@@ -48,6 +47,8 @@ export class DirectConnection implements StreamHost {
   readonly sink: Sink;
   identity: object = this;
   readonly tableSize = new TableSizeUpdate();
+  /** What both kinds of streams may send. */
+  readonly window = new SharedWindow();
   /** Called when the last stream has ended. */
   idle: () => void = () => {};
   readonly #options: DirectOptions;
@@ -59,11 +60,7 @@ export class DirectConnection implements StreamHost {
   #ready: DirectStream[] = [];
   /** The streams that wait for the connection's window. */
   readonly #blocked = new Set<DirectStream>();
-  /** Bytes that the client accepts on the connection (RFC 9113, 6.9.1). */
-  #sendWindow = INITIAL_WINDOW_BYTES;
   #initialWindow = INITIAL_WINDOW_BYTES;
-  /** Bytes that were sent here. node:http2 must not learn that they are given back to the window. */
-  #borrowed = 0;
   /** Received bytes that were not yet given back to the client. */
   #unreturned = 0;
   /** The client's last streams: of all, of those that were not refused, and of those that node:http2 got. */
@@ -79,8 +76,6 @@ export class DirectConnection implements StreamHost {
   #left: (() => void) | undefined;
   /** Whether new streams are refused, because the connection is being closed. */
   #isLeaving = false;
-  /** Whether node:http2 waits for the window. It goes first. */
-  #isElsewhereWaiting = false;
 
   constructor(options: DirectOptions) {
     this.#options = options;
@@ -220,17 +215,11 @@ export class DirectConnection implements StreamHost {
     }
   }
 
-  /**
-   * The client accepts more bytes on the connection. Returns the bytes of which node:http2 must learn. It never learns that
-   * bytes were sent here, so it must not learn that they may be sent again. The window cannot overflow unnoticed: node:http2
-   * checks its own, which is never smaller.
-   */
+  /** The client accepts more bytes on the connection. Returns the bytes of which node:http2 must learn. */
   widenConnection(bytes: number): number {
-    const own = Math.min(bytes, this.#borrowed);
-    this.#borrowed -= own;
-    this.#sendWindow += bytes;
+    const rest = this.window.widen(bytes);
     this.#flushSoon();
-    return bytes - own;
+    return rest;
   }
 
   /** The client has sent settings. */
@@ -250,21 +239,6 @@ export class DirectConnection implements StreamHost {
     }
   }
 
-  /** Takes a part of the connection's window for node:http2. If there is not enough, it must wait for `widenConnection`. */
-  takeWindow(bytes: number): boolean {
-    this.#isElsewhereWaiting = this.#sendWindow < bytes;
-    if (!this.#isElsewhereWaiting) this.#sendWindow -= bytes;
-    return !this.#isElsewhereWaiting;
-  }
-
-  /** Takes as much of the connection's window for node:http2 as there is, up to `bytes`. Returns how much. */
-  takeUpTo(bytes: number): number {
-    const taken = Math.max(0, Math.min(bytes, this.#sendWindow));
-    this.#isElsewhereWaiting = taken < bytes;
-    this.#sendWindow -= taken;
-    return taken;
-  }
-
   /** Node:http2 has sent the server's settings. */
   settingsSent(): void {
     if (this.#hasSettings) return;
@@ -274,7 +248,7 @@ export class DirectConnection implements StreamHost {
 
   /** Node:http2 no longer waits for the window. */
   resume(): void {
-    this.#isElsewhereWaiting = false;
+    this.window.free();
     this.#flushSoon();
   }
 
@@ -357,17 +331,12 @@ export class DirectConnection implements StreamHost {
     });
   }
 
-  /** What may be sent on the connection now. */
-  get #window(): number {
-    return this.#isElsewhereWaiting ? 0 : this.#sendWindow;
-  }
-
   /**
    * Lets streams go on that wait for the connection's window. No more of them than can use it: a client may have thousands, and
    * accept one byte at a time.
    */
   #unblock(): void {
-    let left = this.#window;
+    let left = this.window.left;
     for (const stream of this.#blocked) {
       if (left <= 0) return;
       this.#blocked.delete(stream);
@@ -417,7 +386,7 @@ export class DirectConnection implements StreamHost {
     for (let left = TURN_BYTES; bodies.length > 0; ) {
       const body = bodies[0] as Uint8Array;
       const rest = body.length - stream.sentOfFirst;
-      const length = Math.min(rest, MAX_FRAME_BYTES, stream.sendWindow, this.#window);
+      const length = Math.min(rest, MAX_FRAME_BYTES, stream.sendWindow, this.window.left);
       if (length <= 0) {
         // A stream whose own window is closed comes back when the client widens it.
         if (stream.sendWindow > 0) this.#blocked.add(stream);
@@ -432,8 +401,7 @@ export class DirectConnection implements StreamHost {
       isLast = stream.isEnded && bodies.length === 1 && length === rest && stream.trailerBlock === undefined;
       this.#out.data(id, body, stream.sentOfFirst, stream.sentOfFirst + length, isLast);
       stream.sendWindow -= length;
-      this.#sendWindow -= length;
-      this.#borrowed += length;
+      this.window.use(length);
       stream.waiting -= length;
       stream.sentOfFirst = length < rest ? stream.sentOfFirst + length : 0;
       if (length === rest) bodies.shift();

@@ -152,7 +152,7 @@ export class Outgoing {
     this.#left = length;
     this.#target = undefined;
     const mustWait =
-      this.#waiting.length > 0 || (type === FRAME.DATA && length > 0 && !this.#direct.takeWindow(length));
+      this.#waiting.length > 0 || (type === FRAME.DATA && length > 0 && !this.#direct.window.take(length));
     if (!mustWait || this.#isAbandoned || PASSING.has(type)) {
       if (type === FRAME.GOAWAY) this.#includeDirect(bytes, at + FRAME_HEAD_BYTES);
       this.#note(type, flags);
@@ -169,7 +169,7 @@ export class Outgoing {
     const first = this.#waiting[0] as Waiting;
     const { type, flags, stream } = first;
     if (this.#isIncomplete(first)) return false;
-    const permitted = type === FRAME.DATA ? this.#direct.takeUpTo(first.bytes) : first.bytes;
+    const permitted = type === FRAME.DATA ? this.#direct.window.takeUpTo(first.bytes) : first.bytes;
     const isWhole = permitted === first.bytes;
     if (permitted === 0 && !isWhole) return false;
     const payload = Buffer.concat(first.payload);

@@ -270,7 +270,7 @@ describe("a connection with streams that are served directly", () => {
 
   it("reports to node:http2 only the window that node:http2 has used", () => {
     const { direct, open, sent } = connectionRig();
-    expect(direct.takeWindow(5535)).toBe(true);
+    expect(direct.window.take(5535)).toBe(true);
     open(1).stream.answer(OK, Buffer.alloc(40_000), TRAILERS);
     sent();
     expect(direct.widenConnection(10_000)).toBe(0);
@@ -282,12 +282,12 @@ describe("a connection with streams that are served directly", () => {
     const { direct, open, sent } = connectionRig();
     open(1).stream.answer(OK, Buffer.alloc(60_000), TRAILERS);
     sent();
-    expect(direct.takeWindow(10_000)).toBe(false);
+    expect(direct.window.take(10_000)).toBe(false);
     open(3).stream.answer(OK, Buffer.alloc(1000), TRAILERS);
     expect(bodyOf(sent(), 3).length).toBe(0);
     direct.widenConnection(4465);
     expect(bodyOf(sent(), 3).length).toBe(0);
-    expect(direct.takeWindow(10_000)).toBe(true);
+    expect(direct.window.take(10_000)).toBe(true);
     direct.resume();
     direct.widenConnection(1000);
     expect(bodyOf(sent(), 3).length).toBe(1000);

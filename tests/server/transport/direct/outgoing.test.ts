@@ -13,15 +13,17 @@ function rig(window: number, lastServed = 0) {
   const direct = {
     lastServed,
     tableSize: new TableSizeUpdate(),
-    takeWindow(bytes: number) {
-      if (state.window < bytes) return false;
-      state.window -= bytes;
-      return true;
-    },
-    takeUpTo(bytes: number) {
-      const taken = Math.min(bytes, state.window);
-      state.window -= taken;
-      return taken;
+    window: {
+      take(bytes: number) {
+        if (state.window < bytes) return false;
+        state.window -= bytes;
+        return true;
+      },
+      takeUpTo(bytes: number) {
+        const taken = Math.min(bytes, state.window);
+        state.window -= taken;
+        return taken;
+      },
     },
     resume() {
       state.resumed += 1;
