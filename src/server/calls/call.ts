@@ -136,6 +136,8 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
   protected stream(_messages: AsyncIterator<Init>): void {
     throw new Error("this protocol has no streams");
   }
+  /** The deadline has passed. What runs the call has been notified. */
+  protected expired(_reason: ConnectError): void {}
   /** The caller is gone before the answer was complete. */
   protected gone(): void {}
 
@@ -210,7 +212,12 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
       this.fail(reason);
     });
     const leftMs = this.context.timeoutMs();
-    if (leftMs !== undefined) this.#deadline = clock.setTimer(leftMs, () => this.context.abort(timedOut()));
+    if (leftMs === undefined) return;
+    this.#deadline = clock.setTimer(leftMs, () => {
+      const reason = timedOut();
+      this.context.abort(reason);
+      this.expired(reason);
+    });
   }
 
   #leave(reason: ConnectError): void {

@@ -23,7 +23,7 @@ export function strictJson(handler: UniversalHandlerFn, method: DescMethod, maxB
     if (!hasOneRequest || !JSON_TYPE.test(type) || !isStream(sent)) return handler(request);
     const isEnveloped = type.includes("+");
     const coding = CODINGS.map((name) => request.header.get(name)).find((value) => value !== null) ?? "";
-    const body = checked(sent, maxBytes, async (bytes) => {
+    const body = checked(sent, isEnveloped, maxBytes, async (bytes) => {
       const isPacked = isEnveloped ? ((bytes[0] ?? 0) & 1) === 1 : coding !== "" && coding !== "identity";
       const data = isEnveloped ? bytes.subarray(ENVELOPE_BYTES) : bytes;
       checkJson(method.input, isPacked ? await unpack(data, coding, maxBytes) : data);
@@ -41,24 +41,43 @@ function isStream(body: unknown): body is AsyncIterable<Uint8Array> {
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
+/**
+ * Collects a body, and passes it on when it has been looked at. A body that is too large, or that announces a message that is, is
+ * passed on at once.
+ */
 async function* checked(
   body: AsyncIterable<Uint8Array>,
+  isEnveloped: boolean,
   maxBytes: number,
   look: (bytes: Buffer) => Promise<void>,
 ): AsyncGenerator<Chunk> {
-  const chunks: Chunk[] = [];
+  let chunks: Chunk[] = [];
   let size = 0;
-  for await (const chunk of body) {
-    const isOver = size > maxBytes;
+  let isOver = false;
+  for await (const chunk of body as AsyncIterable<Chunk>) {
+    if (isOver) {
+      yield chunk;
+      continue;
+    }
+    chunks.push(chunk);
     size += chunk.length;
-    if (isOver) yield chunk as Chunk;
-    else chunks.push(chunk as Chunk);
-    if (!isOver && size > maxBytes) yield* chunks;
+    isOver = size > maxBytes || (isEnveloped && announced(chunks) > maxBytes);
+    if (!isOver) continue;
+    yield* chunks;
+    chunks = [];
   }
-  if (size > maxBytes) return;
+  if (isOver) return;
   const whole = Buffer.concat(chunks);
   await look(whole);
   yield whole;
+}
+
+/** The length of the first message, which follows the byte of flags. 0 if it has not arrived. */
+function announced(chunks: readonly Chunk[]): number {
+  const [first] = chunks;
+  if (first === undefined) return 0;
+  const head = first.length >= ENVELOPE_BYTES ? Buffer.from(first.buffer, first.byteOffset) : Buffer.concat(chunks);
+  return head.length < ENVELOPE_BYTES ? 0 : head.readUInt32BE(1);
 }
 
 async function unpack(data: Buffer, coding: string, maxOutputLength: number): Promise<Buffer> {

@@ -27,3 +27,28 @@ it("a stream with a message that is too large to be sent ends, and its producer 
   expect(sent()).toContain("message%20size");
   expect(ends).toEqual(["left", "producer"]);
 });
+
+it("a stream ends by its deadline also while it waits for its client's window, and its producer learns of it", async () => {
+  let hasEnded = false;
+  async function* produce(): AsyncGenerator<Record<string, unknown>> {
+    try {
+      for (;;) yield { resumeToken: "x".repeat(20_000) };
+    } finally {
+      hasEnded = true;
+    }
+  }
+  const { call, direct, clock, sent, calls } = callRig(FlagService.method.watchFlags, { streaming: () => produce() });
+  direct.setInitialWindow(10);
+  call(1, message(NOTHING), { headers: ["grpc-timeout", "50m"] });
+  await turns(3);
+  clock.advance(49);
+  await turns(3);
+  expect([hasEnded, direct.size]).toEqual([false, 1]);
+  clock.advance(1);
+  await turns(3);
+  expect(hasEnded).toBe(true);
+  direct.widen(1, 30_000);
+  await turns(3);
+  expect(sent()).toContain("the operation timed out".replaceAll(" ", "%20"));
+  expect([direct.size, calls()]).toEqual([0, 0]);
+});

@@ -50,6 +50,8 @@ export class GrpcCall extends DirectCall implements StreamReader {
   }
 
   protected override refuse(error: ConnectError): void {
+    // Its producer has to be told that nobody reads on.
+    void this.#messages?.return?.();
     const trailers = trailerBlock(this.context.givenTrailer, error);
     if (this.#stream.hasBegun) this.#stream.end(trailers);
     else this.#stream.answer(headBlock(this.context.givenHeader), undefined, trailers);
@@ -58,6 +60,13 @@ export class GrpcCall extends DirectCall implements StreamReader {
   protected override stream(messages: AsyncIterator<Init>): void {
     this.#messages = messages;
     void this.#pump(messages);
+  }
+
+  /** While the producer is asked for a message, it notices the deadline itself. */
+  protected override expired(reason: ConnectError): void {
+    if (this.#wake === undefined) return;
+    this.fail(reason);
+    this.drained();
   }
 
   protected override gone(): void {
@@ -91,8 +100,6 @@ export class GrpcCall extends DirectCall implements StreamReader {
       this.finish();
     } catch (thrown) {
       this.fail(thrown);
-      // A message that cannot be sent is the fault of its producer, which still has to be told that nobody reads on.
-      void messages.return?.();
     }
   }
 
