@@ -22,7 +22,7 @@ export const MAX_CONNECTION_BODIES_BYTES = 64 * 1024 * 1024;
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 
 /** Open connections; further ones are closed at once. @limit connections */
-export const MAX_CONNECTIONS = 10_000;
+export const MAX_CONNECTIONS = 20_000;
 
 /**
  * Size of the request line and the headers over HTTP/1.1; more are refused with `HTTP_HEADERS_TOO_LARGE` (431). A
