@@ -56,6 +56,15 @@ export function createBodies(clock: Clock): Bodies {
       "in all connections together, minus the part that is reserved for other connections",
     );
   };
+  /** Returns the function that says how many bytes one body holds from now on. */
+  const counter = (connection: Connection): ((bytes: number) => void) => {
+    let held = 0;
+    return (bytes) => {
+      all += bytes - held;
+      connection.bytes += bytes - held;
+      held = bytes;
+    };
+  };
 
   return {
     get bytes() {
@@ -63,26 +72,21 @@ export function createBodies(clock: Clock): Bodies {
     },
     holder(identity) {
       const connection = heldOf(identity);
-      let held = 0;
-      const set = (bytes: number): void => {
-        all += bytes - held;
-        connection.bytes += bytes - held;
-        held = bytes;
-      };
+      const count = counter(connection);
       return {
         hold(bytes) {
-          set(bytes);
+          count(bytes);
           check(connection);
         },
-        release: () => set(0),
+        release: () => count(0),
       };
     },
     bound(request, response, ends) {
       const connection = heldOf(connectionOf(request));
+      const count = counter(connection);
       let held = 0;
       const hold = (bytes: number): void => {
-        all += bytes - held;
-        connection.bytes += bytes - held;
+        count(bytes);
         held = bytes;
       };
       const release = (): void => hold(0);

@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { joined, onAbort } from "../../core/async/index.ts";
 import { type Clock, LONGEST_PLATFORM_DELAY_MS } from "../../core/index.ts";
-
-const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+import { parseTimeout as parseConnectTimeout } from "../transport/connect/deadline.ts";
+import { parseTimeout as parseGrpcTimeout } from "../transport/grpc/deadline.ts";
 
 /**
  * Enforces long deadlines, which the RPC runtime cannot: its timers are limited to 24.8 days, and a longer one would fire
@@ -34,10 +34,9 @@ export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): Un
 
 /** Returns the header with a call's deadline, and the timeout in ms. NaN if there is none. */
 function deadlineOf(header: Headers): readonly [string, number] {
-  const [, count, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(header.get("grpc-timeout") ?? "") ?? [];
-  if (count !== undefined) return ["grpc-timeout", Number(count) * (UNIT_MS[unit] ?? Number.NaN)];
-  const text = header.get("connect-timeout-ms") ?? "";
-  return ["connect-timeout-ms", /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN];
+  const grpc = parseGrpcTimeout(header.get("grpc-timeout") ?? "");
+  if (!Number.isNaN(grpc)) return ["grpc-timeout", grpc];
+  return ["connect-timeout-ms", parseConnectTimeout(header.get("connect-timeout-ms") ?? "")];
 }
 
 function withEnd(response: UniversalServerResponse, done: () => void): UniversalServerResponse {

@@ -9,14 +9,22 @@ import { Output } from "./output.ts";
  * message or an initializer, as `create` takes it. Numbers are limited as by `make`, and the value false of the fields in
  * `ANSWERS` is written. Throws an error with the field's name if a value cannot be encoded.
  */
-export function encoderOf(desc: DescMessage): (init: object, head?: number) => Uint8Array<ArrayBuffer> {
+export function encoderOf(desc: DescMessage): Encode {
+  const known = encoders.get(desc);
+  if (known !== undefined) return known;
   const write = writerOf(desc);
-  return (init, head = 0) => {
+  const encode: Encode = (init, head = 0) => {
     output.clear();
     write(output, init as Fields);
     return output.copy(head);
   };
+  encoders.set(desc, encode);
+  return encode;
 }
+
+type Encode = (init: object, head?: number) => Uint8Array<ArrayBuffer>;
+
+const encoders = new Map<DescMessage, Encode>();
 
 /** One message is written at a time. */
 const output = new Output();

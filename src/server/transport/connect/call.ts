@@ -1,11 +1,11 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { DirectCall, type Exchange } from "../../calls/call.ts";
 import type { CallDeps, CallPlan } from "../../calls/route.ts";
 import type { Init } from "../../calls/runner.ts";
+import { checkAnswerSize, checkRequestSize } from "../../calls/sizes.ts";
 import type { StreamReader } from "../direct/stream.ts";
-import { MAX_MESSAGE_BYTES } from "../limits.ts";
 import type { Format } from "./format.ts";
 
 /** An exchange of one request for one answer. */
@@ -35,7 +35,7 @@ export class ConnectCall extends DirectCall implements StreamReader {
     super.begin();
     if (this.isOver) return;
     try {
-      this.#checkSize(this.#announced);
+      checkRequestSize(this.#announced, this.deps.maxRequestBytes);
     } catch (thrown) {
       this.fail(thrown);
     }
@@ -46,7 +46,7 @@ export class ConnectCall extends DirectCall implements StreamReader {
 
   protected override collect(bytes: Buffer, isLast: boolean): Buffer | number {
     this.#bytes += bytes.length;
-    this.#checkSize(this.#bytes);
+    checkRequestSize(this.#bytes, this.deps.maxRequestBytes);
     if (isLast && this.#parts.length === 0) return bytes;
     if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
     if (!isLast) return this.#bytes;
@@ -62,10 +62,7 @@ export class ConnectCall extends DirectCall implements StreamReader {
   protected override succeed(answer: Init): number {
     const body = this.#format.encode(this.plan.route, answer);
     const bytes = Buffer.byteLength(body);
-    if (bytes > MAX_MESSAGE_BYTES) {
-      const problem = `message size ${bytes} is larger than configured writeMaxBytes ${MAX_MESSAGE_BYTES}`;
-      throw new ConnectError(problem, Code.ResourceExhausted);
-    }
+    checkAnswerSize(bytes);
     this.#exchange.answer(200, this.#fields(this.#format.contentType, bytes), body);
     return bytes;
   }
@@ -75,15 +72,6 @@ export class ConnectCall extends DirectCall implements StreamReader {
     const body = errorToJsonBytes(error, undefined);
     const fields = [...this.#fields("application/json", body.length), ...[...error.metadata].flat()];
     this.#exchange.answer(codeToHttpStatus(error.code), fields, body);
-  }
-
-  #checkSize(bytes: number): void {
-    const most = this.deps.maxRequestBytes;
-    if (bytes <= most) return;
-    throw new ConnectError(
-      `message size ${bytes} is larger than configured readMaxBytes ${most}`,
-      Code.ResourceExhausted,
-    );
   }
 
   #fields(contentType: string, length: number): readonly string[] {

@@ -1,7 +1,7 @@
 import type { Registry } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import { type Dialect, planOf } from "../../calls/plan.ts";
 import type { CallDeps, CallPlan, Route } from "../../calls/route.ts";
-import { onlyValue, type RequestHead } from "../direct/head.ts";
+import type { RequestHead } from "../direct/head.ts";
 import type { Accept } from "../direct/stream.ts";
 import type { RequestHandler } from "../request-handler.ts";
 import { ConnectCall } from "./call.ts";
@@ -12,6 +12,13 @@ import { Http2Exchange } from "./http2.ts";
 
 type Request = Parameters<RequestHandler>[0];
 type Response = Parameters<RequestHandler>[1];
+
+const CONNECT: Dialect = {
+  protocolName: "connect",
+  coding: "content-encoding",
+  timeout: "connect-timeout-ms",
+  readTimeout,
+};
 
 /** Unary calls of Connect. */
 export interface ConnectUnary {
@@ -31,25 +38,18 @@ export function createConnectUnary(
   registry: Registry | undefined,
 ): ConnectUnary {
   const formatOf = createFormats(registry);
-  const planOf = (head: RequestHead): readonly [CallPlan, Format] | undefined => {
-    const { path, fields, contentType, authority, scheme } = head;
-    const route = routes.get(path);
-    const format = formatOf(contentType);
+  const planned = (head: RequestHead): readonly [CallPlan, Format] | undefined => {
+    const route = routes.get(head.path);
+    const format = formatOf(head.contentType);
     if (route?.unary === undefined || format === undefined) return undefined;
-    const coding = onlyValue(fields, "content-encoding");
-    const timeout = onlyValue(fields, "connect-timeout-ms");
-    if ((coding !== "" && coding !== "identity") || timeout === undefined) return undefined;
-    const read = readTimeout(timeout);
-    const refusal = read instanceof ConnectError ? read : undefined;
-    const timeoutMs = typeof read === "number" ? read : undefined;
-    const origin = { method: route.method, protocolName: "connect", path, authority, scheme, fields, timeoutMs };
-    return [{ route, origin, refusal }, format];
+    const plan = planOf(head, route, CONNECT);
+    return plan && [plan, format];
   };
   return {
     accept(head) {
-      const planned = planOf(head);
-      if (planned === undefined) return undefined;
-      const [plan, format] = planned;
+      const found = planned(head);
+      if (found === undefined) return undefined;
+      const [plan, format] = found;
       return (stream) => {
         const call = new ConnectCall(new Http2Exchange(stream), plan, format, deps, head.contentLength);
         call.begin();
@@ -58,9 +58,9 @@ export function createConnectUnary(
     },
     serve(request, response) {
       const head = headOf(request);
-      const planned = head && planOf(head);
-      if (head === undefined || planned === undefined) return false;
-      const [plan, format] = planned;
+      const found = head && planned(head);
+      if (head === undefined || found === undefined) return false;
+      const [plan, format] = found;
       const exchange = new Http1Exchange(request, response, deps.clock);
       const call = new ConnectCall(exchange, plan, format, deps, head.contentLength);
       exchange.feed(call);

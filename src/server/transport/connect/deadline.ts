@@ -6,6 +6,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
  */
 export function readTimeout(value: string): number | undefined | ConnectError {
   if (value === "") return undefined;
-  if (/^\d{1,10}$/.test(value)) return Number(value);
+  const timeoutMs = parseTimeout(value);
+  if (!Number.isNaN(timeoutMs)) return timeoutMs;
   return new ConnectError(`protocol error: invalid connect timeout value: ${value}`, Code.InvalidArgument);
+}
+
+/** Returns the time in ms. NaN if it is not such a header. */
+export function parseTimeout(value: string): number {
+  return /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
 }

@@ -4,7 +4,7 @@ import { messageOf } from "../../../core/index.ts";
 import type { Route } from "../../calls/route.ts";
 import type { Init } from "../../calls/runner.ts";
 import { checkJson, jsonText } from "../../http/strict-json.ts";
-import { encoderFor } from "../../map/encode/encoders.ts";
+import { encoderOf } from "../../map/encode/encoder.ts";
 import { make } from "../../map/message.ts";
 
 /** How messages are written. */
@@ -45,7 +45,7 @@ export function createFormats(registry: Registry | undefined): (contentType: str
         throw new ConnectError(`parse binary: ${messageOf(error)}`, Code.InvalidArgument);
       }
     },
-    encode: ({ method: { output } }, answer) => encoderFor(output)(answer),
+    encode: ({ method: { output } }, answer) => encoderOf(output)(answer),
   };
   return (contentType) => {
     if (contentType === "application/json" || JSON_TYPE.test(contentType)) return json;

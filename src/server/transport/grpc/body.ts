@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../../../gen/google/rpc/error_details_pb.ts";
 import { HeliosError } from "../../../core/index.ts";
+import { checkRequestSize } from "../../calls/sizes.ts";
 import { infoOf } from "../../errors.ts";
 
 /** Bytes before a message: a flag for compression, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
@@ -61,10 +62,7 @@ function messageIn(body: Buffer, most: number): Buffer {
 
 function lengthIn(body: Buffer, most: number): number {
   const length = body.readUInt32BE(1);
-  if (length > most) {
-    const problem = `message size ${length} is larger than configured readMaxBytes ${most}`;
-    throw new ConnectError(problem, Code.ResourceExhausted);
-  }
+  checkRequestSize(length, most);
   const flags = body[0] ?? 0;
   if (flags === 1) throw unnamedCompression();
   if (flags > 1) throw new ConnectError(`the flags of a message must be 0, but are ${flags}`, Code.InvalidArgument);

@@ -1,18 +1,14 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Init } from "../../calls/runner.ts";
-import { encoderFor } from "../../map/encode/encoders.ts";
-import { MAX_MESSAGE_BYTES } from "../limits.ts";
+import { checkAnswerSize } from "../../calls/sizes.ts";
+import { encoderOf } from "../../map/encode/encoder.ts";
 import { PREFIX_BYTES } from "./body.ts";
 
 /** Encodes a message with its prefix: no compression, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export function encodeMessage(desc: DescMessage, init: Init): Uint8Array {
-  const bytes = encoderFor(desc)(init, PREFIX_BYTES);
+  const bytes = encoderOf(desc)(init, PREFIX_BYTES);
   const length = bytes.length - PREFIX_BYTES;
-  if (length > MAX_MESSAGE_BYTES) {
-    const problem = `message size ${length} is larger than configured writeMaxBytes ${MAX_MESSAGE_BYTES}`;
-    throw new ConnectError(problem, Code.ResourceExhausted);
-  }
+  checkAnswerSize(length);
   bytes[0] = 0;
   bytes[1] = length >>> 24;
   bytes[2] = length >>> 16;
