@@ -325,7 +325,7 @@ describeInEither("a swap that fails", () => {
     expect(await swapped).toMatchObject({
       swapped: false,
       failedStep: "hand_over",
-      failure: "importState of module a did not answer within 1.2 s",
+      failure: "importState of module a did not answer within the pause of 1.2 s",
     });
     expect(await waiting).toBe(1);
   });

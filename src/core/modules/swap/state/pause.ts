@@ -1,3 +1,5 @@
+import { seconds } from "../../../async/deadline.ts";
+import { HeliosError, isReason } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
 import { dependenciesOf, type OperationContext } from "../../operations/context.ts";
 import { loadOrder } from "../../record/dependencies.ts";
@@ -18,6 +20,21 @@ export interface Pause {
 export function beginPause({ clock }: OperationContext, limitMs: number): Pause {
   const end = clock.monotonic() + limitMs;
   return { limitMs, left: () => Math.max(1, end - clock.monotonic()) };
+}
+
+/**
+ * Asks an instance for something for as long as the pause lasts. If it does not answer, MODULE_DEADLINE_EXCEEDED names the
+ * length of the pause. What was left of the pause, which can be 1 ms, would not say which limit to raise.
+ */
+export async function duringPause<T>({ limitMs, left }: Pause, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
+  try {
+    return await ask(left());
+  } catch (error) {
+    if (!isReason(error, "MODULE_DEADLINE_EXCEEDED")) throw error;
+    const { name = "", method = "" } = error.metadata;
+    const timeout = `the pause of ${seconds(limitMs)}`;
+    throw HeliosError.of("MODULE_DEADLINE_EXCEEDED", { name, method, timeout }, { cause: error });
+  }
 }
 
 /** The two versions of a module whose calls wait. */

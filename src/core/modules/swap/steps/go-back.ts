@@ -8,7 +8,16 @@ import { getModule } from "../../operations/context.ts";
 import { closeBreaker } from "../../operations/module-breaker.ts";
 import { persistently } from "../../operations/persist.ts";
 import { forEach, type SwapContext } from "../state/context.ts";
-import { beginPause, calledFirst, guard, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
+import {
+  beginPause,
+  calledFirst,
+  duringPause,
+  guard,
+  hold,
+  PAUSE_LIMIT_MS,
+  type Pause,
+  release,
+} from "../state/pause.ts";
 import { storeServing } from "../state/records.ts";
 import type { Baked, CommittedMember } from "../state/state.ts";
 import { importState, underWayIn } from "../state/transfer.ts";
@@ -154,17 +163,15 @@ async function handBack(
 }
 
 /** Returns the state of the new version. If it is lost, logs that and returns undefined. */
-async function takeBack(
-  context: SwapContext,
-  { name, candidate }: StoodBy,
-  { left }: Pause,
-): Promise<Learnt | undefined> {
+async function takeBack(context: SwapContext, { name, candidate }: StoodBy, pause: Pause): Promise<Learnt | undefined> {
   try {
     if (candidate.ending !== undefined) throw new Error(`it ended: ${candidate.ending.description}`);
-    const patienceMs = Math.min(RETURN_PATIENCE_MS, left() / 2);
+    const patienceMs = Math.min(RETURN_PATIENCE_MS, pause.left() / 2);
     // The old version will serve in any case. Losing the calls in progress is better than losing the whole state.
     await raceOr(candidate.idle(), [timeLimit(context.clock, patienceMs, () => undefined)], () => {});
-    const state = await candidate.instance.exportState(left(), Math.min(patienceMs, left() / 2));
+    const state = await duringPause(pause, (timeoutMs) =>
+      candidate.instance.exportState(timeoutMs, Math.min(patienceMs, timeoutMs / 2)),
+    );
     return { state, missing: candidate.instance.busy > 0 ? "methods were under way" : underWayIn(candidate) };
   } catch (error) {
     logLoss(context, name, messageOf(error));
@@ -180,10 +187,10 @@ async function giveBack(
   context: SwapContext,
   { name, old, candidate }: StoodBy,
   { state, missing }: Learnt,
-  { left }: Pause,
+  pause: Pause,
 ): Promise<boolean> {
   try {
-    await importState(candidate, old, state, left());
+    await duringPause(pause, (timeoutMs) => importState(candidate, old, state, timeoutMs));
     if (missing === "") return false;
     logLoss(context, name, missing);
   } catch (error) {

@@ -4,7 +4,7 @@ import { isReason } from "../../../errors/error.ts";
 import type { Generation } from "../../calls/generation/generation.ts";
 import type { State } from "../../host/types/host.ts";
 import { enter, forEach, type SwapContext } from "../state/context.ts";
-import { beginPause, calledFirst, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
+import { beginPause, calledFirst, duringPause, hold, PAUSE_LIMIT_MS, type Pause, release } from "../state/pause.ts";
 import type { GivenUp, HandedOver, HandedOverMember, StartedMember, Tested } from "../state/state.ts";
 import { importState, underWayIn } from "../state/transfer.ts";
 
@@ -151,18 +151,17 @@ async function drain(
   }
 }
 
-async function exportState(
-  old: Generation | undefined,
-  isStateful: boolean,
-  { left, limitMs, signal }: AbortablePause,
-): Promise<Exported> {
+async function exportState(old: Generation | undefined, isStateful: boolean, pause: AbortablePause): Promise<Exported> {
   if (old === undefined || old.ending !== undefined) return undefined;
+  const { limitMs, signal } = pause;
   signal.throwIfAborted();
   const { instance, fence, running } = old;
   try {
-    const taken = isStateful
-      ? instance.exportState(left()).then((state) => ({ state }))
-      : instance.becomeQuiet(left()).then(() => undefined);
+    const taken = duringPause(pause, async (timeoutMs) => {
+      if (isStateful) return { state: await instance.exportState(timeoutMs) };
+      await instance.becomeQuiet(timeoutMs);
+      return undefined;
+    });
     const exported = await unlessAborted(signal, taken);
     // The calls that it makes of its own accord wait until it is decided which version serves.
     fence.freeze();
@@ -176,8 +175,10 @@ async function exportState(
 }
 
 /** Resolves to whether the state is lost. */
-async function takeOver({ old, candidate }: Stateful, exported: Exported, { left }: Pause): Promise<boolean> {
-  if (exported !== undefined) await importState(old, candidate, exported.state, left());
-  await candidate.instance.checkHealth(left());
+async function takeOver({ old, candidate }: Stateful, exported: Exported, pause: Pause): Promise<boolean> {
+  if (exported !== undefined) {
+    await duringPause(pause, (timeoutMs) => importState(old, candidate, exported.state, timeoutMs));
+  }
+  await duringPause(pause, (timeoutMs) => candidate.instance.checkHealth(timeoutMs));
   return exported === undefined;
 }
