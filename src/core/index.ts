@@ -78,6 +78,7 @@ export { ACTOR_LIMIT, type By, causeOf, REASON_LIMIT } from "./change.ts";
 export { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 export { checkSpan } from "./errors/check-span.ts";
 export { ERRORS, type ErrorCode, HeliosError, isReason, messageOf, type Reason } from "./errors/error.ts";
+export { invalid } from "./errors/invalid.ts";
 export { refuse, type Violation } from "./errors/violation.ts";
 export { BATCH_UPDATES_LIMIT, type BatchUpdated, type FlagUpdate, placed } from "./flags/batch.ts";
 export type {

@@ -4,7 +4,7 @@ import { brotliDecompress, gunzip } from "node:zlib";
 import type { DescMessage, DescMethod, JsonValue } from "@bufbuild/protobuf";
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
-import { HeliosError, type JsonPath, pathText, refuse } from "../../core/index.ts";
+import { HeliosError, invalid, type JsonPath, pathText, refuse } from "../../core/index.ts";
 import { fromHeliosError } from "../errors.ts";
 import { jsonViolation } from "../map/json.ts";
 import { problemOf, scanJson } from "../rest/json.ts";
@@ -102,10 +102,10 @@ export function checkQuery({ method: { input }, requestMethod, url }: HandlerCon
  */
 export function checkJson(input: DescMessage, bytes: Buffer): JsonValue | undefined {
   // The runtime would replace invalid bytes by other characters.
-  if (!isUtf8(bytes)) throw invalid([], "the body must be UTF-8");
+  if (!isUtf8(bytes)) throw invalidAt([], "the body must be UTF-8");
   const text = jsonText(bytes);
   const found = scanJson(text);
-  if (found?.kind === "deep") throw invalid(found.path, problemOf(found));
+  if (found?.kind === "deep") throw invalidAt(found.path, problemOf(found));
   let json: JsonValue;
   try {
     json = JSON.parse(text) as JsonValue;
@@ -114,7 +114,7 @@ export function checkJson(input: DescMessage, bytes: Buffer): JsonValue | undefi
   }
   // The runtime itself refuses a repeated member.
   if (found?.kind === "twice") return undefined;
-  if (found !== undefined) throw invalid(found.path, problemOf(found));
+  if (found !== undefined) throw invalidAt(found.path, problemOf(found));
   try {
     refuse(jsonViolation(input, json));
     return json;
@@ -129,6 +129,6 @@ export function jsonText(bytes: Buffer): string {
   return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
 
-function invalid(path: JsonPath, problem: string): ConnectError {
-  return fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: pathText(path), problem }));
+function invalidAt(path: JsonPath, problem: string): ConnectError {
+  return fromHeliosError(invalid(pathText(path), problem));
 }

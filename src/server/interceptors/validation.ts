@@ -3,7 +3,7 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, violationsToProto } from "@bufbuild/protovalidate";
 import { type Violation, ViolationSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { ConnectError } from "@connectrpc/connect";
-import { HeliosError } from "../../core/index.ts";
+import { invalid } from "../../core/index.ts";
 import { fromHeliosError, MAX_ERROR_VIOLATIONS_BYTES } from "../errors.ts";
 import { valuesCheckOf } from "../map/values.ts";
 import { acceptanceOf } from "./accept/accept.ts";
@@ -75,7 +75,7 @@ function violationError(violations: Parameters<typeof violationsToProto>[0]): Co
   const field = first === undefined ? "" : pathToString(first.field);
   const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
   const problem = `${first?.message ?? "is invalid"}${more}`;
-  const error = fromHeliosError(HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem }));
+  const error = fromHeliosError(invalid(field || "(request)", problem));
   const [detail, desc] = violationsToProto(violations.slice(0, MAX_VIOLATIONS));
   const sizeOf = (violation: Violation): number => toBinary(ViolationSchema, violation).length + VIOLATION_HEAD;
   let left = MAX_ERROR_VIOLATIONS_BYTES;

@@ -25,8 +25,8 @@ import {
   CONFIG_FIELDS,
   type Course,
   DEFAULT_CONFIG,
-  HeliosError,
   type IsolatedClient,
+  invalid,
   type OutcomeReport,
   type OverrideKind,
   type Permit,
@@ -103,10 +103,7 @@ export function fromConfigUpdate(
     const key = Object.hasOwn(CONFIG_FIELDS, path) ? CONFIG_FIELDS[path] : undefined;
     if (key !== undefined) return key;
     const known = Object.keys(CONFIG_FIELDS).join(", ");
-    throw HeliosError.of("ARGUMENT_INVALID", {
-      field: "update_mask",
-      problem: `"${path}" cannot be changed; these can: ${known}`,
-    });
+    throw invalid("update_mask", `"${path}" cannot be changed; these can: ${known}`);
   });
   return Object.fromEntries(keys.map((key) => [key, given[key] ?? DEFAULT_CONFIG[key]]));
 }
@@ -119,7 +116,7 @@ function refuseCleared(given: BreakerConfigFields, stored: () => BreakerConfig):
   const cleared = names.filter(([, key]) => given[key] === undefined && present[key] !== null).map(([name]) => name);
   if (cleared.length === 0) return;
   const problem = `is empty, but config clears ${cleared.join(", ")}, which needs a mask; name the fields to change`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
+  throw invalid("update_mask", problem);
 }
 
 export function toBreaker(breaker: Breaker): BreakerMessage {
@@ -191,10 +188,7 @@ export function fromOverride(override: BreakerOverride): OverrideKind {
     (name) => BreakerOverride[name] === override,
   );
   if (kind !== undefined && kind !== "UNSPECIFIED") return kind;
-  throw HeliosError.of("ARGUMENT_INVALID", {
-    field: "override",
-    problem: `must be FORCED_OPEN, FORCED_CLOSED, DISABLED or METRICS_ONLY, but is ${override}`,
-  });
+  throw invalid("override", `must be FORCED_OPEN, FORCED_CLOSED, DISABLED or METRICS_ONLY, but is ${override}`);
 }
 
 export function toPermit(permit: Permit): MessageInitShape<typeof AcquirePermitResponseSchema> {

@@ -7,7 +7,7 @@ import {
   type Cause,
   checkEtag,
   EARLIEST_TIME,
-  HeliosError,
+  invalid,
   LATEST_TIME,
   MAX_WHOLE_NUMBER,
   REASON_LIMIT,
@@ -33,15 +33,14 @@ export function fromTimestamp(timestamp: Timestamp | undefined, field: string): 
   if (timestamp === undefined) return undefined;
   const ms = Number(timestamp.seconds) * 1000 + Math.floor(timestamp.nanos / 1e6);
   if (ms >= EARLIEST_TIME && ms <= LATEST_TIME) return ms;
-  throw HeliosError.of("ARGUMENT_INVALID", { field, problem: "must be from year 1 to 9999" });
+  throw invalid(field, "must be from year 1 to 9999");
 }
 
 /** Converts a 64-bit number. A number that a double cannot hold exactly is refused. */
 export function fromWhole(
   value: bigint,
   field: string,
-  refusal = (text: string) =>
-    HeliosError.of("ARGUMENT_INVALID", { field, problem: `must be at most ${MAX_WHOLE_NUMBER}, but is ${text}` }),
+  refusal = (text: string) => invalid(field, `must be at most ${MAX_WHOLE_NUMBER}, but is ${text}`),
 ): number {
   if (value > MAX_WHOLE_NUMBER) throw refusal(String(value));
   return Number(value);
@@ -86,7 +85,7 @@ export function byOfUpdate(
 ): By {
   if (request.etag !== "" && resource.etag !== "" && request.etag !== resource.etag) {
     const problem = `is ${resource.etag}, but etag (If-Match over REST) is ${request.etag}; send one of them, or the same value in both`;
-    throw HeliosError.of("ARGUMENT_INVALID", { field: `${field}.etag`, problem });
+    throw invalid(`${field}.etag`, problem);
   }
   return byOf({ ...request, etag: request.etag || resource.etag });
 }
@@ -108,7 +107,7 @@ export function refuseNothing(
   const present = get();
   checkEtag(present.name, present, etag);
   const problem = `is empty, and ${field} sets no field; name the fields to change: ${known.join(", ")}`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
+  throw invalid("update_mask", problem);
 }
 
 /** Converts a cause. Texts that an earlier version allowed are cut to today's limits. */

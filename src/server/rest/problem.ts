@@ -1,8 +1,8 @@
-import { HeliosError } from "../../core/index.ts";
+import { type HeliosError, invalid as invalidField } from "../../core/index.ts";
 
 /** Returns ARGUMENT_INVALID for a field, by its path in snake_case. "" stands for the request as a whole. */
 export function invalid(field: string, problem: string): HeliosError {
-  return HeliosError.of("ARGUMENT_INVALID", { field: field || "(request)", problem });
+  return invalidField(field || "(request)", problem);
 }
 
 export const below = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);

@@ -1,13 +1,13 @@
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import type { Flag as FlagMessage } from "../../../gen/helios/v1/flag_pb.ts";
 import type { UpdateFlagRequest } from "../../../gen/helios/v1/flag_service_pb.ts";
-import { type By, type Flags, type FlagUpdate, HeliosError, isReason, placed } from "../../core/index.ts";
+import { type By, type Flags, type FlagUpdate, type HeliosError, invalid, isReason, placed } from "../../core/index.ts";
 import { byOfUpdate, refuseNothing } from "../map/common.ts";
 import { FLAG_PATHS } from "../map/flag/fields.ts";
 import { clearedUnsaid, fromUpdate } from "../map/flag/update.ts";
 
 export function missing(field: string): HeliosError {
-  return HeliosError.of("ARGUMENT_INVALID", { field, problem: "is required" });
+  return invalid(field, "is required");
 }
 
 /** Refuses an update that sets no field of a flag. A flag that is to be created may have only a name. */
@@ -27,7 +27,7 @@ function refuseUnsaid(message: FlagMessage, mask: FieldMask | undefined, flags: 
   const cleared = clearedUnsaid(message, mask, present, nowMs);
   if (cleared.length === 0) return;
   const problem = `is empty, but flag clears ${cleared.join(", ")}, which needs a mask; name the fields to change`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
+  throw invalid("update_mask", problem);
 }
 
 function presentOf(flags: Flags, name: string): ReturnType<Flags["get"]> | undefined {
@@ -69,7 +69,7 @@ export function readBatched(request: UpdateFlagRequest, index: number, flags: Fl
       for (const field of ["requestId", "actor", "reason"] as const) {
         if (request[field] === "") continue;
         const problem = "must be empty; set it once for the whole batch, beside requests";
-        throw HeliosError.of("ARGUMENT_INVALID", { field: field === "requestId" ? "request_id" : field, problem });
+        throw invalid(field === "requestId" ? "request_id" : field, problem);
       }
     };
     return readUpdate(request, flags, nowMs, refuseShared).update;

@@ -3,7 +3,7 @@ import { TestRunSchema, TestSuiteSchema } from "../../../gen/helios/v1/test_pb.t
 import type { RunTestsRequest, TestModuleRequest, TestService } from "../../../gen/helios/v1/test_service_pb.ts";
 import { pushed } from "../../core/async/index.ts";
 import {
-  HeliosError,
+  invalid,
   type Run,
   type RunOptions,
   type RunProgress,
@@ -35,7 +35,7 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
 
     async createSuite(request) {
       const { suite } = request;
-      if (suite === undefined) throw HeliosError.of("ARGUMENT_INVALID", { field: "suite", problem: "is missing" });
+      if (suite === undefined) throw invalid("suite", "is missing");
       const { name, description } = suite;
       const fields = { description, tests: fromCases(suite), ...fromStandIns(suite) };
       return { suite: toSuite(await testing.createSuite(name, fields, byOf(request))) };

@@ -1,6 +1,6 @@
 import { createRegistry, type DescMessage, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { HeliosError, PAGE_BYTES } from "../../core/index.ts";
+import { invalid, PAGE_BYTES } from "../../core/index.ts";
 import { make } from "../map/message.ts";
 import { leastSize, mapFitting } from "../map/size.ts";
 import { toAnswer } from "../rest/answer.ts";
@@ -68,10 +68,7 @@ export function wholeOrFirst<T, Message, Desc extends DescMessage>(
 export function checkDryPages({ dryRun, pageSize, pageToken }: PageRequest & { readonly dryRun: boolean }): void {
   if (dryRun || (pageSize === 0 && pageToken === "")) return;
   const field = pageSize === 0 ? "page_token" : "page_size";
-  throw HeliosError.of("ARGUMENT_INVALID", {
-    field,
-    problem: "pages are only supported for a dry run; set dry_run, or do not ask for a page",
-  });
+  throw invalid(field, "pages are only supported for a dry run; set dry_run, or do not ask for a page");
 }
 
 /** Whether an answer is small enough for the caller's protocol. */

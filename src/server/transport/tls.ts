@@ -1,7 +1,7 @@
 import { constants, X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { HeliosError, LONGEST_PLATFORM_DELAY_MS, messageOf } from "../../core/index.ts";
+import { type HeliosError, invalid, LONGEST_PLATFORM_DELAY_MS, messageOf } from "../../core/index.ts";
 import type { DetectedProtocol } from "./detect.ts";
 import { peerOf } from "./peer.ts";
 
@@ -69,7 +69,7 @@ export function negotiated({ alpnProtocol }: TLSSocket): DetectedProtocol {
 }
 
 function serverFor({ cert, key, clientCa, clientAuth }: TlsOptions): Server {
-  if (clientAuth !== undefined && clientCa === undefined) throw invalid("clientAuth needs clientCa");
+  if (clientAuth !== undefined && clientCa === undefined) throw invalidTls("clientAuth needs clientCa");
   try {
     const clients = { requestCert: true, rejectUnauthorized: clientAuth !== "optional" };
     return createServer({
@@ -84,11 +84,11 @@ function serverFor({ cert, key, clientCa, clientAuth }: TlsOptions): Server {
       handshakeTimeout: LONGEST_PLATFORM_DELAY_MS,
     });
   } catch (error) {
-    throw invalid(messageOf(error));
+    throw invalidTls(messageOf(error));
   }
 }
 
-const invalid = (problem: string): HeliosError => HeliosError.of("ARGUMENT_INVALID", { field: "tls", problem });
+const invalidTls = (problem: string): HeliosError => invalid("tls", problem);
 
 const bytesOf = (pem: string | Uint8Array): Buffer => Buffer.from(pem as Uint8Array);
 

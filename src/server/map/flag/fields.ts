@@ -5,7 +5,7 @@ import {
   OnStale,
   Strategy,
 } from "../../../../gen/helios/v1/flag_pb.ts";
-import { type FlagFields, type FlagMetadata, HeliosError } from "../../../core/index.ts";
+import { type FlagFields, type FlagMetadata, invalid } from "../../../core/index.ts";
 import { fromDuration } from "../common.ts";
 import { fromGradual, fromStrategy, fromVariant, named } from "./values.ts";
 
@@ -23,7 +23,7 @@ export const FIELDS: Readonly<Record<string, Field>> = {
     read: (message) => {
       const strategy = fromStrategy(message.strategy, "flag.strategy");
       if (strategy !== undefined) return { strategy };
-      throw HeliosError.of("ARGUMENT_INVALID", { field: "flag.strategy", problem: "must name a strategy" });
+      throw invalid("flag.strategy", "must name a strategy");
     },
   },
   percentage: { isSet: ({ percentage }) => percentage !== 0, read: ({ percentage }) => ({ percentage }) },
@@ -82,5 +82,5 @@ export function fieldOf(path: string): Field {
   const field = Object.hasOwn(FIELDS, path) ? FIELDS[path] : undefined;
   if (field !== undefined) return field;
   const problem = `"${path}" cannot be changed; these can: ${Object.keys(FIELDS).join(", ")}`;
-  throw HeliosError.of("ARGUMENT_INVALID", { field: "update_mask", problem });
+  throw invalid("update_mask", problem);
 }

@@ -1,7 +1,7 @@
 import { equals } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { type Flag as FlagMessage, FlagSchema } from "../../../../gen/helios/v1/flag_pb.ts";
-import { type Flag, type FlagFields, HeliosError } from "../../../core/index.ts";
+import { type Flag, type FlagFields, type HeliosError, invalid } from "../../../core/index.ts";
 import { make } from "../message.ts";
 import { FIELDS, FLAG_PATHS, fieldOf, SERVERS_OWN } from "./fields.ts";
 import { toFlag, toFlagAlone } from "./flag.ts";
@@ -72,7 +72,7 @@ function isAsStored(path: string, message: FlagMessage, stored: () => FlagMessag
 
 function leftOut({ name }: FlagMessage): HeliosError {
   const problem = `is true: the whitelist of ${name} and the values of its variants were left out of this message, so it cannot be used for an update`;
-  return HeliosError.of("ARGUMENT_INVALID", { field: "flag.abridged", problem });
+  return invalid("flag.abridged", problem);
 }
 
 /**

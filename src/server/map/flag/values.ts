@@ -11,7 +11,7 @@ import { ReloadMode, type ReloadMode as ReloadModeMessage } from "../../../../ge
 import {
   type Strategy as CoreStrategy,
   type Gradual,
-  HeliosError,
+  invalid,
   type Json,
   messageOf,
   type ReloadOptions,
@@ -75,7 +75,7 @@ function fromValue(value: Value): Json {
   try {
     return toJson(ValueSchema, value);
   } catch (error) {
-    throw HeliosError.of("ARGUMENT_INVALID", { field: "flag.variants", problem: messageOf(error) });
+    throw invalid("flag.variants", messageOf(error));
   }
 }
 
@@ -89,5 +89,5 @@ export function named<T extends Readonly<Record<string, number>>>(
   for (const name of Object.keys(values)) {
     if (values[name] === value) return name as Exclude<keyof T & string, "UNSPECIFIED">;
   }
-  throw HeliosError.of("ARGUMENT_INVALID", { field, problem: `${value} is not a value of this enum` });
+  throw invalid(field, `${value} is not a value of this enum`);
 }
