@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { HeliosError, seconds, type Timer } from "../../core/index.ts";
 import { fromHeliosError, toConnectError } from "../errors.ts";
 import type { Holder } from "../http/bodies.ts";
+import { timedOut } from "../http/deadline.ts";
 import type { Waiter } from "../http/patience.ts";
 import { withReason } from "../http/refusals.ts";
 import type { Tracked, UnreadAnswer } from "../http/slow-readers.ts";
@@ -41,6 +42,8 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
   /** Stops listening to the shutdown. */
   #disarm: (() => void) | undefined;
   #isCounted = false;
+  /** Whether the request is complete and has been passed on. */
+  #isRunning = false;
   #isOver = false;
 
   constructor(exchange: Exchange, plan: CallPlan, deps: CallDeps) {
@@ -73,7 +76,12 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     const refusal = callLimit.enter(this.#exchange.connection);
     this.#isCounted = refusal === undefined;
     if (refusal !== undefined) this.fail(fromHeliosError(refusal));
-    else patience.add(this);
+    else if (this.plan.refusal !== undefined) this.fail(this.plan.refusal);
+    else {
+      patience.add(this);
+      // Most bodies come with their heads, and most answers follow at once. Their calls need no timer.
+      if (this.plan.origin.timeoutMs !== undefined) queueMicrotask(() => this.#armDeadline());
+    }
   }
 
   /** A part of the request's body. The bytes are only valid during the call. */
@@ -171,11 +179,11 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
 
   #run(body: Buffer): void {
     if (this.#isOver) return;
-    const { route, refusal } = this.plan;
+    const { route } = this.plan;
+    this.#isRunning = true;
     try {
-      if (refusal !== undefined) throw refusal;
-      if ((this.context.timeoutMs() ?? 1) <= 0) throw timedOut();
       const request = this.decode(body);
+      if ((this.context.timeoutMs() ?? 1) <= 0) throw timedOut();
       if (route.streaming !== undefined) {
         this.#goOn();
         this.stream(route.streaming(request, this.context)[Symbol.asyncIterator]());
@@ -206,17 +214,24 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
 
   /** The call takes time: it may end by its deadline or by the shutdown. */
   #goOn(): void {
-    const { shutdown, clock } = this.deps;
-    this.#disarm = shutdown.limit((reason) => {
+    this.#disarm = this.deps.shutdown.limit((reason) => {
       this.context.abort(reason);
       this.fail(reason);
     });
+    this.#armDeadline();
+  }
+
+  #armDeadline(): void {
     const leftMs = this.context.timeoutMs();
-    if (leftMs === undefined) return;
-    this.#deadline = clock.setTimer(leftMs, () => {
+    if (leftMs === undefined || this.#isOver) return;
+    this.#deadline ??= this.deps.clock.setTimer(leftMs, () => {
       const reason = timedOut();
-      this.context.abort(reason);
-      this.expired(reason);
+      // While the request is not complete, nothing else notices it.
+      if (!this.#isRunning) this.fail(reason);
+      else {
+        this.context.abort(reason);
+        this.expired(reason);
+      }
     });
   }
 
@@ -247,5 +262,3 @@ function copyOf(bytes: Buffer): Buffer {
   bytes.copy(copy);
   return copy;
 }
-
-const timedOut = (): ConnectError => new ConnectError("the operation timed out", Code.DeadlineExceeded);

@@ -26,7 +26,7 @@ export type Route = {
 export interface CallPlan {
   readonly route: Route;
   readonly origin: CallOrigin;
-  /** The head cannot be accepted for this reason. */
+  /** The head cannot be accepted for this reason, whatever the body is. */
   readonly refusal: ConnectError | undefined;
 }
 

@@ -4,6 +4,7 @@ import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
 import { connectionOf, perConnection } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
+import { timedOut } from "./deadline.ts";
 import { createEnvelopes } from "./envelopes.ts";
 
 type Request = Parameters<RequestHandler>[0];
@@ -19,9 +20,10 @@ export interface Bodies {
   /**
    * From now on, the request's body is counted. It counts until the answer is written. In a stream that may stay open
    * forever (`ends` is false), each message counts until it has been handed on. Reading fails with REQUESTS_TOO_LARGE
-   * beyond a limit, and with REQUEST_TOO_SLOW if the body, or a message of such a stream, does not end in time.
+   * beyond a limit, and with REQUEST_TOO_SLOW if the body, or a message of such a stream, does not end in time. `timeoutMs`: the
+   * caller's timeout, after which reading fails with DEADLINE_EXCEEDED. NaN: it has none.
    */
-  bound(request: Request, response: Response, ends: boolean): void;
+  bound(request: Request, response: Response, ends: boolean, timeoutMs?: number): void;
   /** Returns what counts one body on a connection, for a call without Node's request. */
   holder(connection: object): Holder;
   /** Bytes that are held now. */
@@ -81,7 +83,7 @@ export function createBodies(clock: Clock): Bodies {
         release: () => count(0),
       };
     },
-    bound(request, response, ends) {
+    bound(request, response, ends, timeoutMs = Number.NaN) {
       const connection = heldOf(connectionOf(request));
       const count = counter(connection);
       let held = 0;
@@ -93,16 +95,21 @@ export function createBodies(clock: Clock): Bodies {
       response.once("close", release);
       // A refused request is still read, but its body is discarded.
       response.once("finish", release);
+      const deadline = createTimeLimit(clock, timeoutMs, timedOut);
+      if (!Number.isNaN(timeoutMs)) {
+        deadline.start();
+        response.once("close", deadline.cancel);
+      }
 
       async function* read(): AsyncGenerator<Uint8Array> {
         const chunks = request.iterator({ destroyOnReturn: false });
-        const late = createDeadline(clock);
+        const late = createTimeLimit(clock, REQUEST_BODY_TIMEOUT_MS, tooSlow);
         response.once("close", late.cancel);
         const messages = ends ? undefined : createEnvelopes();
         if (ends) late.start();
         try {
           for (;;) {
-            const { done, value } = await race(chunks.next(), [late.limit]);
+            const { done, value } = await race(chunks.next(), [late.limit, deadline.limit]);
             if (done === true) return;
             const chunk = value as Uint8Array;
             hold(held + chunk.length);
@@ -123,6 +130,7 @@ export function createBodies(clock: Clock): Bodies {
           throw error;
         } finally {
           late.cancel();
+          deadline.cancel();
           void chunks.return?.().catch(() => {});
         }
       }
@@ -132,25 +140,25 @@ export function createBodies(clock: Clock): Bodies {
 }
 
 /** The time limit of a body or message. */
-interface Deadline {
+interface TimeLimit {
   /** Starts the timer, unless it is running. */
   start(): void;
   cancel(): void;
-  /** Ends a wait with REQUEST_TOO_SLOW when the time is over. Only one wait at a time. */
+  /** Ends a wait with the error when the time is over. Only one wait at a time. */
   readonly limit: Limit;
 }
 
-function createDeadline(clock: Clock): Deadline {
+function createTimeLimit(clock: Clock, ms: number, errorOf: () => Error): TimeLimit {
   let timer: Timer | undefined;
   let error: Error | undefined;
   let fail: ((error: Error) => void) | undefined;
   const expire = (): void => {
-    error = fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: seconds(REQUEST_BODY_TIMEOUT_MS) }));
+    error = errorOf();
     fail?.(error);
   };
   return {
     start() {
-      timer ??= clock.setTimer(REQUEST_BODY_TIMEOUT_MS, expire);
+      timer ??= clock.setTimer(ms, expire);
     },
     cancel() {
       timer?.cancel();
@@ -165,3 +173,6 @@ function createDeadline(clock: Clock): Deadline {
     },
   };
 }
+
+const tooSlow = (): Error =>
+  fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: seconds(REQUEST_BODY_TIMEOUT_MS) }));

@@ -5,19 +5,21 @@ import { type Clock, LONGEST_PLATFORM_DELAY_MS } from "../../core/index.ts";
 import { parseTimeout as parseConnectTimeout } from "../transport/connect/deadline.ts";
 import { parseTimeout as parseGrpcTimeout } from "../transport/grpc/deadline.ts";
 
+/** The error of a call whose deadline has passed, in the words of Connect. */
+export const timedOut = (): ConnectError => new ConnectError("the operation timed out", Code.DeadlineExceeded);
+
 /**
  * Enforces long deadlines, which the RPC runtime cannot: its timers are limited to 24.8 days, and a longer one would fire
  * at once. Invalid deadlines are left to the runtime, which refuses them.
  */
 export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): UniversalHandlerFn {
   return async (request) => {
-    const [name, ms] = deadlineOf(request.header);
+    const { name, ms } = deadlineOf((each) => request.header.get(each) ?? "");
     if (!(ms > LONGEST_PLATFORM_DELAY_MS)) return handler(request);
     const header = new Headers(request.header);
     header.delete(name);
     const over = joined([request.signal]);
-    const late = (): void => over.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-    const timer = clock.setTimer(ms, late);
+    const timer = clock.setTimer(ms, () => over.abort(timedOut()));
     onAbort(over.signal, () => timer.cancel());
     const done = (): void => {
       timer.cancel();
@@ -32,11 +34,14 @@ export function keepLongDeadlines(handler: UniversalHandlerFn, clock: Clock): Un
   };
 }
 
-/** Returns the header with a call's deadline, and the timeout in ms. NaN if there is none. */
-function deadlineOf(header: Headers): readonly [string, number] {
-  const grpc = parseGrpcTimeout(header.get("grpc-timeout") ?? "");
-  if (!Number.isNaN(grpc)) return ["grpc-timeout", grpc];
-  return ["connect-timeout-ms", parseConnectTimeout(header.get("connect-timeout-ms") ?? "")];
+/**
+ * Returns the timeout of a call in ms, NaN if it has none or an invalid one, and the name of its header. `headerOf` returns the
+ * value of a header, "" if it is absent.
+ */
+export function deadlineOf(headerOf: (name: string) => string): { readonly name: string; readonly ms: number } {
+  const isGrpc = headerOf("content-type").startsWith("application/grpc");
+  const name = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
+  return { name, ms: (isGrpc ? parseGrpcTimeout : parseConnectTimeout)(headerOf(name)) };
 }
 
 function withEnd(response: UniversalServerResponse, done: () => void): UniversalServerResponse {

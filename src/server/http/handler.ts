@@ -48,7 +48,7 @@ import { IS_REST, PEER, peerOf, socketOf } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
 import { createBodies } from "./bodies.ts";
 import { createCallLimit } from "./call-limit.ts";
-import { keepLongDeadlines } from "./deadline.ts";
+import { deadlineOf, keepLongDeadlines } from "./deadline.ts";
 import { createPacing } from "./pacing.ts";
 import { Patience } from "./patience.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
@@ -162,7 +162,8 @@ export function createHandler(options: HandlerOptions): Handler {
     failWhenClientLeaves(response);
     readToTheEnd(request, response, clock);
     slowReaders.add(request, response);
-    bodies.bound(request, response, !staysOpen(rpc));
+    const timeoutMs = rpc === undefined ? Number.NaN : deadlineOf((name) => header(request, name)).ms;
+    bodies.bound(request, response, !staysOpen(rpc), timeoutMs);
     const tooMany = callLimit.add(request, response);
     const tooLarge = headersRefusal(request);
     const refused = hostRefusal(request, options.hosts);

@@ -110,4 +110,35 @@ describe("a call that is served directly", () => {
     expect(context.signal.aborted).toBe(true);
     expect(calls()).toBe(1);
   });
+
+  it.each(["before the body", "in the body"])("ends by its deadline %s, and leaves nothing behind", async (point) => {
+    const { call, clock, sent, direct, bodies, calls } = callRig(GET, { unary: () => ({}) });
+    const part = point === "in the body" ? message(NOTHING).subarray(0, 3) : NOTHING;
+    call(1, part, { headers: ["grpc-timeout", "5m"], isLast: false });
+    await turns(1);
+    clock.advance(4);
+    await turns(1);
+    expect(sent()).not.toContain("grpc-status");
+    clock.advance(1);
+    await turns(1);
+    expect(sent()).toContain("timed%20out");
+    expect([bodies.bytes, calls()]).toEqual([0, 0]);
+    // The rest of the request changes nothing.
+    direct.data(1, message(NOTHING).subarray(part.length), true);
+    expect(direct.size).toBe(0);
+  });
+
+  it("with a deadline sets no timer if its body and its answer come at once", async () => {
+    const { call, clock, sent } = callRig(GET, { unary: () => ({}) });
+    const { setTimer } = clock;
+    const delays: number[] = [];
+    clock.setTimer = (delayMs, run) => {
+      delays.push(delayMs);
+      return setTimer(delayMs, run);
+    };
+    call(1, message(NOTHING), { headers: ["grpc-timeout", "5m"] });
+    await turns(1);
+    expect(sent()).toContain("grpc-status");
+    expect(delays).not.toContain(5);
+  });
 });
