@@ -328,8 +328,7 @@ export class FrameGate extends Duplex {
     }
     if (isWindow) return this.#widenShared(direct, bytes, at, end);
     if (type === SETTINGS) {
-      direct.takeSettings(readSettings(bytes.subarray(start, end)));
-      return at;
+      return direct.takeSettings(readSettings(bytes.subarray(start, end))) ? at : this.#overflow();
     }
     if (direct.size === 0) return at;
     this.#farewell = Buffer.from(bytes.subarray(at, end));
@@ -337,11 +336,12 @@ export class FrameGate extends Duplex {
   }
 
   /** Passes the part of the connection's window that node:http2 has used. */
-  #widenShared(direct: DirectConnection, bytes: Buffer, at: number, end: number): number {
+  #widenShared(direct: DirectConnection, bytes: Buffer, at: number, end: number): number | undefined {
     const given = bytes.readUInt32BE(end - 4) & 0x7fffffff;
     // RFC 9113, 6.9: it may not be 0. Node:http2 handles the violation.
     if (given === 0) return at;
     const rest = direct.widenConnection(given);
+    if (rest === undefined) return this.#overflow();
     this.#outgoing?.resume();
     if (rest === given) return at;
     if (rest > 0) {
@@ -349,6 +349,11 @@ export class FrameGate extends Duplex {
       this.#instead.writeUInt32BE(rest, HEAD_BYTES);
     }
     return end;
+  }
+
+  /** The client has made a window larger than it may be. */
+  #overflow(): undefined {
+    this.#refuse(constants.NGHTTP2_FLOW_CONTROL_ERROR);
   }
 
   /** Passes a part of a body on. Returns where it ends. */

@@ -115,6 +115,32 @@ describe("a client that takes nothing", () => {
   });
 });
 
+describe("a client that takes less than it has allowed", () => {
+  it("gets nothing more until it has allowed that again, and then the rest", async () => {
+    const usual = await abused.peer();
+    usual.write(...complete(1));
+    const { data } = await usual.settled(1);
+    const half = data.length >> 1;
+    const peer = await abused.peer(setting(INITIAL_WINDOW_SIZE, half));
+    const answer = peer.answer(1);
+    peer.write(...complete(1));
+    await peer.until(() => answer.data.length === half);
+    // From now on, the window of the stream is negative.
+    peer.write(frame(SETTINGS, 0, 0, setting(INITIAL_WINDOW_SIZE, 0)));
+    peer.write(frame(WINDOW_UPDATE, 0, 1, uint32(half - 1)));
+    await peer.heard();
+    peer.write(frame(WINDOW_UPDATE, 0, 1, uint32(1)));
+    await peer.heard();
+    expect([answer.data.length, peer.isClosed]).toEqual([half, false]);
+    peer.write(frame(WINDOW_UPDATE, 0, 1, uint32(1)));
+    await peer.until(() => answer.data.length > half);
+    expect(answer.data.length).toBe(half + 1);
+    peer.write(frame(SETTINGS, 0, 0, setting(INITIAL_WINDOW_SIZE, data.length)));
+    expect((await peer.settled(1)).data.equals(data)).toBe(true);
+    await abused.recovers();
+  });
+});
+
 describe("a client that leaves", () => {
   const LEFT: readonly (readonly [string, readonly Buffer[]])[] = [
     ["after its preface", []],

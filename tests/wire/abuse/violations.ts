@@ -37,6 +37,9 @@ const ENABLE_PUSH = 2;
 const INITIAL_WINDOW_SIZE = 4;
 const MAX_FRAME_SIZE = 5;
 const MOST_WINDOW = 2 ** 31 - 1;
+/** The window of a stream at its beginning. */
+const WINDOW = 65_535;
+const initialWindow = (bytes: number): Buffer => frame(SETTINGS, 0, 0, setting(INITIAL_WINDOW_SIZE, bytes));
 
 /** A complete call on a stream. */
 export const complete = (stream: number, fields = grpc(LIST)): Buffer[] => [
@@ -72,11 +75,7 @@ export const FATAL: readonly Row[] = [
   ["SETTINGS on a stream", [request(1), frame(SETTINGS, 0, 1)], PROTOCOL_ERROR],
   ["an acknowledgement of SETTINGS with content", [frame(SETTINGS, ACK, 0, setting(ENABLE_PUSH, 0))], FRAME_SIZE_ERROR],
   ["a push that is neither on nor off", [frame(SETTINGS, 0, 0, setting(ENABLE_PUSH, 2))], PROTOCOL_ERROR],
-  [
-    "a window above the limit",
-    [frame(SETTINGS, 0, 0, setting(INITIAL_WINDOW_SIZE, MOST_WINDOW + 1))],
-    FLOW_CONTROL_ERROR,
-  ],
+  ["a window above the limit", [initialWindow(MOST_WINDOW + 1)], FLOW_CONTROL_ERROR],
   ["a size of frames below the limit", [frame(SETTINGS, 0, 0, setting(MAX_FRAME_SIZE, 16_383))], PROTOCOL_ERROR],
   ["a size of frames above the limit", [frame(SETTINGS, 0, 0, setting(MAX_FRAME_SIZE, 2 ** 24))], PROTOCOL_ERROR],
   [
@@ -91,6 +90,24 @@ export const FATAL: readonly Row[] = [
   ["WINDOW_UPDATE of 3 bytes", [frame(WINDOW_UPDATE, 0, 0, Buffer.alloc(3))], FRAME_SIZE_ERROR],
   ["WINDOW_UPDATE by 0", [frame(WINDOW_UPDATE, 0, 0, uint32(0))], PROTOCOL_ERROR],
   ["WINDOW_UPDATE beyond the limit", [frame(WINDOW_UPDATE, 0, 0, uint32(MOST_WINDOW))], FLOW_CONTROL_ERROR],
+  [
+    "a window of all streams that is too much for one of them",
+    [request(1), frame(WINDOW_UPDATE, 0, 1, uint32(MOST_WINDOW - WINDOW)), initialWindow(WINDOW + 1)],
+    FLOW_CONTROL_ERROR,
+  ],
+  [
+    "the same, while the window of another stream is negative",
+    [
+      ...[initialWindow(1), ...complete(1), initialWindow(0), request(3)],
+      ...[frame(WINDOW_UPDATE, 0, 3, uint32(MOST_WINDOW)), initialWindow(1)],
+    ],
+    FLOW_CONTROL_ERROR,
+  ],
+  [
+    "WINDOW_UPDATE beyond the limit, after others",
+    [...Array<Buffer>(4).fill(frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 29)))],
+    FLOW_CONTROL_ERROR,
+  ],
   ["WINDOW_UPDATE on a stream that was never opened", [frame(WINDOW_UPDATE, 0, 1, uint32(1))], PROTOCOL_ERROR],
   ["CONTINUATION without HEADERS", [frame(CONTINUATION, END_HEADERS, 1, block(grpc(LIST)))], PROTOCOL_ERROR],
   ["CONTINUATION after the end of the headers", [request(1), frame(CONTINUATION, END_HEADERS, 1)], PROTOCOL_ERROR],
@@ -180,6 +197,14 @@ export const ALLOWED: readonly (readonly [what: string, frames: readonly Buffer[
   ["an unknown setting", [frame(SETTINGS, 0, 0, setting(0x42, 1)), ...complete(1)]],
   ["flags that mean nothing", [frame(PING, 0xfe, 0, Buffer.alloc(8)), ...complete(1)]],
   ["a table of 0 bytes", [frame(SETTINGS, 0, 0, setting(HEADER_TABLE_SIZE, 0)), ...complete(1)]],
+  [
+    "windows that are as large as they may be",
+    [
+      ...[request(1), frame(WINDOW_UPDATE, 0, 1, uint32(MOST_WINDOW - WINDOW))],
+      ...[frame(WINDOW_UPDATE, 0, 0, uint32(MOST_WINDOW - WINDOW)), initialWindow(WINDOW - 1), initialWindow(WINDOW)],
+      frame(DATA, END_STREAM, 1, message(NOTHING)),
+    ],
+  ],
   [
     "headers in frames of one byte",
     [

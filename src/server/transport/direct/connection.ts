@@ -7,7 +7,7 @@ import { FrameWriter, MAX_FRAME_BYTES } from "./frames.ts";
 import { areTrailers, type RequestHead, readHead } from "./head.ts";
 import { KnownHeads } from "./known-heads.ts";
 import { type ClientSettings, TableSizeUpdate } from "./settings.ts";
-import { INITIAL_WINDOW_BYTES, SharedWindow } from "./shared-window.ts";
+import { INITIAL_WINDOW_BYTES, LARGEST_WINDOW, SharedWindow } from "./shared-window.ts";
 import type { Sink } from "./sink.ts";
 import { type Accept, type Begin, DirectStream, NO_READER, type StreamHost } from "./stream.ts";
 
@@ -20,7 +20,6 @@ const {
   NGHTTP2_ENHANCE_YOUR_CALM,
 } = constants;
 
-const LARGEST_WINDOW = 2 ** 31 - 1;
 /** Received bytes of a stream are given back to its window in steps of at least this size. */
 const WINDOW_STEP_BYTES = 16_384;
 /** Bytes that a stream may send before the next one gets its turn. */
@@ -215,28 +214,37 @@ export class DirectConnection implements StreamHost {
     }
   }
 
-  /** The client accepts more bytes on the connection. Returns the bytes of which node:http2 must learn. */
-  widenConnection(bytes: number): number {
+  /**
+   * The client accepts more bytes on the connection. Returns the bytes of which node:http2 must learn, or undefined if the window
+   * would exceed its limit: the connection cannot go on (RFC 9113, 6.9.1).
+   */
+  widenConnection(bytes: number): number | undefined {
     const rest = this.window.widen(bytes);
-    this.#flushSoon();
+    if (rest !== undefined) this.#flushSoon();
     return rest;
   }
 
-  /** The client has sent settings. */
-  takeSettings({ initialWindow, tableSizes }: ClientSettings): void {
+  /** The client has sent settings. Returns false if the connection cannot go on; see `setInitialWindow`. */
+  takeSettings({ initialWindow, tableSizes }: ClientSettings): boolean {
     this.tableSize.announced(tableSizes);
-    if (initialWindow !== undefined) this.setInitialWindow(initialWindow);
+    return initialWindow === undefined || this.setInitialWindow(initialWindow);
   }
 
-  /** The client has changed the initial window of its streams, also of the existing ones (RFC 9113, 6.9.2). */
-  setInitialWindow(bytes: number): void {
-    if (bytes > LARGEST_WINDOW) return;
+  /**
+   * The client has changed the initial window of its streams, also of the existing ones, whose windows may become negative.
+   * Returns false if one would exceed its limit: the connection must end with FLOW_CONTROL_ERROR (RFC 9113, 6.9.2).
+   */
+  setInitialWindow(bytes: number): boolean {
+    if (bytes > LARGEST_WINDOW) return false;
     const change = bytes - this.#initialWindow;
+    if (change === 0) return true;
     this.#initialWindow = bytes;
     for (const stream of this.#streams.values()) {
       stream.sendWindow += change;
+      if (stream.sendWindow > LARGEST_WINDOW) return false;
       if (change > 0 && stream.hasToSend) this.send(stream);
     }
+    return true;
   }
 
   /** Node:http2 has sent the server's settings. */

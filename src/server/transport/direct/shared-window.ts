@@ -1,5 +1,7 @@
 /** Bytes that may be in flight at the beginning, on a connection and on each of its streams (RFC 9113, 6.9.2). */
 export const INITIAL_WINDOW_BYTES = 65_535;
+/** What a window may not exceed (RFC 9113, 6.9.1). */
+export const LARGEST_WINDOW = 2 ** 31 - 1;
 
 /**
  * The bytes that a client accepts on a connection (RFC 9113, 6.9.1). Direct streams and node:http2 share them. Node:http2 keeps a
@@ -45,10 +47,11 @@ export class SharedWindow {
 
   /**
    * The client accepts more bytes. Returns the bytes of which node:http2 must learn. It never learns that bytes were sent here,
-   * so it must not learn that they may be sent again. The window cannot overflow unnoticed: node:http2 checks its own, which is
-   * never smaller.
+   * so it must not learn that they may be sent again. Undefined if the window would exceed its limit, which node:http2 may not
+   * notice: it counts frames as sent that still wait for the window.
    */
-  widen(bytes: number): number {
+  widen(bytes: number): number | undefined {
+    if (this.#bytes + bytes > LARGEST_WINDOW) return undefined;
     const own = Math.min(bytes, this.#borrowed);
     this.#borrowed -= own;
     this.#bytes += bytes;

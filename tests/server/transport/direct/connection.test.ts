@@ -278,6 +278,15 @@ describe("a connection with streams that are served directly", () => {
     expect(direct.widenConnection(7)).toBe(7);
   });
 
+  it("notices a window beyond the limit, also while node:http2 has counted frames that wait for it", () => {
+    const { direct } = connectionRig();
+    expect(direct.widenConnection(2 ** 31 - 65_536)).toBe(2 ** 31 - 65_536);
+    expect(direct.widenConnection(1)).toBeUndefined();
+    const { direct: other } = connectionRig();
+    expect(other.window.take(65_536)).toBe(false);
+    expect(other.widenConnection(2 ** 31 - 65_535)).toBeUndefined();
+  });
+
   it("lets node:http2 go first when it waits for the window", () => {
     const { direct, open, sent } = connectionRig();
     open(1).stream.answer(OK, Buffer.alloc(60_000), TRAILERS);
