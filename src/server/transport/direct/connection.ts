@@ -300,15 +300,26 @@ export class DirectConnection implements StreamHost {
   flush(): void {
     const { sink } = this.#options;
     if (this.#isClosed || !this.#hasSettings) return;
+    // A socket that takes everything at once does not tell when it has room again.
+    do {
+      this.#fill();
+      for (const chunk of this.#out.take()) sink.write(chunk);
+    } while (this.#ready.length > 0 && sink.waiting < MAX_UNSENT_BYTES);
+    for (const stream of this.#ready) stream.noteBlocked();
+  }
+
+  /** Writes as many frames as the connection may hold. */
+  #fill(): void {
+    const { sink } = this.#options;
     while (sink.waiting + this.#out.bytes < MAX_UNSENT_BYTES) {
       if (this.#ready.length === 0) this.#unblock();
-      if (this.#ready.length === 0) break;
+      if (this.#ready.length === 0) return;
       const turn = this.#ready;
       this.#ready = [];
       for (let at = 0; at < turn.length; at += 1) {
         if (sink.waiting + this.#out.bytes >= MAX_UNSENT_BYTES) {
           this.#ready = [...turn.slice(at), ...this.#ready];
-          break;
+          return;
         }
         const stream = turn[at];
         if (stream === undefined || stream.isClosed) continue;
@@ -316,9 +327,6 @@ export class DirectConnection implements StreamHost {
         this.#sendPart(stream);
       }
     }
-    for (const stream of this.#ready) stream.noteBlocked();
-    if (this.#out.bytes === 0) return;
-    for (const chunk of this.#out.take()) sink.write(chunk);
   }
 
   /**

@@ -122,6 +122,18 @@ describe("a stream that is served directly", () => {
     expect(events).toEqual(["end", "blocked", "sent"]);
   });
 
+  it("gets all of its turn when the socket takes more at once than a connection may hold", async () => {
+    const { open, heard, taken, direct } = connectionRig();
+    direct.widenConnection(2 ** 30);
+    const ids = Array.from({ length: 40 }, (_, index) => 2 * index + 1);
+    const body = Buffer.alloc(50_000);
+    for (const id of ids) open(id).stream.answer(OK, body, TRAILERS);
+    expect(ids.length * body.length).toBeGreaterThan(MAX_UNSENT_BYTES);
+    await turn();
+    expect(taken().filter(isLast)).toHaveLength(ids.length);
+    expect(heard.map(({ events }) => events)).toEqual(ids.map(() => ["end", "sent"]));
+  });
+
   it("hears once that it is blocked, however often that happens", () => {
     const { open, sent, direct } = connectionRig();
     direct.setInitialWindow(1);

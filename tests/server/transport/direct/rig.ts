@@ -82,6 +82,7 @@ export function connectionRig(
   });
   direct.settingsSent();
   const decoder = new HpackDecoder();
+  const taken = (): readonly Frame[] => framesIn(Buffer.concat(written.splice(0)));
   return {
     direct,
     clock,
@@ -98,8 +99,10 @@ export function connectionRig(
     /** The frames that were sent since the last call. */
     sent(): readonly Frame[] {
       direct.flush();
-      return framesIn(Buffer.concat(written.splice(0)));
+      return taken();
     },
+    /** The same, without those that a flush would send now. */
+    taken,
     fieldsOf: ({ payload }: Frame): readonly string[] => decoder.decode(payload).fields,
   };
 }
