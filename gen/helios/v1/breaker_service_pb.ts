@@ -627,7 +627,7 @@ export const ReportOutcomesResponseSchema: GenMessage<ReportOutcomesResponse> = 
  */
 export type ClientIsolation = Message<"helios.v1.ClientIsolation"> & {
   /**
-   * The breaker.
+   * The breaker's name.
    *
    * @generated from field: string name = 1;
    */
@@ -1061,7 +1061,7 @@ export const BreakerCourseSchema: GenMessage<BreakerCourse> = /*@__PURE__*/
  */
 export type SimulatedTransition = Message<"helios.v1.SimulatedTransition"> & {
   /**
-   * When the hold was set.
+   * When it would have happened.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */

@@ -1398,7 +1398,7 @@ export const ExplainFlagRequestSchema: GenMessage<ExplainFlagRequest> = /*@__PUR
  */
 export type Explanation = Message<"helios.v1.Explanation"> & {
   /**
-   * The client's id.
+   * What was looked at: the kill, the master switch, a prerequisite, and so on.
    *
    * @generated from field: helios.v1.ExplainedStep step = 1;
    */
@@ -1880,7 +1880,7 @@ export type FlagHistoryEntry = Message<"helios.v1.FlagHistoryEntry"> & {
   revision: bigint;
 
   /**
-   * When the hold was set.
+   * When the change was made.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */

@@ -120,7 +120,7 @@ export type ModuleFailure = Message<"helios.v1.ModuleFailure"> & {
   stack: string;
 
   /**
-   * When the hold was set.
+   * When it happened.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
@@ -148,7 +148,7 @@ export type Generation = Message<"helios.v1.Generation"> & {
   number: number;
 
   /**
-   * The operation.
+   * What it does now, or how it ended.
    *
    * @generated from field: helios.v1.GenerationState state = 2;
    */
@@ -569,7 +569,7 @@ export type CanaryReport = Message<"helios.v1.CanaryReport"> & {
   current?: CallSample | undefined;
 
   /**
-   * The result of the step.
+   * What the canary decided.
    *
    * @generated from field: helios.v1.CanaryVerdict verdict = 3;
    */
@@ -752,7 +752,7 @@ export type Module = Message<"helios.v1.Module"> & {
   modulePath: string;
 
   /**
-   * The path of its file, as registered or as set by the last swap.
+   * Its version, as registered, as set by the last swap, or as its class names it. For people.
    *
    * @generated from field: string version = 3;
    */

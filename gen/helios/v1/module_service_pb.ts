@@ -974,7 +974,7 @@ export const SwapBegunSchema: GenMessage<SwapBegun> = /*@__PURE__*/
  */
 export type SwapStepStarted = Message<"helios.v1.SwapStepStarted"> & {
   /**
-   * The client's id.
+   * The step, as in SwapStep.
    *
    * @generated from field: string name = 1;
    */
@@ -1383,7 +1383,7 @@ export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> &
   testSuite: string;
 
   /**
-   * As in SwapModule.
+   * As `swap_id` of SwapModule.
    *
    * @generated from field: string swap_id = 4;
    */
@@ -1397,21 +1397,21 @@ export type RollbackModuleRequest = Message<"helios.v1.RollbackModuleRequest"> &
   expectedGeneration?: number | undefined;
 
   /**
-   * As in SwapModule.
+   * As `bake_duration` of SwapModule.
    *
    * @generated from field: google.protobuf.Duration bake_duration = 6;
    */
   bakeDuration?: Duration | undefined;
 
   /**
-   * As in SwapModule.
+   * As `max_pause` of SwapModule.
    *
    * @generated from field: google.protobuf.Duration max_pause = 7;
    */
   maxPause?: Duration | undefined;
 
   /**
-   * As in SwapModule.
+   * As `discard_state` of SwapModule.
    *
    * @generated from field: bool discard_state = 8;
    */

@@ -84,14 +84,14 @@ export type Unhealthy = Message<"helios.v1.Unhealthy"> & {
   state: string;
 
   /**
-   * The reason of the result.
+   * Why it is unhealthy, for people.
    *
    * @generated from field: string why = 4;
    */
   why: string;
 
   /**
-   * When it became so.
+   * Since when it is in this state.
    *
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
@@ -148,7 +148,7 @@ export type RecentChange = Message<"helios.v1.RecentChange"> & {
   revision: bigint;
 
   /**
-   * When the hold was set.
+   * When the change was made.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
@@ -211,7 +211,7 @@ export type OpenWatch = Message<"helios.v1.OpenWatch"> & {
   names: number;
 
   /**
-   * When it became so.
+   * When the stream was opened.
    *
    * @generated from field: google.protobuf.Timestamp since = 6;
    */
@@ -580,7 +580,7 @@ export const WaitForRevisionResponseSchema: GenMessage<WaitForRevisionResponse> 
  */
 export type PendingClient = Message<"helios.v1.PendingClient"> & {
   /**
-   * The id of the swap.
+   * The client's id.
    *
    * @generated from field: string client_id = 1;
    */
@@ -731,7 +731,7 @@ export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__P
  */
 export type Events = Message<"helios.v1.Events"> & {
   /**
-   * In order of revision.
+   * The events, in order of revision.
    *
    * @generated from field: repeated helios.v1.Event events = 1;
    */
@@ -759,7 +759,7 @@ export type Event = Message<"helios.v1.Event"> & {
   revision: bigint;
 
   /**
-   * When the hold was set.
+   * When it happened.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */

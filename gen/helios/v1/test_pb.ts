@@ -305,7 +305,7 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   id: string;
 
   /**
-   * The module.
+   * The module's name.
    *
    * @generated from field: string module = 2;
    */

@@ -260,7 +260,7 @@ export const DeleteSuiteResponseSchema: GenMessage<DeleteSuiteResponse> = /*@__P
  */
 export type RunTestsRequest = Message<"helios.v1.RunTestsRequest"> & {
   /**
-   * The module.
+   * Name of the module.
    *
    * @generated from field: string name = 1;
    */
@@ -442,7 +442,7 @@ export const TestStartedSchema: GenMessage<TestStarted> = /*@__PURE__*/
  */
 export type TestModuleRequest = Message<"helios.v1.TestModuleRequest"> & {
   /**
-   * The module.
+   * Name of the module.
    *
    * @generated from field: string name = 1;
    */
@@ -599,7 +599,7 @@ export const GetTestRunResponseSchema: GenMessage<GetTestRunResponse> = /*@__PUR
  */
 export type ListTestRunsRequest = Message<"helios.v1.ListTestRunsRequest"> & {
   /**
-   * The module.
+   * Name of the module.
    *
    * @generated from field: string name = 1;
    */
