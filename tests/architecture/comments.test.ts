@@ -16,7 +16,9 @@ function fieldsOf(file: string): readonly Field[] {
   const fields: Field[] = [];
   let message = "";
   let comment: string[] = [];
-  for (const line of readFileSync(join(CONTRACT, file), "utf8").split("\n").map((text) => text.trim())) {
+  for (const line of readFileSync(join(CONTRACT, file), "utf8")
+    .split("\n")
+    .map((text) => text.trim())) {
     message = /^message (\w+)/.exec(line)?.[1] ?? (/^enum \w+/.test(line) ? "" : message);
     if (line.startsWith("//")) {
       comment.push(line.slice(2).trim());
