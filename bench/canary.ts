@@ -2,9 +2,10 @@
 // after how many calls worse versions are refused. CANARIES (default 10000) sets the number of each kind. SEED (default
 // 1) seeds the random numbers; the same seed gives the same figures. The exit code is 1 if more than 1 % of equal
 // versions are refused.
+
+import { seeded } from "../scripts/seeded.ts";
 import { type CanaryLimits, FALSE_REFUSALS } from "../src/core/modules/swap/judging/canary-judge.ts";
 import { oldRule, type Rule, sequentialRule, type Verdict } from "./canary/rules.ts";
-import { seeded } from "./canary/seeded.ts";
 import { type Outcome, P99_MS, simulate, type Versions } from "./canary/simulate.ts";
 
 const canaries = Number(process.env.CANARIES ?? 10_000);

@@ -23,7 +23,7 @@ import { errorsPage } from "./errors-doc.ts";
 import { limitsPage } from "./limits-doc.ts";
 import { readComments } from "./openapi/comments.ts";
 import { suitesPage } from "./suites-doc.ts";
-import { bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
+import { breakersFile, bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
 /** The content of files, by path. */
 type Files = ReadonlyMap<string, string>;
@@ -34,6 +34,7 @@ const PAGES = {
   "docs/limits.md": limitsPage,
   "docs/errors.md": errorsPage,
   "docs/suites.md": suitesPage,
+  "testdata/breakers.json": breakersFile,
   "testdata/bucketing.json": bucketingVectors,
   "testdata/conditions.json": conditionsFile,
   "testdata/evaluation.json": evaluationVectors,

@@ -9,6 +9,7 @@ import { CONTEXT_VARIABLES } from "../src/kernel/flags/condition/flag.ts";
 import { interpreterOf } from "../src/kernel/flags/condition/interpret.ts";
 import type { Evaluation, EvaluationContext } from "../src/kernel/flags/evaluation.ts";
 import { compileCondition, programOf } from "../src/server/cel/condition.ts";
+import { breakerTraces } from "./breaker-traces.ts";
 import { conditionVectors } from "./conditions/vectors.ts";
 import { EVALUATION_CASES, type EvaluationCase } from "./vector-cases.ts";
 
@@ -143,6 +144,21 @@ function expectation(answer: Evaluation) {
 /** `testdata/conditions.json`. */
 export function conditionsFile(): string {
   return print(conditionVectors(), "");
+}
+
+/** `testdata/breakers.json`. */
+export function breakersFile(): string {
+  const about = [
+    "Each trace begins with a closed breaker of the given config at at_ms 0, and warm_up_ms counts from there.",
+    "Each step gives one event of the kernel (src/kernel/breakers), its monotonic time, and the random number for jitter.",
+    "Then follow its result and the state after it. Times are in milliseconds. permit is the answer to acquire.",
+    "transitions lists what happened, in order, including what was due before the event; absent: nothing.",
+    "late counts outcomes that changed nothing, because their epoch or lease had ended; absent: 0.",
+    "expired counts probes that ended without an outcome; absent: 0.",
+    "state is what applies to calls; automatic_state is the state without holds. next_tick_ms is when time changes it next.",
+    "A hold event gives all holds, which replace the earlier ones; until_ms null: until it is released.",
+  ];
+  return print({ about, traces: breakerTraces() }, "");
 }
 
 function print(vectors: object, indent = " "): string {

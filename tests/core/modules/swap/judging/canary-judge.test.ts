@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../../../../bench/canary/seeded.ts";
+import { seeded } from "../../../../../scripts/seeded.ts";
 import { CanaryJudge } from "../../../../../src/core/modules/swap/judging/canary-judge.ts";
 
 const limits = { minCalls: 100, maxErrorRateIncrease: 0.01, maxLatencyRatio: 1.5 };

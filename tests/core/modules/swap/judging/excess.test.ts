@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../../../../bench/canary/seeded.ts";
+import { seeded } from "../../../../../scripts/seeded.ts";
 import { Excess, nearestNull } from "../../../../../src/core/modules/swap/judging/excess.ts";
 
 const rates = fc.double({ min: 0, max: 1, noNaN: true });
