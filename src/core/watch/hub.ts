@@ -1,3 +1,4 @@
+import type { Waker } from "../async/polled.ts";
 import { checkSpan } from "../errors/check-span.ts";
 import { HeliosError } from "../errors/error.ts";
 import type { Feed } from "../store/feed.ts";
@@ -35,6 +36,7 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
   readonly #observers: HubObserver[] = [];
   /** The last frame for each scope, if several watchers may deliver it. */
   readonly #shared = new Map<string, ChangesFrame<I>>();
+  #woken: Waker[] = [];
   #ended: HeliosError | undefined;
 
   constructor(feed: Feed, source: HubSource<I, S>) {
@@ -74,6 +76,17 @@ export class Hub<I extends Item, S extends { readonly name: string }> {
     const frame: ChangesFrame<I> = { kind: "changes", items, revision, resumeToken: token() };
     this.#shared.set(scope, frame);
     return frame;
+  }
+
+  /** See `Watched`. All in one microtask, because a change may concern thousands of readers. */
+  wake(waker: Waker): void {
+    this.#woken.push(waker);
+    if (this.#woken.length > 1) return;
+    queueMicrotask(() => {
+      const woken = this.#woken;
+      this.#woken = [];
+      for (const one of woken) one.wake();
+    });
   }
 
   observe(observer: HubObserver): void {

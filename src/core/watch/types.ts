@@ -1,4 +1,5 @@
 import type { Clock } from "../../kernel/clock.ts";
+import type { Waker } from "../async/polled.ts";
 import type { Feed } from "../store/feed.ts";
 import type { Change } from "../store/store.ts";
 
@@ -72,4 +73,6 @@ export interface Watched<I extends Item, S extends { readonly name: string }> {
   readonly source: HubSource<I, S>;
   /** See `Hub`. */
   share(scope: string, items: readonly I[], revision: number, token: () => string): ChangesFrame<I>;
+  /** Tells a reader that there is something to read, once everything that is being published is there. */
+  wake(waker: Waker): void;
 }

@@ -1,5 +1,5 @@
 import type { Timer } from "../../kernel/clock.ts";
-import { Waiters } from "../async/waiters.ts";
+import type { Waker } from "../async/polled.ts";
 import { HeliosError } from "../errors/error.ts";
 import { fitting } from "../size.ts";
 import { RevisionCompacted } from "../store/store.ts";
@@ -13,8 +13,19 @@ export type Start = { readonly from: "snapshot" } | { readonly from: "journal"; 
 /** In `snapshot` and `journal` the watcher reads at its own pace and nothing is queued. Only `live` has a queue. */
 type Phase<I extends Item, S> =
   | { readonly in: "snapshot"; readonly items: readonly S[]; readonly revision: number; next: number }
-  | { readonly in: "journal"; read: I[]; through: number }
+  | Journal<I>
   | { readonly in: "live"; readonly queue: LiveQueue<I> };
+
+interface Journal<I> {
+  readonly in: "journal";
+  page: Page<I>;
+}
+
+/** A page of the journal. `read`: what of it is still to be delivered, and the revision that it reaches. */
+type Page<I> =
+  | { readonly is: "wanted" | "awaited" }
+  | { readonly is: "read"; readonly items: I[]; readonly through: number }
+  | { readonly is: "failed"; readonly error: unknown };
 
 /**
  * How a watch ends. CLOSED: its reader has closed it. FAILED: with this error, after everything up to this revision was
@@ -49,7 +60,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Somebody asked for a frame of at least this revision, without waiting for the next heartbeat. */
   #wanted = 0;
   #ending: Ending | undefined;
-  readonly #news = new Waiters();
+  #waker: Waker | undefined;
   #timer: Timer | undefined;
   /** Whether the watch started from a token rather than from a snapshot of this process. */
   #resumed = false;
@@ -94,34 +105,44 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Asks for a frame of at least that revision, without waiting for the next heartbeat. */
   requestFrame(revision: number): void {
     this.#wanted = Math.max(this.#wanted, Math.min(revision, this.#hub.feed.revision));
-    this.#news.wake();
+    this.#wake();
   }
 
   /**
-   * Resolves to the next frame. The first one comes at once, a later one when there is a change or a heartbeat is due. Only
-   * one call at a time is allowed. Rejects with the error that ended the watch. Resolves to undefined after `close`.
+   * Returns the next frame, or undefined if there is none. The first one is there at once, a later one when there is a change or
+   * a heartbeat is due. `waker` is told, once, when there may be one, and after `close`. Throws the error that ended the watch.
    */
-  async next(): Promise<Frame<I, S> | undefined> {
+  poll(waker: Waker): Frame<I, S> | undefined {
     for (;;) {
       if (this.#isClosed()) return undefined;
       const failure = this.#failure();
       if (this.#phase.in === "journal" && failure && this.#position >= failure.revision) throw failure.error;
-      const ready = this.#ready();
-      const frame = ready instanceof Promise ? await ready : ready;
-      if (this.#isClosed()) return undefined;
+      const frame = this.#ready();
       if (frame !== undefined) return this.#deliver(frame);
-      // No await is allowed from here to the wait: an item that is pushed in between would wake nobody.
       const isDue = this.options.clock.monotonic() >= this.#due;
-      if (!this.caughtUp) {
+      if (this.#phase.in === "journal") {
+        if (this.#phase.page.is === "awaited") break;
         // A long part of the journal may contain nothing for this watcher. It still gets heartbeats meanwhile.
-        if (isDue && this.#phase.in === "journal") return this.#deliver(this.#heartbeat());
-        continue;
+        if (isDue) return this.#deliver(this.#heartbeat());
       }
+      if (!this.caughtUp) continue;
       const failed = this.#failure();
       if (failed !== undefined) throw failed.error;
       if (isDue || this.#wanted > this.#delivered) return this.#deliver(this.#heartbeat());
       this.#armHeartbeat();
-      await this.#news.wait();
+      break;
+    }
+    this.#waker = waker;
+    return undefined;
+  }
+
+  /** The same with a promise. Resolves to undefined after `close`. Only one call at a time is allowed. */
+  async next(): Promise<Frame<I, S> | undefined> {
+    for (;;) {
+      const news = Promise.withResolvers<void>();
+      const frame = this.poll({ wake: news.resolve });
+      if (frame !== undefined || this.#isClosed()) return frame;
+      await news.promise;
     }
   }
 
@@ -129,7 +150,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#onClose();
     this.#timer?.cancel();
     this.#ending = { state: "CLOSED" };
-    this.#news.wake();
+    this.#wake();
   }
 
   /** Called by the hub with a change. */
@@ -150,7 +171,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     }
     this.#cut = undefined;
     this.#phase = this.#startOver();
-    this.#news.wake();
+    this.#wake();
   }
 
   /**
@@ -164,13 +185,19 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   /** Called by the hub. Everything that has happened until now is still delivered, then `next` rejects with `error`. */
   end(error: HeliosError): void {
     this.#ending ??= { state: "FAILED", error, revision: this.#hub.feed.revision };
-    this.#news.wake();
+    this.#wake();
   }
 
   #enqueue(phase: Extract<Phase<I, S>, { in: "live" }>, item: I): void {
     phase.queue.push(item);
     if (phase.queue.isOver) this.#overflow(phase.queue);
-    this.#news.wake();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waker = this.#waker;
+    this.#waker = undefined;
+    if (waker !== undefined) this.#hub.wake(waker);
   }
 
   #deliver(frame: Frame<I, S>): Frame<I, S> {
@@ -187,11 +214,11 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return this.#ending?.state === "FAILED" ? this.#ending : undefined;
   }
 
-  /** Returns the next frame, or undefined if there is none. Only the journal must be waited for. */
-  #ready(): Frame<I, S> | undefined | Promise<Frame<I, S> | undefined> {
+  /** Returns the next frame, or undefined if there is none. */
+  #ready(): Frame<I, S> | undefined {
     const phase = this.#phase;
     if (phase.in === "snapshot") return this.#snapshotChunk(phase);
-    if (phase.in === "journal") return this.#readJournal(phase);
+    if (phase.in === "journal") return this.#journalFrame(phase);
     const items = phase.queue.takeFrame(this.#sizeOf);
     const last = items.at(-1);
     if (last === undefined) {
@@ -218,46 +245,58 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     return { kind: "snapshot", items, complete, revision: phase.revision, resumeToken };
   }
 
-  async #readJournal(phase: Extract<Phase<I, S>, { in: "journal" }>): Promise<Frame<I, S> | undefined> {
-    if (phase.read.length === 0) await this.#readPage(phase);
-    // The journal may have been compacted meanwhile.
-    if (this.#phase !== phase) return undefined;
-    const items = takeFrame(phase.read, this.#sizeOf);
-    const reached = this.#reached(items, phase.read[0]);
-    this.#position = phase.read.length === 0 ? phase.through : reached;
+  #journalFrame(phase: Journal<I>): Frame<I, S> | undefined {
+    const { page } = phase;
+    if (page.is === "failed") throw page.error;
+    if (page.is === "wanted") {
+      phase.page = { is: "awaited" };
+      void this.#readPage(phase);
+    }
+    if (page.is !== "read") return undefined;
+    const items = takeFrame(page.items, this.#sizeOf);
+    const reached = this.#reached(items, page.items[0]);
+    const isOver = page.items.length === 0;
+    if (isOver) phase.page = { is: "wanted" };
+    this.#position = isOver ? page.through : reached;
     if (this.#position >= this.#hub.feed.revision) this.#phase = this.#live();
     return items.length === 0 ? undefined : this.#frame({ kind: "changes", items });
   }
 
-  async #readPage(phase: Extract<Phase<I, S>, { in: "journal" }>): Promise<void> {
+  async #readPage(phase: Journal<I>): Promise<void> {
     const { feed, source } = this.#hub;
     try {
-      const page = await feed.store.changes(source.prefix, this.#position, FRAME_LIMIT);
-      phase.through = Math.max(this.#position, page.through);
-      phase.read = page.changes
+      const { changes, through } = await feed.store.changes(source.prefix, this.#position, FRAME_LIMIT);
+      // It may have started over meanwhile.
+      if (this.#phase !== phase) return;
+      const items = changes
         .map((change) => source.decode(change))
         .filter((item) => item !== undefined)
         .filter((item) => this.#wants(item.name));
       const { revision, delivered } = this.#cut ?? { revision: -1, delivered: 0 };
-      if (phase.read[0]?.revision === revision) phase.read.splice(0, delivered);
-      const isOversize = phase.read.some((item) => source.isOversize?.(item));
+      if (items[0]?.revision === revision) items.splice(0, delivered);
       // A change that is too large to be sent is replaced by the current state.
-      if (isOversize && this.options.onCompacted === "snapshot") this.#phase = this.#startOver();
+      if (this.options.onCompacted === "snapshot" && items.some((item) => source.isOversize?.(item))) {
+        this.#phase = this.#startOver();
+      } else phase.page = { is: "read", items, through: Math.max(this.#position, through) };
     } catch (error) {
-      if (this.#isClosed()) return;
-      if (!(error instanceof RevisionCompacted)) throw this.#failure()?.error ?? error;
-      if (this.options.onCompacted === "error" || source.snapshot === undefined) {
-        throw HeliosError.of("REVISION_COMPACTED", {
-          resume_token: this.#token(this.#position),
-          oldest_revision: error.oldest,
-        });
+      if (this.#phase !== phase) return;
+      if (!(error instanceof RevisionCompacted)) this.#fail(phase, this.#failure()?.error ?? error);
+      else if (this.options.onCompacted === "snapshot" && source.snapshot !== undefined)
+        this.#phase = this.#startOver();
+      else {
+        const details = { resume_token: this.#token(this.#position), oldest_revision: error.oldest };
+        this.#fail(phase, HeliosError.of("REVISION_COMPACTED", details));
       }
-      this.#phase = this.#startOver();
     }
+    this.#wake();
+  }
+
+  #fail(phase: Journal<I>, error: unknown): void {
+    phase.page = { is: "failed", error };
   }
 
   #fromJournal(): Phase<I, S> {
-    return { in: "journal", read: [], through: this.#position };
+    return { in: "journal", page: { is: "wanted" } };
   }
 
   /** Returns the position of a watcher after these items were delivered. `next` is the item that follows. */
@@ -319,7 +358,7 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
       }
       // The timer may fire a little early.
       this.#due = clock.monotonic();
-      this.#news.wake();
+      this.#wake();
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { type Polled, polled } from "../../core/async/index.ts";
 import { HeliosError, seconds, type Timer } from "../../core/index.ts";
 import { fromHeliosError, toConnectError } from "../errors.ts";
 import type { Holder } from "../http/bodies.ts";
@@ -141,7 +142,7 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
   protected abstract succeed(answer: Init): number;
   protected abstract refuse(error: ConnectError): void;
   /** Starts to send a stream. */
-  protected stream(_messages: AsyncIterator<Init>): void {
+  protected stream(_messages: Polled<Init>): void {
     throw new Error("this protocol has no streams");
   }
   /** The deadline has passed. What runs the call has been notified. */
@@ -186,7 +187,7 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
       if ((this.context.timeoutMs() ?? 1) <= 0) throw timedOut();
       if (route.streaming !== undefined) {
         this.#goOn();
-        this.stream(route.streaming(request, this.context)[Symbol.asyncIterator]());
+        this.stream(polled(route.streaming(request, this.context)));
         return;
       }
       const answer = route.unary(request, this.context);

@@ -1,4 +1,4 @@
-import { type Limit, onAbort } from "../../core/async/index.ts";
+import { END, type Limit, onAbort, Polled, polled, type Waker } from "../../core/async/index.ts";
 
 /** What ends all calls when the server must end. */
 export interface Shutdown {
@@ -37,62 +37,63 @@ export interface StreamEnd {
  * The messages of one call, for one reader. The call starts with the first read. It ends early when its reader leaves, or when
  * the server ends.
  */
-export class ServedStream<T> implements AsyncIterableIterator<T> {
+export class ServedStream<T extends object> extends Polled<T> {
   readonly #start: () => AsyncIterable<T>;
   readonly #shutdown: Shutdown;
   readonly #end: StreamEnd;
-  #messages: AsyncIterator<T> | undefined;
+  #messages: Polled<T> | undefined;
   #disarm = (): void => {};
   #isOver = false;
-  /** Fails the read in progress. */
-  #reject: (error: unknown) => void = () => {};
+  /** What the next read throws. */
+  #failure: { readonly error: unknown } | undefined;
+  #waker: Waker | undefined;
 
   constructor(start: () => AsyncIterable<T>, shutdown: Shutdown, end: StreamEnd) {
+    super();
     this.#start = start;
     this.#shutdown = shutdown;
     this.#end = end;
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  next(): Promise<IteratorResult<T>> {
-    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      const fail = (thrown: unknown): void => this.#fail(thrown);
-      try {
-        this.#messages ??= this.#begin(fail);
-        if (this.#messages === undefined) return;
-        this.#messages.next().then((result) => {
-          if (this.#isOver) return;
-          if (result.done === true) this.#finish(true);
-          resolve(result);
-        }, fail);
-      } catch (thrown) {
-        fail(thrown);
+  override poll(waker: Waker): T | typeof END | undefined {
+    try {
+      if (this.#messages === undefined) this.#begin();
+      if (!this.#isOver) {
+        this.#waker = waker;
+        const message = this.#messages?.poll(waker);
+        if (message === END) this.#finish(true);
+        return message;
       }
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.error;
+    return END;
+  }
+
+  override close(): void {
+    if (this.#isOver) return;
+    this.#finish(false);
+    this.#waker?.wake();
+  }
+
+  #begin(): void {
+    if (this.#isOver) return;
+    this.#disarm = this.#shutdown.limit((reason) => {
+      this.#fail(reason);
+      this.#waker?.wake();
     });
-  }
-
-  return(): Promise<IteratorResult<T>> {
-    if (!this.#isOver) this.#finish(false);
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  #begin(fail: (thrown: unknown) => void): AsyncIterator<T> | undefined {
-    this.#disarm = this.#shutdown.limit(fail);
-    if (!this.#isOver) return this.#start()[Symbol.asyncIterator]();
-    this.#disarm();
-    return undefined;
+    if (this.#isOver) this.#disarm();
+    else this.#messages = polled(this.#start());
   }
 
   #fail(thrown: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#release();
-    this.#reject(this.#end.failed(thrown));
+    this.#failure = { error: this.#end.failed(thrown) };
   }
 
   #finish(isComplete: boolean): void {
@@ -103,7 +104,6 @@ export class ServedStream<T> implements AsyncIterableIterator<T> {
 
   #release(): void {
     this.#disarm();
-    // A reader that waits for something else ends when that has come.
-    void this.#messages?.return?.()?.catch(() => {});
+    this.#messages?.close();
   }
 }

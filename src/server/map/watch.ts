@@ -19,7 +19,7 @@ export interface Frames<I, S, Out> {
    * `first`: given for the first frame of a watch. Watches that get the same frame after that get the same object, so that it
    * can be encoded once for all.
    */
-  map(frame: Frame<I, S>, first: FirstHead | undefined): Out | Promise<Out>;
+  map(frame: Frame<I, S>, first: FirstHead | undefined): Out;
 }
 
 /** Bytes of a change in addition to its resource and its cause. */

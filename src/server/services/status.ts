@@ -18,7 +18,7 @@ import { toOpenWatches, toPending } from "../map/clients.ts";
 import { fromDuration, fromWhole, toCause } from "../map/common.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
 import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
-import { headOf } from "../map/watch.ts";
+import { type FirstHead, headOf } from "../map/watch.ts";
 import { watchFrames } from "./watching.ts";
 
 /**
@@ -30,6 +30,8 @@ const DEFAULT_WAIT_MS = 10_000;
 const MAX_WAIT_MS = 300_000;
 /** Open breakers for which `GetStatus` says what opened them; the others are listed without. @limit breakers */
 const MOST_EXPLAINED = 100;
+
+type EventsFrame = Frame<EngineEvent, EngineEvent>;
 
 export interface StatusServiceDeps {
   readonly engine: Engine;
@@ -60,7 +62,7 @@ export function createStatusService({
   };
 
   /** Returns the changes shortly before each automatic event of a breaker, by the revision of the event. */
-  const recentOf = async (frame: Frame<EngineEvent, EngineEvent>): Promise<Map<number, readonly RecentChange[]>> => {
+  const recentOf = async (frame: EventsFrame): Promise<Map<number, readonly RecentChange[]>> => {
     const items = frame.kind === "changes" ? frame.items : [];
     const trips = items.filter(({ domain, cause }) => domain === "BREAKERS" && isAutomatic(cause));
     return new Map(
@@ -102,22 +104,14 @@ export function createStatusService({
       return { reached, acknowledgedClients: acknowledged, ...toPending(pending), unnamedWatches: unnamed };
     },
 
-    watchEvents(request, context) {
+    async *watchEvents(request, context) {
       const domains = domainsOf(request.domains);
       const { resumeToken, heartbeatInterval, clientId } = request;
       // Events have no state to start over with, so missing events are an error.
       const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId };
-      return watchFrames(
-        engine.events,
-        watch,
-        context,
-        { clock, newId },
-        {
-          sizeOf: eventSize,
-          map: async (frame: Frame<EngineEvent, EngineEvent>, first) =>
-            toEventsFrame(frame, headOf(frame, first), domains, await recentOf(frame)),
-        },
-      );
+      const frames = { sizeOf: eventSize, map: (frame: EventsFrame, first?: FirstHead) => ({ frame, first }) };
+      for await (const { frame, first } of watchFrames(engine.events, watch, context, { clock, newId }, frames))
+        yield toEventsFrame(frame, headOf(frame, first), domains, await recentOf(frame));
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
+import { END, Polled, type Waker } from "../../core/async/index.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { whenAborted } from "../calls/context.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
@@ -27,7 +28,7 @@ interface Source<I, S> {
   watch(
     options: WatchOptions,
     sizeOf: (item: I | S) => number,
-  ): { next(): Promise<Frame<I, S> | undefined>; close(): void };
+  ): { poll(waker: Waker): Frame<I, S> | undefined; close(): void };
 }
 
 interface Tools {
@@ -36,18 +37,17 @@ interface Tools {
 }
 
 /** Serves a watch until its caller leaves or the hub ends it. A watch always ends with an error. */
-export function watchFrames<I, S, Out>(
+export function watchFrames<I, S, Out extends object>(
   source: Source<I, S>,
   request: WatchRequest,
   context: HandlerContext,
   tools: Tools,
   frames: Frames<I, S, Out>,
-): AsyncIterableIterator<Out> {
+): Polled<Out> {
   return new FrameStream(source, request, context, tools, frames);
 }
 
-/** Not a generator, because thousands of watches get the same change, and a generator takes more promises for each. */
-class FrameStream<I, S, Out> implements AsyncIterableIterator<Out> {
+class FrameStream<I, S, Out extends object> extends Polled<Out> {
   readonly #source: Source<I, S>;
   readonly #request: WatchRequest;
   readonly #context: HandlerContext;
@@ -67,6 +67,7 @@ class FrameStream<I, S, Out> implements AsyncIterableIterator<Out> {
     tools: Tools,
     frames: Frames<I, S, Out>,
   ) {
+    super();
     this.#source = source;
     this.#request = request;
     this.#context = context;
@@ -74,29 +75,26 @@ class FrameStream<I, S, Out> implements AsyncIterableIterator<Out> {
     this.#frames = frames;
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<Out, undefined>> {
-    if (this.#isOver) return { done: true, value: undefined };
+  override poll(waker: Waker): Out | typeof END | undefined {
+    if (this.#isOver) return END;
     try {
       this.#watcher ??= this.#open();
-      const frame = await this.#watcher.next();
+      const frame = this.#watcher.poll(waker);
       if (this.#isAborted) throw this.#context.signal.reason;
-      if (frame === undefined) throw new Error("the watcher was closed while it was being read");
-      const mapped = this.#frames.map(frame, this.#first);
+      if (frame === undefined) return undefined;
+      const out = this.#frames.map(frame, this.#first);
       this.#first = undefined;
-      return { done: false, value: mapped instanceof Promise ? await mapped : mapped };
+      return out;
     } catch (error) {
-      this.#close();
+      this.close();
       throw error;
     }
   }
 
-  async return(): Promise<IteratorResult<Out, undefined>> {
-    this.#close();
-    return { done: true, value: undefined };
+  override close(): void {
+    this.#isOver = true;
+    this.#stopListening();
+    this.#watcher?.close();
   }
 
   #open(): ReturnType<Source<I, S>["watch"]> {
@@ -120,12 +118,6 @@ class FrameStream<I, S, Out> implements AsyncIterableIterator<Out> {
       watcher.close();
     });
     return watcher;
-  }
-
-  #close(): void {
-    this.#isOver = true;
-    this.#stopListening();
-    this.#watcher?.close();
   }
 }
 

@@ -20,6 +20,7 @@ import {
   soon,
   stateOf,
   type Thing,
+  type ThingFrame,
   tokenAt,
 } from "./things.ts";
 
@@ -125,6 +126,30 @@ describe("a change", () => {
     const frames = await drain(all.clock, () => watcher.next());
     expect(frames.map((frame) => ("items" in frame ? frame.items.length : frame.kind))).toEqual([500, 20, "heartbeat"]);
     expect(frames.map(({ revision }) => revision)).toEqual([500, 520, 520]);
+  });
+
+  it("a reader is told of a batch when all of it is there, once, and reads it as one frame without a wait", async () => {
+    const all = await makeThings();
+    const watcher = all.watch();
+    const read: ThingFrame[] = [];
+    let told = 0;
+    const readAll = (): void => {
+      for (let frame = watcher.poll({ wake }); frame !== undefined; frame = watcher.poll({ wake })) read.push(frame);
+    };
+    const wake = (): void => {
+      told += 1;
+      readAll();
+    };
+    readAll();
+    await all.things.batch({ action: "Test" }, () => names(3).map((name) => ({ name, record: { n: 1 } })));
+    expect(told).toBe(1);
+    expect(read).toMatchObject([
+      { kind: "snapshot" },
+      { kind: "changes", revision: 1, items: [{ name: "t0" }, { name: "t1" }, { name: "t2" }] },
+    ]);
+    watcher.close();
+    await turn();
+    expect([told, read.length]).toEqual([2, 2]);
   });
 
   it("a watch of some names begins with those that exist, sorted and each once", async () => {

@@ -26,3 +26,17 @@ it("one listener for the shutdown serves all open streams, and ends them with it
   expect(failed.map(String)).toEqual(Array(20).fill("Error: the end"));
   await expect(streams[0]?.next()).resolves.toEqual({ done: true, value: undefined });
 });
+
+it("a stream that nobody reads at the moment of the shutdown tells its reason to the next read", async () => {
+  const over = new AbortController();
+  async function* two(): AsyncGenerator<{ n: number }> {
+    yield { n: 1 };
+    yield { n: 2 };
+  }
+  const end = { failed: (thrown: unknown) => thrown, ended: () => {} };
+  const stream = new ServedStream(two, createShutdown(over.signal), end);
+  await expect(stream.next()).resolves.toEqual({ done: false, value: { n: 1 } });
+  over.abort(new Error("the end"));
+  await expect(stream.next()).rejects.toThrow("the end");
+  await expect(stream.next()).resolves.toEqual({ done: true, value: undefined });
+});

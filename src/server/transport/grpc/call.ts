@@ -1,5 +1,6 @@
 import { fromBinary, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { END, type Polled, type Waker } from "../../../core/async/index.ts";
 import { messageOf } from "../../../core/index.ts";
 import { DirectCall } from "../../calls/call.ts";
 import type { CallDeps, CallPlan } from "../../calls/route.ts";
@@ -13,11 +14,12 @@ import { headBlock, trailerBlock } from "./status.ts";
 const MAX_STREAM_AHEAD_BYTES = 16 * 1024;
 
 /** One gRPC call with a single request (gRPC over HTTP/2, "Requests" and "Responses"). */
-export class GrpcCall extends DirectCall implements StreamReader {
+export class GrpcCall extends DirectCall implements StreamReader, Waker {
   readonly #stream: DirectStream;
   readonly #body: RequestBody;
-  #messages: AsyncIterator<Init> | undefined;
-  #wake: (() => void) | undefined;
+  #messages: Polled<Init> | undefined;
+  /** What the next message waits for: its turn to be encoded, or the client, which has to read. */
+  #waitsFor: "turn" | "client" | undefined;
 
   constructor(stream: DirectStream, plan: CallPlan, deps: CallDeps) {
     super(stream, plan, deps);
@@ -26,9 +28,23 @@ export class GrpcCall extends DirectCall implements StreamReader {
   }
 
   drained(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+    if (this.#waitsFor !== "client") return;
+    this.#waitsFor = undefined;
+    this.wake();
+  }
+
+  /** Sends the messages that there are, as far as the client has room for them. */
+  wake(): void {
+    try {
+      while (!this.isOver && this.#waitsFor === undefined) {
+        const message = this.#messages?.poll(this);
+        if (message === undefined || this.isOver) return;
+        if (message === END) this.#complete();
+        else this.#send(message);
+      }
+    } catch (thrown) {
+      this.fail(thrown);
+    }
   }
 
   protected override collect(bytes: Buffer, isLast: boolean): Buffer | number {
@@ -51,61 +67,60 @@ export class GrpcCall extends DirectCall implements StreamReader {
 
   protected override refuse(error: ConnectError): void {
     // Its producer has to be told that nobody reads on.
-    void this.#messages?.return?.();
+    this.#messages?.close();
     const trailers = trailerBlock(this.context.givenTrailer, error);
     if (this.#stream.hasBegun) this.#stream.end(trailers);
     else this.#stream.answer(headBlock(this.context.givenHeader), undefined, trailers);
   }
 
-  protected override stream(messages: AsyncIterator<Init>): void {
+  protected override stream(messages: Polled<Init>): void {
     this.#messages = messages;
-    void this.#pump(messages);
+    this.wake();
   }
 
   /** While the producer is asked for a message, it notices the deadline itself. */
   protected override expired(reason: ConnectError): void {
-    if (this.#wake === undefined) return;
-    this.fail(reason);
-    this.drained();
+    if (this.#waitsFor !== undefined) this.fail(reason);
   }
 
   protected override gone(): void {
-    void this.#messages?.return?.();
-    this.drained();
+    this.#messages?.close();
   }
 
-  /** Sends each message when the client has room for it. */
-  async #pump(messages: AsyncIterator<Init>): Promise<void> {
+  #send(message: Init): void {
     const { pacing } = this.deps;
-    const { output } = this.plan.route.method;
-    const stream = this.#stream;
-    try {
-      for (;;) {
-        const { done, value } = await messages.next();
-        if (this.isOver) return;
-        if (done === true) break;
-        // Without a wait if there is none, so that others find the message encoded.
-        const turn = isEncoded(value) && pacing.hasRoom(this.peer) ? undefined : pacing.pace(this.peer);
-        if (turn !== undefined) await turn;
-        if (this.isOver) return;
-        const body = encodeShared(output, value);
-        if (!stream.hasBegun) stream.begin(headBlock(this.context.givenHeader));
-        stream.write(body);
-        this.wrote(body.length);
-        if (stream.waiting > MAX_STREAM_AHEAD_BYTES) await this.#drained();
-        if (this.isOver) return;
-      }
-      if (!stream.hasBegun) stream.begin(headBlock(this.context.givenHeader));
-      stream.end(trailerBlock(this.context.givenTrailer));
-      this.finish();
-    } catch (thrown) {
-      this.fail(thrown);
+    // Without a wait if there is none, so that others find the message encoded.
+    const turn = isEncoded(message) && pacing.hasRoom(this.peer) ? undefined : pacing.pace(this.peer);
+    if (turn === undefined) {
+      this.#write(message);
+      return;
     }
+    this.#waitsFor = "turn";
+    void turn.then(() => {
+      this.#waitsFor = undefined;
+      if (this.isOver) return;
+      try {
+        this.#write(message);
+      } catch (thrown) {
+        this.fail(thrown);
+      }
+      this.wake();
+    });
   }
 
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  #write(message: Init): void {
+    const stream = this.#stream;
+    const body = encodeShared(this.plan.route.method.output, message);
+    if (!stream.hasBegun) stream.begin(headBlock(this.context.givenHeader));
+    stream.write(body);
+    this.wrote(body.length);
+    if (stream.waiting > MAX_STREAM_AHEAD_BYTES) this.#waitsFor = "client";
+  }
+
+  #complete(): void {
+    const stream = this.#stream;
+    if (!stream.hasBegun) stream.begin(headBlock(this.context.givenHeader));
+    stream.end(trailerBlock(this.context.givenTrailer));
+    this.finish();
   }
 }
