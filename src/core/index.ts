@@ -55,6 +55,7 @@ export type {
 } from "../kernel/flags/evaluation.ts";
 export type { BucketBy, Gradual, Json, OnStale, Strategy, Variant } from "../kernel/flags/rule.ts";
 export { shareAt } from "../kernel/flags/share.ts";
+export { KERNEL_VERSION } from "../kernel/flags/version.ts";
 export { LONGEST_SPAN_MS, type SpanRange, spanProblem } from "../kernel/span.ts";
 export { seconds } from "./async/deadline.ts";
 export { type BreakersDeps, createBreakers } from "./breakers/breakers.ts";
@@ -205,6 +206,6 @@ export { type Clients, MOST_WAITS } from "./watch/clients.ts";
 export type { Frame } from "./watch/frame.ts";
 export { Hub } from "./watch/hub.ts";
 export type { ClientPosition, OpenWatch } from "./watch/positions.ts";
-export type { WatchIdentity, WatchOptions } from "./watch/types.ts";
+export type { ClientInfo, WatchIdentity, WatchOptions } from "./watch/types.ts";
 export type { WaitOptions, WaitResult } from "./watch/wait.ts";
 export { Watcher } from "./watch/watcher.ts";

@@ -43,6 +43,7 @@ describe("FlagService", () => {
       bucketBy: BucketBy.SYMBOL,
       salt: "pepper",
       bucketingVersion: 1,
+      kernelVersion: 1,
       currentPercentage: 10,
     });
     expect(flag?.gradual?.startTime && timestampMs(flag.gradual.startTime)).toBe(start);

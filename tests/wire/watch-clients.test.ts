@@ -93,6 +93,27 @@ describe("an operator of clients", () => {
     }
   });
 
+  it("sees what the clients are and know, if they say it", async () => {
+    const client = { library: "helios-test/1.0.0", contractVersion: 1, kernelVersion: 3 };
+    const { flags, breakers, modules, status: statuses } = operator;
+    const said = { clientId: "trader-1", client };
+    const streams = [
+      flags.watchFlags(said),
+      breakers.watchBreakers(said),
+      modules.watchModules(said),
+      statuses.watchEvents({ ...said, heartbeatInterval: { seconds: 1n } }),
+      flags.watchFlags({ clientId: "old-client" }),
+    ].map((stream) => (stream as AsyncIterable<unknown>)[Symbol.asyncIterator]());
+    await Promise.all(streams.map((stream) => stream.next()));
+    const { status } = await operator.status.getStatus({});
+    const infos = (id: string) =>
+      status?.watches.filter(({ clientId }) => clientId === id).map((watch) => watch.client && { ...watch.client });
+    expect(infos("trader-1")).toMatchObject([client, client, client, client]);
+    expect(infos("old-client")).toEqual([undefined]);
+    expect(status).toMatchObject({ contractVersion: 1, kernelVersion: 1 });
+    await Promise.all(streams.map((stream) => stream.return?.()));
+  });
+
   it("is refused an unknown revision, and one of another store", async () => {
     const revision = await kill();
     const requests = [{ revision: revision + 1n }, { revision: 2n ** 63n - 1n }, { revision, incarnation: "another" }];

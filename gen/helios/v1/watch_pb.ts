@@ -20,6 +20,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -28,7 +29,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/watch.proto.
  */
 export const file_helios_v1_watch: GenFile = /*@__PURE__*/
-  fileDesc("ChVoZWxpb3MvdjEvd2F0Y2gucHJvdG8SCWhlbGlvcy52MSJTCglIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWhlYWRfcmV2aXNpb24YAiABKAMiNgoFQ2F1c2USDgoGYWN0aW9uGAEgASgJEg0KBWFjdG9yGAIgASgJEg4KBnJlYXNvbhgDIAEoCSJaCgdEZWxldGVkEgwKBG5hbWUYASABKAkSEAoIcmV2aXNpb24YAiABKAMSLwoLZGVsZXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKl4KC09uQ29tcGFjdGVkEhwKGE9OX0NPTVBBQ1RFRF9VTlNQRUNJRklFRBAAEhkKFU9OX0NPTVBBQ1RFRF9TTkFQU0hPVBABEhYKEk9OX0NPTVBBQ1RFRF9FUlJPUhACYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChVoZWxpb3MvdjEvd2F0Y2gucHJvdG8SCWhlbGlvcy52MSJTCglIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWhlYWRfcmV2aXNpb24YAiABKAMiWQoKQ2xpZW50SW5mbxIZCgdsaWJyYXJ5GAEgASgJQgi6SAVyAxiAARIYChBjb250cmFjdF92ZXJzaW9uGAIgASgNEhYKDmtlcm5lbF92ZXJzaW9uGAMgASgNIjYKBUNhdXNlEg4KBmFjdGlvbhgBIAEoCRINCgVhY3RvchgCIAEoCRIOCgZyZWFzb24YAyABKAkiWgoHRGVsZXRlZBIMCgRuYW1lGAEgASgJEhAKCHJldmlzaW9uGAIgASgDEi8KC2RlbGV0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpeCgtPbkNvbXBhY3RlZBIcChhPTl9DT01QQUNURURfVU5TUEVDSUZJRUQQABIZChVPTl9DT01QQUNURURfU05BUFNIT1QQARIWChJPTl9DT01QQUNURURfRVJST1IQAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Shows that the stream is alive and, by the frame's revision, up to which revision the watcher knows everything.
@@ -58,6 +59,41 @@ export type Heartbeat = Message<"helios.v1.Heartbeat"> & {
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_helios_v1_watch, 0);
+
+/**
+ * What a client is and knows. GetStatus shows it for each open watch.
+ *
+ * @generated from message helios.v1.ClientInfo
+ */
+export type ClientInfo = Message<"helios.v1.ClientInfo"> & {
+  /**
+   * The client's library and its version, such as `helios-typescript/0.2.0`.
+   *
+   * @generated from field: string library = 1;
+   */
+  library: string;
+
+  /**
+   * The version of this contract that the library was built from; see Status.contract_version. 0: unknown.
+   *
+   * @generated from field: uint32 contract_version = 2;
+   */
+  contractVersion: number;
+
+  /**
+   * The newest kernel by which it decides flags itself; see Flag.kernel_version. 0: it does not.
+   *
+   * @generated from field: uint32 kernel_version = 3;
+   */
+  kernelVersion: number;
+};
+
+/**
+ * Describes the message helios.v1.ClientInfo.
+ * Use `create(ClientInfoSchema)` to create a new message.
+ */
+export const ClientInfoSchema: GenMessage<ClientInfo> = /*@__PURE__*/
+  messageDesc(file_helios_v1_watch, 1);
 
 /**
  * Who changed something, by which operation, and why.
@@ -92,7 +128,7 @@ export type Cause = Message<"helios.v1.Cause"> & {
  * Use `create(CauseSchema)` to create a new message.
  */
 export const CauseSchema: GenMessage<Cause> = /*@__PURE__*/
-  messageDesc(file_helios_v1_watch, 1);
+  messageDesc(file_helios_v1_watch, 2);
 
 /**
  * The deletion of a resource.
@@ -127,7 +163,7 @@ export type Deleted = Message<"helios.v1.Deleted"> & {
  * Use `create(DeletedSchema)` to create a new message.
  */
 export const DeletedSchema: GenMessage<Deleted> = /*@__PURE__*/
-  messageDesc(file_helios_v1_watch, 2);
+  messageDesc(file_helios_v1_watch, 3);
 
 /**
  * What a watch does if the changes since its resume token are no longer kept.

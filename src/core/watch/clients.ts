@@ -170,6 +170,7 @@ export class Clients {
       watchId: options.who?.watchId ?? "",
       clientId,
       peer: options.who?.peer ?? "",
+      info: options.who?.info,
       rpc,
       names: options.names.length,
       since,

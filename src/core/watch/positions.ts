@@ -1,9 +1,13 @@
+import type { ClientInfo } from "./types.ts";
+
 /** An open watch. */
 export interface OpenWatch {
   readonly watchId: string;
   /** Empty if the client gave no id. */
   readonly clientId: string;
   readonly peer: string;
+  /** Undefined if the client did not say it. */
+  readonly info: ClientInfo | undefined;
   /** The name of the watch in the contract, such as `WatchFlags`. */
   readonly rpc: string;
   /** Number of selected names. 0 means all. */

@@ -29,6 +29,16 @@ export interface HubSource<I extends Item, S extends { readonly name: string }> 
 /** Upper bound of the bytes that an item takes in a message. */
 export type SizeOf<I, S> = (item: I | S) => number;
 
+/** What a client says about itself. */
+export interface ClientInfo {
+  /** Its library with the version, for people. */
+  readonly library: string;
+  /** 0: unknown. */
+  readonly contractVersion: number;
+  /** The newest kernel by which it decides flags. 0: it does not. */
+  readonly kernelVersion: number;
+}
+
 /** Identity of the client at the other end of a watch. */
 export interface WatchIdentity {
   /** Unique id of the stream. */
@@ -37,6 +47,8 @@ export interface WatchIdentity {
   readonly clientId: string;
   /** Address and port, for people. */
   readonly peer: string;
+  /** Absent if the client did not say it. */
+  readonly info?: ClientInfo | undefined;
 }
 
 export interface WatchOptions {

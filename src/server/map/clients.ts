@@ -4,7 +4,8 @@ import {
   type PendingClient,
   PendingClientSchema,
 } from "../../../gen/helios/v1/status_service_pb.ts";
-import type { ClientPosition, OpenWatch } from "../../core/index.ts";
+import type { ClientInfo as ClientInfoMessage } from "../../../gen/helios/v1/watch_pb.ts";
+import type { ClientInfo, ClientPosition, OpenWatch } from "../../core/index.ts";
 import { toDuration, toTimestamp } from "./common.ts";
 import { make, whole } from "./message.ts";
 import { mapFitting, wireSize } from "./size.ts";
@@ -18,7 +19,14 @@ export function toOpenWatches(watches: readonly OpenWatch[]): { watches: OpenWat
   return { watches: fitting, watchesTotal: watches.length };
 }
 
-function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
+/** Returns what a client says about itself. Nothing else of its message is kept. */
+export function fromClientInfo(message: ClientInfoMessage | undefined): ClientInfo | undefined {
+  if (message === undefined) return undefined;
+  const { library, contractVersion, kernelVersion } = message;
+  return { library, contractVersion, kernelVersion };
+}
+
+function toOpenWatch({ acknowledged, info, ...watch }: OpenWatch): OpenWatchMessage {
   const { watchId, clientId, peer, rpc, names, since, delivered, lag, lagMs, waiting } = watch;
   return make(OpenWatchSchema, {
     watchId,
@@ -32,6 +40,7 @@ function toOpenWatch({ acknowledged, ...watch }: OpenWatch): OpenWatchMessage {
     lagRevisions: whole(lag),
     lag: toDuration(lagMs),
     waiting,
+    ...(info === undefined ? {} : { client: { ...info } }),
   });
 }
 

@@ -19,11 +19,13 @@ import {
   encodedSize,
   type Frame,
   isAutomatic,
+  KERNEL_VERSION,
   MOST_RECENT,
   oneLine,
   named as quoted,
   type RecentChange,
 } from "../../core/index.ts";
+import { CONTRACT_VERSION } from "../contract.ts";
 import { toCause, toDuration, toOptionalTimestamp, toTimestamp } from "./common.ts";
 import { make, whole } from "./message.ts";
 
@@ -45,6 +47,8 @@ export function toStatus(
   return make(StatusSchema, {
     ...watches,
     incarnation,
+    contractVersion: CONTRACT_VERSION,
+    kernelVersion: KERNEL_VERSION,
     version,
     startTime: toTimestamp(startTime),
     uptime: toDuration(uptimeMs),

@@ -106,9 +106,9 @@ export function createStatusService({
 
     async *watchEvents(request, context) {
       const domains = domainsOf(request.domains);
-      const { resumeToken, heartbeatInterval, clientId } = request;
+      const { resumeToken, heartbeatInterval, clientId, client } = request;
       // Events have no state to start over with, so missing events are an error.
-      const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId };
+      const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId, client };
       const frames = { sizeOf: eventSize, map: (frame: EventsFrame, first?: FirstHead) => ({ frame, first }) };
       for await (const { frame, first } of watchFrames(engine.events, watch, context, { clock, newId }, frames))
         yield toEventsFrame(frame, headOf(frame, first), domains, await recentOf(frame));

@@ -1,9 +1,10 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
-import { OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
+import { type ClientInfo, OnCompacted } from "../../../gen/helios/v1/watch_pb.ts";
 import { END, Polled, type Waker } from "../../core/async/index.ts";
 import type { Clock, Frame, WatchOptions } from "../../core/index.ts";
 import { whenAborted } from "../calls/context.ts";
+import { fromClientInfo } from "../map/clients.ts";
 import { fromDuration, toDuration } from "../map/common.ts";
 import type { FirstHead, Frames } from "../map/watch.ts";
 import { PEER } from "../transport/peer.ts";
@@ -21,6 +22,7 @@ export interface WatchRequest {
   readonly heartbeatInterval?: Duration | undefined;
   readonly onCompacted: OnCompacted;
   readonly clientId: string;
+  readonly client?: ClientInfo | undefined;
 }
 
 /** The parts of a hub that a watch needs. */
@@ -98,7 +100,7 @@ class FrameStream<I, S, Out extends object> extends Polled<Out> {
   }
 
   #open(): ReturnType<Source<I, S>["watch"]> {
-    const { names, resumeToken, onCompacted, clientId, heartbeatInterval } = this.#request;
+    const { names, resumeToken, onCompacted, clientId, client, heartbeatInterval } = this.#request;
     const { clock, newId } = this.#tools;
     const heartbeatMs = effectiveHeartbeatMs(heartbeatInterval);
     const watchId = newId();
@@ -108,7 +110,7 @@ class FrameStream<I, S, Out extends object> extends Polled<Out> {
       resumeToken,
       onCompacted: onCompacted === OnCompacted.ERROR ? "error" : "snapshot",
       heartbeatMs,
-      who: { watchId, clientId, peer: this.#context.values.get(PEER) },
+      who: { watchId, clientId, peer: this.#context.values.get(PEER), info: fromClientInfo(client) },
     };
     const watcher = this.#source.watch(options, this.#frames.sizeOf);
     this.#first = { watchId, heartbeatInterval: toDuration(heartbeatMs) };

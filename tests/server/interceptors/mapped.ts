@@ -270,6 +270,7 @@ const watch: OpenWatch = {
   watchId: "w",
   clientId: "c",
   peer: "",
+  info: { library: "l", contractVersion: 1, kernelVersion: 1 },
   rpc: "WatchFlags",
   names: 1,
   since: 1,

@@ -13,6 +13,7 @@ import {
   type Flag,
   type FlagDefinition,
   type FlagDifference,
+  KERNEL_VERSION,
   knownSize,
   shareAt,
   WHOLE_BYTES,
@@ -108,6 +109,8 @@ function content(name: string, definition: FlagDefinition, nowMs: number): Messa
     bucketBy: BucketBy[bucketBy],
     salt,
     bucketingVersion: definition.bucketingVersion,
+    // Every kind of flag is as old as the kernel.
+    kernelVersion: KERNEL_VERSION,
     ...(currentPercentage === undefined ? {} : { currentPercentage }),
     variants: variants.map((variant) =>
       abridged ? { name: variant.name, weight: variant.weight } : toVariant(variant),
