@@ -1,4 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Clock } from "../../core/index.ts";
 import type { DirectConnection } from "./direct/connection.ts";
 import type { RequestHandler } from "./request-handler.ts";
@@ -33,30 +35,66 @@ export interface OpenCalls {
   readonly handler: RequestHandler;
   /** From now on, each connection is closed when its call ends. */
   close(): void;
+  /**
+   * Runs `then` when all requests of a connection that have arrived whole are answered. Only the first `then` of a connection is
+   * run.
+   */
+  whenAnswered(socket: Duplex, then: () => void): void;
+  /**
+   * The client has ended its half of a connection. A stream that waits for its next message ends with the connection, because
+   * until that comes, nothing would show whether the client is still there.
+   */
+  halfClosed(socket: Socket): void;
 }
+
+type Response = Parameters<RequestHandler>[1];
 
 export function closeAfterCalls(handler: RequestHandler): OpenCalls {
   let closing = false;
-  type Response = Parameters<RequestHandler>[1];
-  const open = new Set<Response>();
+  const open = new Map<Duplex, Set<Response>>();
+  const waiting = new WeakSet<Duplex>();
   const announce = (response: Response): void => {
     if (!response.headersSent) response.setHeader("connection", "close");
+  };
+  const add = (socket: Duplex, response: Response): void => {
+    const calls = open.get(socket) ?? new Set();
+    open.set(socket, calls.add(response));
+    response.once("close", () => {
+      calls.delete(response);
+      if (calls.size === 0) open.delete(socket);
+    });
   };
   return {
     handler(request, response) {
       const { socket } = request;
-      open.add(response);
+      add(socket, response);
       if (closing) announce(response);
       // Its headers may have said that the connection stays open.
       response.once("finish", () => {
         if (closing) socket.end();
       });
-      response.once("close", () => open.delete(response));
       handler(request, response);
     },
     close() {
       closing = true;
-      for (const response of open) announce(response);
+      for (const calls of open.values()) for (const response of calls) announce(response);
+    },
+    halfClosed(socket) {
+      for (const { headersSent, writableEnded, writableLength } of open.get(socket) ?? [])
+        if (headersSent && !writableEnded && writableLength === 0) socket.destroySoon();
+    },
+    whenAnswered(socket, then) {
+      if (waiting.has(socket)) return;
+      waiting.add(socket);
+      const whole = [...(open.get(socket) ?? [])].filter(({ req }) => req.complete);
+      let left = whole.length;
+      if (left === 0) then();
+      for (const response of whole) {
+        response.once("close", () => {
+          left -= 1;
+          if (left === 0) then();
+        });
+      }
     },
   };
 }

@@ -22,6 +22,7 @@ import {
 const PREFACE_BYTES = 24;
 const HEAD_BYTES = FRAME_HEAD_BYTES;
 const PING_BYTES = 8;
+const EMPTY_PING = Buffer.from([0, 0, PING_BYTES, FRAME.PING, ...new Uint8Array(5 + PING_BYTES)]);
 
 /** Streams with too large headers that the handler has not asked about. One read from a socket has only a few. */
 const NOTED_STREAMS = 1000;
@@ -41,6 +42,8 @@ export interface FrameGateOptions {
   readonly unfinished: UnfinishedHeaders;
   /** Called once with HTTP/2's error code if the client violates a limit of the connection. Nothing more is read. */
   readonly refuse: (code: number) => void;
+  /** Called once when the client has ended its half of the connection, and node:http2 has got everything before that. */
+  readonly ended?: (() => void) | undefined;
   /** Serves some of the streams. Their frames do not reach node:http2. */
   readonly direct?: DirectConnection | undefined;
 }
@@ -98,6 +101,7 @@ export class FrameGate extends Duplex {
   #instead: Buffer | undefined;
   /** The client has said goodbye. Node:http2 would close the connection at once, so it learns this after the last direct stream. */
   #farewell: Buffer | undefined;
+  /** Whether the client has ended its half, and nobody was told. */
   #hasEnded = false;
   /** Whether frames are being read that node:http2 has not got yet. */
   #isReading = false;
@@ -110,7 +114,7 @@ export class FrameGate extends Duplex {
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
     socket.on("end", () => {
       this.#hasEnded = true;
-      this.#passFarewell();
+      this.#noteEnd();
     });
     socket.on("close", () => this.destroy());
     this.#direct = options.direct;
@@ -126,15 +130,19 @@ export class FrameGate extends Duplex {
     socket.on("close", () => direct.sink.drained());
   }
 
-  /** Lets node:http2 know that the client has said goodbye, or has ended the connection: after all that was read before. */
+  /** Lets node:http2 know that the client has said goodbye: after all that was read before. */
   #passFarewell(): void {
     if (this.#isReading || (this.#direct !== undefined && this.#direct.size > 0)) return;
     // It must not get into the middle of a frame.
-    if (this.#farewell !== undefined && this.#through === 0) {
-      this.push(this.#farewell);
-      this.#farewell = undefined;
-    }
-    if (this.#hasEnded && this.#begun < CALLS_PER_TURN) this.push(null);
+    if (this.#farewell === undefined || this.#through > 0) return;
+    this.push(this.#farewell);
+    this.#farewell = undefined;
+  }
+
+  #noteEnd(): void {
+    if (!this.#hasEnded || this.#ended || this.#begun >= CALLS_PER_TURN || this.readableLength > 0) return;
+    this.#hasEnded = false;
+    this.#options.ended?.();
   }
 
   /** Whether something that node:http2 has sent waits for the client's window. */
@@ -150,6 +158,11 @@ export class FrameGate extends Duplex {
   /** The session is destroyed. It ends only after its last write, which would wait for a client that gives it no window. */
   abandon(): void {
     this.#outgoing?.abandon();
+  }
+
+  /** Sends a PING that node:http2, which sends none on a session that is closing, does not know of. It must not be answered. */
+  probe(): void {
+    this.#options.socket.write(EMPTY_PING);
   }
 
   /** Returns the limit in bytes that the headers of a stream exceeded, and forgets it. */
@@ -181,6 +194,7 @@ export class FrameGate extends Duplex {
     this.#isReading = false;
     if (out.length > 0) this.#pass(out);
     this.#passFarewell();
+    this.#noteEnd();
   }
 
   #pass(out: readonly Buffer[]): void {
@@ -451,6 +465,7 @@ export class FrameGate extends Duplex {
   override _read(): void {
     this.#wanted = true;
     this.#resume();
+    this.#noteEnd();
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {

@@ -10,8 +10,9 @@ import { type DetectedProtocol, detectProtocol } from "./detect.ts";
 import { DirectConnection } from "./direct/connection.ts";
 import { SocketSink, type Track } from "./direct/sink.ts";
 import type { Accept } from "./direct/stream.ts";
-import { closeAfterCalls, sayGoodbye } from "./farewell.ts";
+import { closeAfterCalls, type OpenCalls, sayGoodbye } from "./farewell.ts";
 import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
+import { boundHalfClosed, endHalfClosed } from "./half-closed.ts";
 import { rememberGate } from "./headers.ts";
 import { boundUnfinishedHeaders } from "./http1-headers.ts";
 import { keepAlive } from "./keep-alive.ts";
@@ -72,16 +73,21 @@ export function createPort(options: PortOptions): Port {
   const silent = new Set<Socket>();
   const sessions = new Map<ServerHttp2Session, DirectConnection | undefined>();
   const calls = closeAfterCalls(options.handler);
-  const http1 = createHttp1(calls.handler, options.clock);
+  const http1 = createHttp1(calls, options.clock);
   const http2 = createHttp2(options, sessions);
   const take: Record<DetectedProtocol, (socket: Socket) => void> = {
-    "HTTP/1.1": (socket) => http1.emit("connection", socket),
+    "HTTP/1.1": (socket) => {
+      socket.once("end", () => calls.halfClosed(socket));
+      http1.emit("connection", socket);
+    },
     "HTTP/2": http2,
   };
   const secure = options.tls === undefined ? undefined : createTls(options.tls);
   // HTTP/1.1 has no pings. With TCP keep-alive, at least the kernel notices in time when a client is gone.
   const keepAliveInitialDelay = options.pingIntervalMs;
-  const listener = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay }, (socket) => {
+  // A client may end its half before it has got its answers.
+  const accepting = { noDelay: true, keepAlive: true, keepAliveInitialDelay, allowHalfOpen: true };
+  const listener = createServer(accepting, (socket) => {
     sockets.add(socket);
     silent.add(socket);
     const tooLate = options.clock.setTimer(options.firstByteTimeoutMs, () => socket.destroy());
@@ -92,12 +98,15 @@ export function createPort(options: PortOptions): Port {
     });
     // It is normal that clients reset connections, so it is not logged.
     socket.on("error", () => socket.destroy());
-    const begin = (connection: Socket, agreed?: DetectedProtocol): void =>
+    const begin = (connection: Socket, agreed?: DetectedProtocol): void => {
+      connection.once("end", () => silent.has(socket) && socket.destroy());
       detectProtocol(connection, (detected) => {
         silent.delete(socket);
         tooLate.cancel();
+        boundHalfClosed(connection, options.clock);
         take[agreed ?? detected](connection);
       });
+    };
     if (secure === undefined) begin(socket);
     else secure(socket, (secured) => begin(secured, negotiated(secured)));
   });
@@ -129,7 +138,7 @@ export function createPort(options: PortOptions): Port {
   };
 }
 
-function createHttp1(handler: RequestHandler, clock: Clock): Http1Server {
+function createHttp1({ handler, whenAnswered }: OpenCalls, clock: Clock): Http1Server {
   const options = {
     keepAliveTimeout: HTTP1_KEEP_ALIVE_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -139,11 +148,13 @@ function createHttp1(handler: RequestHandler, clock: Clock): Http1Server {
     requireHostHeader: false,
   };
   const server = createHttp1Server(options, handler);
+  // Otherwise, Node gives up all calls of a client that has ended its half.
+  Object.assign(server, { httpAllowHalfOpen: true });
   boundUnfinishedHeaders(server, clock);
   server.on("checkExpectation", handler);
   server.on("clientError", ({ code }: NodeJS.ErrnoException, socket) => {
     if (code === "ECONNRESET") socket.destroy();
-    else refuse(socket, clock, ...refusalOf(code));
+    else whenAnswered(socket, () => refuse(socket, clock, ...refusalOf(code)));
   });
   server.on("connect", ({ url = "" }, socket) => {
     const error = { method: "CONNECT", path: url.slice(0, 200), allowed: "GET, HEAD, POST, PATCH, DELETE" };
@@ -215,11 +226,14 @@ function createHttp2(
   const unfinished: UnfinishedHeaders = { bytes: 0 };
   return (socket) => {
     let session: ServerHttp2Session | undefined;
+    let end: (() => void) | undefined;
     const refuse = (code: number): void => destroyWith(session, code);
     const direct = options.accept && createDirect(options.accept, options.track, { socket, clock, refuse });
-    const gate = new FrameGate({ socket, clock, unfinished, refuse, direct });
+    const ended = (): void => end?.();
+    const gate = new FrameGate({ socket, clock, unfinished, refuse, ended, direct });
     server.once("session", (made) => {
       session = made;
+      end = endHalfClosed(made, gate, direct, clock);
       if (direct !== undefined) direct.identity = made;
       sessions.set(made, direct);
       rememberSocket(made, socket);

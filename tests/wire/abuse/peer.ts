@@ -44,7 +44,7 @@ export interface Peer {
   /** The code of GOAWAY. Undefined if the server has not sent it. */
   readonly goaway: number | undefined;
   readonly isClosed: boolean;
-  /** Ends the connection in order, without reading the rest. */
+  /** Writes nothing more, and goes on reading. */
   end(): void;
   /** Cuts the connection. */
   destroy(): void;
@@ -79,6 +79,8 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
     if (Object.keys(draft.headers).length === 0) draft.headers = read;
     else draft.trailers = read;
   };
+  /** Not after `end`. */
+  const acknowledge = (bytes: Buffer): void => void (socket.writable && socket.write(bytes));
   const take = (type: number, flags: number, stream: number, payload: Buffer): void => {
     if (type === HEADERS || type === CONTINUATION) {
       blocks = type === HEADERS ? payload : Buffer.concat([blocks, payload]);
@@ -89,8 +91,8 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
     if (type === RST_STREAM) Object.assign(draftOf(stream), { reset: payload.readUInt32BE(0), isEnded: true });
     if (type === WINDOW_UPDATE) given.set(stream, (given.get(stream) ?? 0) + payload.readUInt32BE(0));
     if (type === GOAWAY) goaway = payload.readUInt32BE(4);
-    if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0));
-    if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));
+    if (type === SETTINGS && (flags & ACK) === 0) acknowledge(frame(SETTINGS, ACK, 0));
+    if (type === PING && (flags & ACK) === 0) acknowledge(frame(PING, ACK, 0, payload));
     if (type === PING && (flags & ACK) !== 0) pongs += 1;
   };
   const look = (): void => {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { createEngine } from "../../../src/core/index.ts";
 import { type ServerOptions, startServer } from "../../../src/server/server.ts";
 import { until } from "../../support/until.ts";
@@ -86,6 +86,9 @@ async function openCalls(url: string): Promise<number> {
   const session = connect(url);
   try {
     const calls = await Promise.all(Array.from({ length: MOST_CALLS }, () => call(session, WATCH)));
+    // Otherwise, the next count might still find them.
+    for (const { stream } of calls) stream.close(constants.NGHTTP2_CANCEL);
+    await Promise.all(calls.map(({ stream }) => stream.closed || once(stream, "close")));
     return calls.filter(({ status }) => status === undefined).length;
   } finally {
     session.destroy();

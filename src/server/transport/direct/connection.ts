@@ -17,6 +17,7 @@ const {
   NGHTTP2_FLOW_CONTROL_ERROR,
   NGHTTP2_STREAM_CLOSED,
   NGHTTP2_REFUSED_STREAM,
+  NGHTTP2_CANCEL,
   NGHTTP2_ENHANCE_YOUR_CALM,
 } = constants;
 
@@ -268,6 +269,16 @@ export class DirectConnection implements StreamHost {
     this.flush();
     if (this.#streams.size === 0) left();
     else this.#left = left;
+  }
+
+  /** The client sends nothing more, so requests that are not complete never will be. */
+  cancelUnfinished(): void {
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.isRemoteEnded) continue;
+      this.#out.reset(stream.id, NGHTTP2_CANCEL);
+      this.#drop(stream);
+    }
+    this.#flushSoon();
   }
 
   /** Answers a PING in the place of node:http2. */
