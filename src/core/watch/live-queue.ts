@@ -33,7 +33,9 @@ export class LiveQueue<I extends Item> {
   }
 
   push(item: I): void {
-    this.#items.push(item);
+    // Not pushed into an empty array, which would get room for many more.
+    if (this.#items.length === 0) this.#items = [item];
+    else this.#items.push(item);
     this.#chars += this.#charsOf(item);
   }
 
@@ -44,6 +46,13 @@ export class LiveQueue<I extends Item> {
 
   /** Takes as many changes as fit into a frame. */
   takeFrame(sizeOf: (item: I) => number): readonly I[] {
+    if (this.#items.length === 1) {
+      // The size of a single change does not matter, because it is sent anyway.
+      const all = this.#items;
+      this.#items = [];
+      this.#chars = 0;
+      return all;
+    }
     const taken = takeFrame(this.#items, sizeOf);
     this.#chars = this.#items.length === 0 ? 0 : this.#chars - this.#sum(taken);
     return taken;

@@ -153,11 +153,11 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
     this.#wake();
   }
 
-  /** Called by the hub with a change. */
+  /** Called by the hub with a change of a name that is watched. */
   push(item: I): void {
     const phase = this.#phase;
     if (phase.in !== "live" || this.#ending !== undefined) return;
-    if (item.revision <= this.#position || !this.#wants(item.name)) return;
+    if (item.revision <= this.#position) return;
     this.#enqueue(phase, item);
   }
 
@@ -175,11 +175,12 @@ export class Watcher<I extends Item, S extends { readonly name: string }> {
   }
 
   /**
-   * Called by the hub with an event that is not in the journal. It is only delivered if nothing older is still to be read.
+   * Called by the hub with an event that is not in the journal, of a name that is watched. It is only delivered if nothing
+   * older is still to be read.
    */
   note(item: I): void {
     const phase = this.#phase;
-    if (phase.in === "live" && this.#ending === undefined && this.#wants(item.name)) this.#enqueue(phase, item);
+    if (phase.in === "live" && this.#ending === undefined) this.#enqueue(phase, item);
   }
 
   /** Called by the hub. Everything that has happened until now is still delivered, then `next` rejects with `error`. */
