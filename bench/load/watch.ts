@@ -80,7 +80,7 @@ export async function openWatchers({ port, path, request, connections, streams }
     problem: undefined,
   };
   all.set(port, watching);
-  for (let count = 0; count < connections; count += 1) {
+  const open = async (): Promise<void> => {
     const own: Watcher[] = [];
     const connection = await openHttp2(port, {
       headers: (streamId, verdict, isEnd) => {
@@ -107,7 +107,10 @@ export async function openWatchers({ port, path, request, connections, streams }
       connection.write(requests.for(0, 2 * index + 1));
       if (index % WAVE === WAVE - 1 || index === streams - 1) await haveFrames(own, watching);
     }
-  }
+  };
+  const together = Math.max(1, Math.floor(WAVE / streams));
+  for (let left = connections; left > 0; left -= together)
+    await Promise.all(Array.from({ length: Math.min(left, together) }, open));
   await quiet(watching);
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   SetPercentageRequestSchema,
@@ -6,6 +7,7 @@ import {
 } from "../../gen/helios/v1/flag_service_pb.ts";
 import { alternate } from "../compare/alternate.ts";
 import { type Figure, type Result, type Sample, summarize } from "../compare/results.ts";
+import { type Load, startLoad } from "../load/load.ts";
 import { enveloped } from "../sides/envelope.ts";
 import { RULE } from "../sides/flag.ts";
 import { heliosSide, memoryOf, peerSide, type Running, type Side } from "../sides/side.ts";
@@ -19,8 +21,13 @@ const LOADS = [
   [10, 1000],
   [1, 10_000],
   [1000, 1],
+  [10_000, 1],
 ] as const;
 const QUICK_LOADS = 1;
+/** Connections to a server beyond which it has a load of its own: a process may not open as many files as all sides need. */
+const SHARED_CONNECTIONS = 5000;
+/** Files that a process opens besides its connections, and more than enough. */
+const OTHER_FILES = 200;
 const TIMEOUT_MS = 30_000;
 /** A watcher that has no change hears nothing for as long as Helios allows, so that only changes are measured. */
 const HEARTBEAT = { seconds: 300n, nanos: 0 };
@@ -53,6 +60,7 @@ const WATCH = enveloped(
 interface Watched {
   readonly side: Side;
   readonly running: Running;
+  readonly load: Load;
   readonly memory: Sample;
 }
 
@@ -60,27 +68,42 @@ export const fanOut: Suite = {
   name: "fan-out",
   async run(bench) {
     const results: Result[] = [];
-    for (const [connections, streams] of bench.isQuick ? LOADS.slice(0, QUICK_LOADS) : LOADS)
-      results.push(await fanOutTo(connections, streams, bench));
+    const files = mostFiles();
+    for (const [connections, streams] of bench.isQuick ? LOADS.slice(0, QUICK_LOADS) : LOADS) {
+      if (connections + OTHER_FILES <= files) results.push(await fanOutTo(connections, streams, bench));
+      else bench.say(`fan-out ${connections} × ${streams} is left out: a process may open only ${files} files`);
+    }
     return results;
   },
 };
+
+/** How many files a process may open. Node uses all that the system permits. */
+function mostFiles(): number {
+  const { stdout } = spawnSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" });
+  return /^\d+$/.test(stdout.trim()) ? Number(stdout) : Number.POSITIVE_INFINITY;
+}
 
 async function fanOutTo(connections: number, streams: number, bench: Bench): Promise<Result> {
   const name = `${connections} × ${streams}`;
   bench.say(`fan-out ${name}`);
   const watched: Watched[] = [];
+  const own: Load[] = [];
   try {
-    for (const side of SIDES) watched.push(await watch(side, connections, streams, bench));
-    await alternate(watched, 1, (one) => measure(one, bench));
-    const samples = await alternate(watched, bench.rounds, (one) => measure(one, bench));
+    for (const side of SIDES) {
+      const load = connections > SHARED_CONNECTIONS ? startLoad(bench.cores) : bench.load;
+      if (load !== bench.load) own.push(load);
+      watched.push(await watch(side, connections, streams, { ...bench, load }));
+    }
+    await alternate(watched, 1, measure);
+    const samples = await alternate(watched, bench.rounds, measure);
     const names = watched.map(({ side }) => side.name);
     return summarize({ suite: "fan-out", name }, FIGURES, names, samples);
   } finally {
-    for (const { running } of watched) {
-      await bench.load.run("closeWatchers", { port: running.port });
+    for (const { running, load } of watched) {
+      await load.run("closeWatchers", { port: running.port });
       await running.stop();
     }
+    for (const load of own) await load.stop();
   }
 }
 
@@ -100,7 +123,7 @@ async function watch(side: Side, connections: number, streams: number, { cores, 
       "memory per watcher": each(after.rss - before.rss),
       "heap per watcher": each(after.heap - before.heap),
     };
-    return { side, running, memory };
+    return { side, running, load, memory };
   } catch (error) {
     await running.stop();
     throw new Error(`the watchers of ${side.name} could not be opened`, { cause: error });
@@ -110,7 +133,7 @@ async function watch(side: Side, connections: number, streams: number, { cores, 
 let percentage = 0;
 
 /** One change. Throws if a watcher missed it, or received anything else. */
-async function measure({ side, running, memory }: Watched, { load }: Bench): Promise<Sample> {
+async function measure({ side, running, load, memory }: Watched): Promise<Sample> {
   percentage = (percentage + 1) % 100;
   const request = toBinary(
     SetPercentageRequestSchema,
