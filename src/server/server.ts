@@ -190,13 +190,18 @@ function servicesOf({ engine, clock, newId, version, serving, runner }: Parts): 
   });
   const repeatable = <S extends DescService>(service: S, impl: ServiceImpl<S>): Served =>
     serve(service, replaying(service, impl));
+  const modules = createModuleService({ modules: engine.modules, clock, newId });
+  const flags = createFlagService({ flags: engine.flags, clock, newId });
+  const breakers = createBreakerService({ breakers: engine.breakers, clock, newId });
+  const { watchModules, watchFlags, watchBreakers } = { ...modules, ...flags, ...breakers };
+  const watches = { watchModules, watchFlags, watchBreakers };
   const names = SERVICES.map(({ typeName }) => typeName);
   return [
-    repeatable(ModuleService, createModuleService({ modules: engine.modules, clock, newId })),
-    repeatable(FlagService, createFlagService({ flags: engine.flags, clock, newId })),
-    repeatable(BreakerService, createBreakerService({ breakers: engine.breakers, clock, newId })),
+    repeatable(ModuleService, modules),
+    repeatable(FlagService, flags),
+    repeatable(BreakerService, breakers),
     repeatable(TestService, createTestService({ testing: engine.testing })),
-    serve(StatusService, createStatusService({ engine, clock, newId, version })),
+    serve(StatusService, createStatusService({ engine, clock, newId, version, watches })),
     serve(Health, createHealth(serving, names)),
     ...reflectionServices([...SERVICES, Health]).map(({ service, impl }) => serve(service, impl)),
   ];

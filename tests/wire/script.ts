@@ -100,5 +100,6 @@ export const SCRIPT: readonly [rpc: string, request: JsonObject, reason?: string
   ["AckRevision", { client_id: "c", revision: 1 }],
   ["WaitForRevision", { revision: 1, min_clients: 1, timeout: "0s" }],
   ["WatchEvents", {}],
+  ["WatchAll", { parts: ["PART_FLAGS"], names: { flags: ["websocket_v2"] } }],
   ["GetStatus", {}],
 ];

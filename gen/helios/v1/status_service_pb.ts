@@ -10,7 +10,13 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Cause, ClientInfo, Heartbeat } from "./watch_pb.ts";
+import type { WatchBreakersResponse } from "./breaker_service_pb.ts";
+import { file_helios_v1_breaker_service } from "./breaker_service_pb.ts";
+import type { WatchFlagsResponse } from "./flag_service_pb.ts";
+import { file_helios_v1_flag_service } from "./flag_service_pb.ts";
+import type { WatchModulesResponse } from "./module_service_pb.ts";
+import { file_helios_v1_module_service } from "./module_service_pb.ts";
+import type { Cause, ClientInfo, Heartbeat, OnCompacted } from "./watch_pb.ts";
 import { file_helios_v1_watch } from "./watch_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -18,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/status_service.proto.
  */
 export const file_helios_v1_status_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZWxpb3MvdjEvc3RhdHVzX3NlcnZpY2UucHJvdG8SCWhlbGlvcy52MSISChBHZXRTdGF0dXNSZXF1ZXN0IjYKEUdldFN0YXR1c1Jlc3BvbnNlEiEKBnN0YXR1cxgBIAEoCzIRLmhlbGlvcy52MS5TdGF0dXMi1QEKCVVuaGVhbHRoeRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSDQoFc3RhdGUYAyABKAkSCwoDd2h5GAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgGIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIvCg5yZWNlbnRfY2hhbmdlcxgHIAMoCzIXLmhlbGlvcy52MS5SZWNlbnRDaGFuZ2UinAEKDFJlY2VudENoYW5nZRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSEAoIcmV2aXNpb24YAyABKAMSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFY2F1c2UYBSABKAsyEC5oZWxpb3MudjEuQ2F1c2Ui0QIKCU9wZW5XYXRjaBIRCgljbGllbnRfaWQYASABKAkSEAoId2F0Y2hfaWQYAiABKAkSDAoEcGVlchgDIAEoCRILCgNycGMYBCABKAkSDQoFbmFtZXMYBSABKA0SKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXRvbGRfcmV2aXNpb24YByABKAMSIgoVYWNrbm93bGVkZ2VkX3JldmlzaW9uGAggASgDSACIAQESFQoNbGFnX3JldmlzaW9ucxgJIAEoAxImCgNsYWcYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHd2FpdGluZxgLIAEoDRIlCgZjbGllbnQYDCABKAsyFS5oZWxpb3MudjEuQ2xpZW50SW5mb0IYChZfYWNrbm93bGVkZ2VkX3JldmlzaW9uIpcBCgxEb21haW5TdGF0dXMSDQoFdG90YWwYASABKA0SNgoIYnlfc3RhdGUYAiADKAsyJC5oZWxpb3MudjEuRG9tYWluU3RhdHVzLkJ5U3RhdGVFbnRyeRIQCgh3YXRjaGVycxgDIAEoDRouCgxCeVN0YXRlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASKSBAoGU3RhdHVzEg8KB3ZlcnNpb24YASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCHJldmlzaW9uGAQgASgDEg0KBXJlYWR5GAUgASgIEg8KB2hlYWx0aHkYBiABKAgSJwoJdW5oZWFsdGh5GAcgAygLMhQuaGVsaW9zLnYxLlVuaGVhbHRoeRIXCg91bmhlYWx0aHlfdG90YWwYFCABKA0SKAoHbW9kdWxlcxgIIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMSJgoFZmxhZ3MYCSABKAsyFy5oZWxpb3MudjEuRG9tYWluU3RhdHVzEikKCGJyZWFrZXJzGAogASgLMhcuaGVsaW9zLnYxLkRvbWFpblN0YXR1cxImCgV0ZXN0cxgLIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMSJQoHd2F0Y2hlcxgMIAMoCzIULmhlbGlvcy52MS5PcGVuV2F0Y2gSFQoNd2F0Y2hlc190b3RhbBgNIAEoDRITCgtpbmNhcm5hdGlvbhgOIAEoCRIYChBjb250cmFjdF92ZXJzaW9uGA8gASgNEhYKDmtlcm5lbF92ZXJzaW9uGBAgASgNImkKEkFja1JldmlzaW9uUmVxdWVzdBIdCgljbGllbnRfaWQYASABKAlCCrpIB3IFEAEYgAESGQoIcmV2aXNpb24YAiABKANCB7pIBCICKAASGQoId2F0Y2hfaWQYAyABKAlCB7pIBHICGEAiJgoTQWNrUmV2aXNpb25SZXNwb25zZRIPCgd3YXRjaGVzGAEgASgNIqoBChZXYWl0Rm9yUmV2aXNpb25SZXF1ZXN0EhkKCHJldmlzaW9uGAEgASgDQge6SAQiAigBEhMKC21pbl9jbGllbnRzGAIgASgNEgsKA2FsbBgDIAEoCBI0Cgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABIdCgtpbmNhcm5hdGlvbhgFIAEoCUIIukgFcgMYgAEiowEKF1dhaXRGb3JSZXZpc2lvblJlc3BvbnNlEg8KB3JlYWNoZWQYASABKAgSHAoUYWNrbm93bGVkZ2VkX2NsaWVudHMYAiABKA0SKQoHcGVuZGluZxgDIAMoCzIYLmhlbGlvcy52MS5QZW5kaW5nQ2xpZW50EhUKDXBlbmRpbmdfdG90YWwYBCABKA0SFwoPdW5uYW1lZF93YXRjaGVzGAUgASgNImkKDVBlbmRpbmdDbGllbnQSEQoJY2xpZW50X2lkGAEgASgJEg8KB3dhdGNoZXMYAiABKA0SHQoVYWNrbm93bGVkZ2VkX3JldmlzaW9uGAMgASgDEhUKDXRvbGRfcmV2aXNpb24YBCABKAMi8AEKEldhdGNoRXZlbnRzUmVxdWVzdBI1Cgdkb21haW5zGAEgAygOMhEuaGVsaW9zLnYxLkRvbWFpbkIRukgOkgELEAoiB4IBBBABIAASHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI/ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEhsKCWNsaWVudF9pZBgKIAEoCUIIukgFcgMYgAESJQoGY2xpZW50GAsgASgLMhUuaGVsaW9zLnYxLkNsaWVudEluZm8i3wEKE1dhdGNoRXZlbnRzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgZldmVudHMYBCABKAsyES5oZWxpb3MudjEuRXZlbnRzSAASKQoJaGVhcnRiZWF0GAUgASgLMhQuaGVsaW9zLnYxLkhlYXJ0YmVhdEgAEhAKCHdhdGNoX2lkGAogASgJQgcKBWZyYW1lIioKBkV2ZW50cxIgCgZldmVudHMYASADKAsyEC5oZWxpb3MudjEuRXZlbnQi1AEKBUV2ZW50EhAKCHJldmlzaW9uGAEgASgDEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiEKBmRvbWFpbhgDIAEoDjIRLmhlbGlvcy52MS5Eb21haW4SDAoEbmFtZRgEIAEoCRIfCgVjYXVzZRgFIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIMCgR0ZXh0GAYgASgJEi8KDnJlY2VudF9jaGFuZ2VzGAcgAygLMhcuaGVsaW9zLnYxLlJlY2VudENoYW5nZSqTAQoGRG9tYWluEhYKEkRPTUFJTl9VTlNQRUNJRklFRBAAEhIKDkRPTUFJTl9NT0RVTEVTEAESEAoMRE9NQUlOX0ZMQUdTEAISEwoPRE9NQUlOX0JSRUFLRVJTEAMSEAoMRE9NQUlOX1RFU1RTEAQSEgoORE9NQUlOX0NMSUVOVFMQBRIQCgxET01BSU5fU1RPUkUQBjKbBAoNU3RhdHVzU2VydmljZRJpCglHZXRTdGF0dXMSGy5oZWxpb3MudjEuR2V0U3RhdHVzUmVxdWVzdBocLmhlbGlvcy52MS5HZXRTdGF0dXNSZXNwb25zZSIhkAIBgtPkkwIYEhYvYXBpL21vZHVsYXJpdHkvc3RhdHVzEm4KC1dhdGNoRXZlbnRzEh0uaGVsaW9zLnYxLldhdGNoRXZlbnRzUmVxdWVzdBoeLmhlbGlvcy52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlIh6C0+STAhgSFi9hcGkvbW9kdWxhcml0eS9ldmVudHMwARJ5CgtBY2tSZXZpc2lvbhIdLmhlbGlvcy52MS5BY2tSZXZpc2lvblJlcXVlc3QaHi5oZWxpb3MudjEuQWNrUmV2aXNpb25SZXNwb25zZSIrkAICgtPkkwIiOgEqIh0vYXBpL21vZHVsYXJpdHkvcmV2aXNpb25zL2FjaxKzAQoPV2FpdEZvclJldmlzaW9uEiEuaGVsaW9zLnYxLldhaXRGb3JSZXZpc2lvblJlcXVlc3QaIi5oZWxpb3MudjEuV2FpdEZvclJldmlzaW9uUmVzcG9uc2UiWZACAYLT5JMCUFojOgEqIh4vYXBpL21vZHVsYXJpdHkvcmV2aXNpb25zL3dhaXQSKS9hcGkvbW9kdWxhcml0eS9yZXZpc2lvbnMve3JldmlzaW9ufS93YWl0YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_watch]);
+  fileDesc("Ch5oZWxpb3MvdjEvc3RhdHVzX3NlcnZpY2UucHJvdG8SCWhlbGlvcy52MSISChBHZXRTdGF0dXNSZXF1ZXN0IjYKEUdldFN0YXR1c1Jlc3BvbnNlEiEKBnN0YXR1cxgBIAEoCzIRLmhlbGlvcy52MS5TdGF0dXMi1QEKCVVuaGVhbHRoeRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSDQoFc3RhdGUYAyABKAkSCwoDd2h5GAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgGIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIvCg5yZWNlbnRfY2hhbmdlcxgHIAMoCzIXLmhlbGlvcy52MS5SZWNlbnRDaGFuZ2UinAEKDFJlY2VudENoYW5nZRIhCgZkb21haW4YASABKA4yES5oZWxpb3MudjEuRG9tYWluEgwKBG5hbWUYAiABKAkSEAoIcmV2aXNpb24YAyABKAMSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFY2F1c2UYBSABKAsyEC5oZWxpb3MudjEuQ2F1c2Ui0QIKCU9wZW5XYXRjaBIRCgljbGllbnRfaWQYASABKAkSEAoId2F0Y2hfaWQYAiABKAkSDAoEcGVlchgDIAEoCRILCgNycGMYBCABKAkSDQoFbmFtZXMYBSABKA0SKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXRvbGRfcmV2aXNpb24YByABKAMSIgoVYWNrbm93bGVkZ2VkX3JldmlzaW9uGAggASgDSACIAQESFQoNbGFnX3JldmlzaW9ucxgJIAEoAxImCgNsYWcYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHd2FpdGluZxgLIAEoDRIlCgZjbGllbnQYDCABKAsyFS5oZWxpb3MudjEuQ2xpZW50SW5mb0IYChZfYWNrbm93bGVkZ2VkX3JldmlzaW9uIpcBCgxEb21haW5TdGF0dXMSDQoFdG90YWwYASABKA0SNgoIYnlfc3RhdGUYAiADKAsyJC5oZWxpb3MudjEuRG9tYWluU3RhdHVzLkJ5U3RhdGVFbnRyeRIQCgh3YXRjaGVycxgDIAEoDRouCgxCeVN0YXRlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASKSBAoGU3RhdHVzEg8KB3ZlcnNpb24YASABKAkSLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCHJldmlzaW9uGAQgASgDEg0KBXJlYWR5GAUgASgIEg8KB2hlYWx0aHkYBiABKAgSJwoJdW5oZWFsdGh5GAcgAygLMhQuaGVsaW9zLnYxLlVuaGVhbHRoeRIXCg91bmhlYWx0aHlfdG90YWwYFCABKA0SKAoHbW9kdWxlcxgIIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMSJgoFZmxhZ3MYCSABKAsyFy5oZWxpb3MudjEuRG9tYWluU3RhdHVzEikKCGJyZWFrZXJzGAogASgLMhcuaGVsaW9zLnYxLkRvbWFpblN0YXR1cxImCgV0ZXN0cxgLIAEoCzIXLmhlbGlvcy52MS5Eb21haW5TdGF0dXMSJQoHd2F0Y2hlcxgMIAMoCzIULmhlbGlvcy52MS5PcGVuV2F0Y2gSFQoNd2F0Y2hlc190b3RhbBgNIAEoDRITCgtpbmNhcm5hdGlvbhgOIAEoCRIYChBjb250cmFjdF92ZXJzaW9uGA8gASgNEhYKDmtlcm5lbF92ZXJzaW9uGBAgASgNImkKEkFja1JldmlzaW9uUmVxdWVzdBIdCgljbGllbnRfaWQYASABKAlCCrpIB3IFEAEYgAESGQoIcmV2aXNpb24YAiABKANCB7pIBCICKAASGQoId2F0Y2hfaWQYAyABKAlCB7pIBHICGEAiJgoTQWNrUmV2aXNpb25SZXNwb25zZRIPCgd3YXRjaGVzGAEgASgNIqoBChZXYWl0Rm9yUmV2aXNpb25SZXF1ZXN0EhkKCHJldmlzaW9uGAEgASgDQge6SAQiAigBEhMKC21pbl9jbGllbnRzGAIgASgNEgsKA2FsbBgDIAEoCBI0Cgd0aW1lb3V0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABIdCgtpbmNhcm5hdGlvbhgFIAEoCUIIukgFcgMYgAEiowEKF1dhaXRGb3JSZXZpc2lvblJlc3BvbnNlEg8KB3JlYWNoZWQYASABKAgSHAoUYWNrbm93bGVkZ2VkX2NsaWVudHMYAiABKA0SKQoHcGVuZGluZxgDIAMoCzIYLmhlbGlvcy52MS5QZW5kaW5nQ2xpZW50EhUKDXBlbmRpbmdfdG90YWwYBCABKA0SFwoPdW5uYW1lZF93YXRjaGVzGAUgASgNImkKDVBlbmRpbmdDbGllbnQSEQoJY2xpZW50X2lkGAEgASgJEg8KB3dhdGNoZXMYAiABKA0SHQoVYWNrbm93bGVkZ2VkX3JldmlzaW9uGAMgASgDEhUKDXRvbGRfcmV2aXNpb24YBCABKAMi8AEKEldhdGNoRXZlbnRzUmVxdWVzdBI1Cgdkb21haW5zGAEgAygOMhEuaGVsaW9zLnYxLkRvbWFpbkIRukgOkgELEAoiB4IBBBABIAASHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAxiAAhI/ChJoZWFydGJlYXRfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEhsKCWNsaWVudF9pZBgKIAEoCUIIukgFcgMYgAESJQoGY2xpZW50GAsgASgLMhUuaGVsaW9zLnYxLkNsaWVudEluZm8i3wEKE1dhdGNoRXZlbnRzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgZldmVudHMYBCABKAsyES5oZWxpb3MudjEuRXZlbnRzSAASKQoJaGVhcnRiZWF0GAUgASgLMhQuaGVsaW9zLnYxLkhlYXJ0YmVhdEgAEhAKCHdhdGNoX2lkGAogASgJQgcKBWZyYW1lIn8KCVBhcnROYW1lcxIjCgVmbGFncxgBIAMoCUIUukgRkgEOEOgHGAEiB3IFEAEYgAESJgoIYnJlYWtlcnMYAiADKAlCFLpIEZIBDhDoBxgBIgdyBRABGIABEiUKB21vZHVsZXMYAyADKAlCFLpIEZIBDhDoBxgBIgdyBRABGIABInYKClBhcnRUb2tlbnMSFwoFZmxhZ3MYASABKAlCCLpIBXIDGIACEhoKCGJyZWFrZXJzGAIgASgJQgi6SAVyAxiAAhIZCgdtb2R1bGVzGAMgASgJQgi6SAVyAxiAAhIYCgZldmVudHMYBCABKAlCCLpIBXIDGIACItQCCg9XYXRjaEFsbFJlcXVlc3QSMQoFcGFydHMYASADKA4yDy5oZWxpb3MudjEuUGFydEIRukgOkgELEAoiB4IBBBABIAASIwoFbmFtZXMYAiABKAsyFC5oZWxpb3MudjEuUGFydE5hbWVzEiwKDXJlc3VtZV90b2tlbnMYAyABKAsyFS5oZWxpb3MudjEuUGFydFRva2VucxI/ChJoZWFydGJlYXRfaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEjYKDG9uX2NvbXBhY3RlZBgFIAEoDjIWLmhlbGlvcy52MS5PbkNvbXBhY3RlZEIIukgFggECEAESGwoJY2xpZW50X2lkGAogASgJQgi6SAVyAxiAARIlCgZjbGllbnQYCyABKAsyFS5oZWxpb3MudjEuQ2xpZW50SW5mbyLmAQoQV2F0Y2hBbGxSZXNwb25zZRIuCgVmbGFncxgBIAEoCzIdLmhlbGlvcy52MS5XYXRjaEZsYWdzUmVzcG9uc2VIABI0CghicmVha2VycxgCIAEoCzIgLmhlbGlvcy52MS5XYXRjaEJyZWFrZXJzUmVzcG9uc2VIABIyCgdtb2R1bGVzGAMgASgLMh8uaGVsaW9zLnYxLldhdGNoTW9kdWxlc1Jlc3BvbnNlSAASMAoGZXZlbnRzGAQgASgLMh4uaGVsaW9zLnYxLldhdGNoRXZlbnRzUmVzcG9uc2VIAEIGCgRwYXJ0IioKBkV2ZW50cxIgCgZldmVudHMYASADKAsyEC5oZWxpb3MudjEuRXZlbnQi1AEKBUV2ZW50EhAKCHJldmlzaW9uGAEgASgDEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiEKBmRvbWFpbhgDIAEoDjIRLmhlbGlvcy52MS5Eb21haW4SDAoEbmFtZRgEIAEoCRIfCgVjYXVzZRgFIAEoCzIQLmhlbGlvcy52MS5DYXVzZRIMCgR0ZXh0GAYgASgJEi8KDnJlY2VudF9jaGFuZ2VzGAcgAygLMhcuaGVsaW9zLnYxLlJlY2VudENoYW5nZSqTAQoGRG9tYWluEhYKEkRPTUFJTl9VTlNQRUNJRklFRBAAEhIKDkRPTUFJTl9NT0RVTEVTEAESEAoMRE9NQUlOX0ZMQUdTEAISEwoPRE9NQUlOX0JSRUFLRVJTEAMSEAoMRE9NQUlOX1RFU1RTEAQSEgoORE9NQUlOX0NMSUVOVFMQBRIQCgxET01BSU5fU1RPUkUQBipiCgRQYXJ0EhQKEFBBUlRfVU5TUEVDSUZJRUQQABIOCgpQQVJUX0ZMQUdTEAESEQoNUEFSVF9CUkVBS0VSUxACEhAKDFBBUlRfTU9EVUxFUxADEg8KC1BBUlRfRVZFTlRTEAQygQUKDVN0YXR1c1NlcnZpY2USaQoJR2V0U3RhdHVzEhsuaGVsaW9zLnYxLkdldFN0YXR1c1JlcXVlc3QaHC5oZWxpb3MudjEuR2V0U3RhdHVzUmVzcG9uc2UiIZACAYLT5JMCGBIWL2FwaS9tb2R1bGFyaXR5L3N0YXR1cxJuCgtXYXRjaEV2ZW50cxIdLmhlbGlvcy52MS5XYXRjaEV2ZW50c1JlcXVlc3QaHi5oZWxpb3MudjEuV2F0Y2hFdmVudHNSZXNwb25zZSIegtPkkwIYEhYvYXBpL21vZHVsYXJpdHkvZXZlbnRzMAESZAoIV2F0Y2hBbGwSGi5oZWxpb3MudjEuV2F0Y2hBbGxSZXF1ZXN0GhsuaGVsaW9zLnYxLldhdGNoQWxsUmVzcG9uc2UiHYLT5JMCFxIVL2FwaS9tb2R1bGFyaXR5L3dhdGNoMAESeQoLQWNrUmV2aXNpb24SHS5oZWxpb3MudjEuQWNrUmV2aXNpb25SZXF1ZXN0Gh4uaGVsaW9zLnYxLkFja1JldmlzaW9uUmVzcG9uc2UiK5ACAoLT5JMCIjoBKiIdL2FwaS9tb2R1bGFyaXR5L3JldmlzaW9ucy9hY2sSswEKD1dhaXRGb3JSZXZpc2lvbhIhLmhlbGlvcy52MS5XYWl0Rm9yUmV2aXNpb25SZXF1ZXN0GiIuaGVsaW9zLnYxLldhaXRGb3JSZXZpc2lvblJlc3BvbnNlIlmQAgGC0+STAlBaIzoBKiIeL2FwaS9tb2R1bGFyaXR5L3JldmlzaW9ucy93YWl0EikvYXBpL21vZHVsYXJpdHkvcmV2aXNpb25zL3tyZXZpc2lvbn0vd2FpdGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_helios_v1_breaker_service, file_helios_v1_flag_service, file_helios_v1_module_service, file_helios_v1_watch]);
 
 /**
  * Request of GetStatus.
@@ -753,6 +759,201 @@ export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__P
   messageDesc(file_helios_v1_status_service, 13);
 
 /**
+ * Names for each part.
+ *
+ * @generated from message helios.v1.PartNames
+ */
+export type PartNames = Message<"helios.v1.PartNames"> & {
+  /**
+   * Only these flags. Empty: all.
+   *
+   * @generated from field: repeated string flags = 1;
+   */
+  flags: string[];
+
+  /**
+   * Only these breakers. Empty: all.
+   *
+   * @generated from field: repeated string breakers = 2;
+   */
+  breakers: string[];
+
+  /**
+   * Only these modules. Empty: all.
+   *
+   * @generated from field: repeated string modules = 3;
+   */
+  modules: string[];
+};
+
+/**
+ * Describes the message helios.v1.PartNames.
+ * Use `create(PartNamesSchema)` to create a new message.
+ */
+export const PartNamesSchema: GenMessage<PartNames> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 14);
+
+/**
+ * A resume token for each part.
+ *
+ * @generated from message helios.v1.PartTokens
+ */
+export type PartTokens = Message<"helios.v1.PartTokens"> & {
+  /**
+   * The token of the last received frame of the flags. Empty: start with a snapshot.
+   *
+   * @generated from field: string flags = 1;
+   */
+  flags: string;
+
+  /**
+   * The token of the last received frame of the breakers. Empty: start with a snapshot.
+   *
+   * @generated from field: string breakers = 2;
+   */
+  breakers: string;
+
+  /**
+   * The token of the last received frame of the modules. Empty: start with a snapshot.
+   *
+   * @generated from field: string modules = 3;
+   */
+  modules: string;
+
+  /**
+   * The token of the last received frame of the events. Empty: from now on.
+   *
+   * @generated from field: string events = 4;
+   */
+  events: string;
+};
+
+/**
+ * Describes the message helios.v1.PartTokens.
+ * Use `create(PartTokensSchema)` to create a new message.
+ */
+export const PartTokensSchema: GenMessage<PartTokens> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 15);
+
+/**
+ * Request of WatchAll.
+ *
+ * @generated from message helios.v1.WatchAllRequest
+ */
+export type WatchAllRequest = Message<"helios.v1.WatchAllRequest"> & {
+  /**
+   * What to watch. Empty: all parts. A part that is named twice is watched once.
+   *
+   * @generated from field: repeated helios.v1.Part parts = 1;
+   */
+  parts: Part[];
+
+  /**
+   * Which flags, breakers and modules. Absent: all.
+   *
+   * @generated from field: helios.v1.PartNames names = 2;
+   */
+  names?: PartNames | undefined;
+
+  /**
+   * Where to resume each part. Those of parts that are not watched are ignored.
+   *
+   * @generated from field: helios.v1.PartTokens resume_tokens = 3;
+   */
+  resumeTokens?: PartTokens | undefined;
+
+  /**
+   * Maximum silence of each part. Default 15 s. Values outside of 1 s to 5 min are changed to the nearer limit; a
+   * negative value is refused.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 4;
+   */
+  heartbeatInterval?: Duration | undefined;
+
+  /**
+   * What to do if the changes since a token are no longer kept. For events, the stream always ends with
+   * REVISION_COMPACTED, whose metadata has the token.
+   *
+   * @generated from field: helios.v1.OnCompacted on_compacted = 5;
+   */
+  onCompacted: OnCompacted;
+
+  /**
+   * Who watches: one name for each process. It makes the client known to GetStatus, AckRevision and WaitForRevision.
+   *
+   * @generated from field: string client_id = 10;
+   */
+  clientId: string;
+
+  /**
+   * What the client is and knows.
+   *
+   * @generated from field: helios.v1.ClientInfo client = 11;
+   */
+  client?: ClientInfo | undefined;
+};
+
+/**
+ * Describes the message helios.v1.WatchAllRequest.
+ * Use `create(WatchAllRequestSchema)` to create a new message.
+ */
+export const WatchAllRequestSchema: GenMessage<WatchAllRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 16);
+
+/**
+ * A frame of WatchAll: a frame of one part.
+ *
+ * @generated from message helios.v1.WatchAllResponse
+ */
+export type WatchAllResponse = Message<"helios.v1.WatchAllResponse"> & {
+  /**
+   * The part.
+   *
+   * @generated from oneof helios.v1.WatchAllResponse.part
+   */
+  part: {
+    /**
+     * Flags.
+     *
+     * @generated from field: helios.v1.WatchFlagsResponse flags = 1;
+     */
+    value: WatchFlagsResponse;
+    case: "flags";
+  } | {
+    /**
+     * Breakers.
+     *
+     * @generated from field: helios.v1.WatchBreakersResponse breakers = 2;
+     */
+    value: WatchBreakersResponse;
+    case: "breakers";
+  } | {
+    /**
+     * Modules.
+     *
+     * @generated from field: helios.v1.WatchModulesResponse modules = 3;
+     */
+    value: WatchModulesResponse;
+    case: "modules";
+  } | {
+    /**
+     * Events.
+     *
+     * @generated from field: helios.v1.WatchEventsResponse events = 4;
+     */
+    value: WatchEventsResponse;
+    case: "events";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message helios.v1.WatchAllResponse.
+ * Use `create(WatchAllResponseSchema)` to create a new message.
+ */
+export const WatchAllResponseSchema: GenMessage<WatchAllResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_status_service, 17);
+
+/**
  * Events that were ready together.
  *
  * @generated from message helios.v1.Events
@@ -771,7 +972,7 @@ export type Events = Message<"helios.v1.Events"> & {
  * Use `create(EventsSchema)` to create a new message.
  */
 export const EventsSchema: GenMessage<Events> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 14);
+  messageDesc(file_helios_v1_status_service, 18);
 
 /**
  * One event.
@@ -834,7 +1035,7 @@ export type Event = Message<"helios.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_helios_v1_status_service, 15);
+  messageDesc(file_helios_v1_status_service, 19);
 
 /**
  * A part of Helios.
@@ -906,6 +1107,61 @@ export const DomainSchema: GenEnum<Domain> = /*@__PURE__*/
   enumDesc(file_helios_v1_status_service, 0);
 
 /**
+ * A part of Helios that can be watched.
+ *
+ * @generated from enum helios.v1.Part
+ */
+export const Part = {
+  /**
+   * Not allowed.
+   *
+   * @generated from enum value: PART_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The flags, as by WatchFlags.
+   *
+   * @generated from enum value: PART_FLAGS = 1;
+   */
+  FLAGS: 1,
+
+  /**
+   * The breakers, as by WatchBreakers.
+   *
+   * @generated from enum value: PART_BREAKERS = 2;
+   */
+  BREAKERS: 2,
+
+  /**
+   * The modules, as by WatchModules.
+   *
+   * @generated from enum value: PART_MODULES = 3;
+   */
+  MODULES: 3,
+
+  /**
+   * The events, as by WatchEvents.
+   *
+   * @generated from enum value: PART_EVENTS = 4;
+   */
+  EVENTS: 4,
+} as const;
+
+/**
+ * A part of Helios that can be watched.
+ *
+ * @generated from enum helios.v1.Part
+ */
+export type Part = (typeof Part)[keyof typeof Part] | UnknownEnum;
+
+/**
+ * Describes the enum helios.v1.Part.
+ */
+export const PartSchema: GenEnum<Part> = /*@__PURE__*/
+  enumDesc(file_helios_v1_status_service, 1);
+
+/**
  * Reports the overall status, events, and which clients have seen a change.
  *
  * @generated from service helios.v1.StatusService
@@ -933,6 +1189,18 @@ export const StatusService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchEventsRequestSchema;
     output: typeof WatchEventsResponseSchema;
+  },
+  /**
+   * Watches several parts of Helios on one stream: what WatchFlags, WatchBreakers, WatchModules and WatchEvents send,
+   * each frame with its part. The parts are independent: each has its own snapshot, revision, resume token, heartbeats
+   * and watch_id. If one of them ends, the stream ends with its error. Over REST each line is a frame.
+   *
+   * @generated from rpc helios.v1.StatusService.WatchAll
+   */
+  watchAll: {
+    methodKind: "server_streaming";
+    input: typeof WatchAllRequestSchema;
+    output: typeof WatchAllResponseSchema;
   },
   /**
    * Acknowledges that a client has applied everything that it watches up to a revision. Cheap: nothing is stored. A

@@ -2,6 +2,7 @@
 
 export { type Limit, race, raceOr, signalLimit, timeLimit } from "../../kernel/async/race.ts";
 export { joined, onAbort } from "../../kernel/async/signal.ts";
+export { type MergedPart, merged } from "./merged.ts";
 export { END, Polled, polled, type Waker } from "./polled.ts";
 export { pushed } from "./push.ts";
 export { Serial } from "./serial.ts";

@@ -1,4 +1,4 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import {
   Domain,
   type StatusService,
@@ -19,6 +19,7 @@ import { fromDuration, fromWhole, toCause } from "../map/common.ts";
 import { mapFitting, wireSize } from "../map/size.ts";
 import { domainsOf, eventSize, toEventsFrame, toRecentChange, toStatus } from "../map/status.ts";
 import { type FirstHead, headOf } from "../map/watch.ts";
+import { createWatchAll, type EventsRequest, type Watches } from "./watch-all.ts";
 import { watchFrames } from "./watching.ts";
 
 /**
@@ -39,6 +40,8 @@ export interface StatusServiceDeps {
   readonly newId: () => string;
   /** The version of Helios. */
   readonly version: string;
+  /** The watches of the other services, which WatchAll sends too. */
+  readonly watches: Omit<Watches, "watchEvents">;
 }
 
 export function createStatusService({
@@ -46,6 +49,7 @@ export function createStatusService({
   clock,
   newId,
   version,
+  watches,
 }: StatusServiceDeps): ServiceImpl<typeof StatusService> {
   const startTime = clock.now();
   const started = clock.monotonic();
@@ -70,6 +74,16 @@ export function createStatusService({
         trips.map(async ({ revision, time }) => [revision, await hints.before(revision, time)] as const),
       ),
     );
+  };
+
+  const watchEvents = async function* (request: EventsRequest, context: HandlerContext) {
+    const domains = domainsOf(request.domains);
+    const { resumeToken, heartbeatInterval, clientId, client } = request;
+    // Events have no state to start over with, so missing events are an error.
+    const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId, client };
+    const frames = { sizeOf: eventSize, map: (frame: EventsFrame, first?: FirstHead) => ({ frame, first }) };
+    for await (const { frame, first } of watchFrames(engine.events, watch, context, { clock, newId }, frames))
+      yield toEventsFrame(frame, headOf(frame, first), domains, await recentOf(frame));
   };
 
   return {
@@ -104,14 +118,8 @@ export function createStatusService({
       return { reached, acknowledgedClients: acknowledged, ...toPending(pending), unnamedWatches: unnamed };
     },
 
-    async *watchEvents(request, context) {
-      const domains = domainsOf(request.domains);
-      const { resumeToken, heartbeatInterval, clientId, client } = request;
-      // Events have no state to start over with, so missing events are an error.
-      const watch = { names: [], resumeToken, heartbeatInterval, onCompacted: OnCompacted.ERROR, clientId, client };
-      const frames = { sizeOf: eventSize, map: (frame: EventsFrame, first?: FirstHead) => ({ frame, first }) };
-      for await (const { frame, first } of watchFrames(engine.events, watch, context, { clock, newId }, frames))
-        yield toEventsFrame(frame, headOf(frame, first), domains, await recentOf(frame));
-    },
+    watchEvents,
+
+    watchAll: createWatchAll({ ...watches, watchEvents }),
   };
 }
