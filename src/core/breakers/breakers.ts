@@ -71,9 +71,9 @@ export function createBreakers(deps: BreakersDeps): Breakers {
 
     acquire: (name, clientId = "") => view.inService(name).acquire(clientId),
 
-    record(name, permit, outcome, durationMs = 0) {
+    record(name, permit, outcome, durationMs = 0, now = clock.monotonic()) {
       checkOutcome(outcome);
-      if (permit.allowed) view.find(name)?.settle(permit.epoch, permit.leaseId, outcome, durationMs);
+      if (permit.allowed) view.find(name)?.settle(now, permit.epoch, permit.leaseId, outcome, durationMs);
     },
 
     release(name, permit) {

@@ -81,8 +81,12 @@ export interface Breakers {
   resetAll(options?: ResetAllOptions, by?: By): Promise<readonly Breaker[]>;
   /** Asks whether a call may go ahead. Throws BREAKER_NOT_FOUND. No I/O. */
   acquire(name: string, clientId?: string): Permit;
-  /** Counts the outcome of a call with that permit, unless the breaker was deleted. Throws ARGUMENT_INVALID. No I/O. */
-  record(name: string, permit: Permit, outcome: Outcome, durationMs?: number): void;
+  /**
+   * Counts the outcome of a call with that permit, unless the breaker was deleted. Throws ARGUMENT_INVALID. No I/O.
+   *
+   * @param now the monotonic time in ms, if the caller has just read the engine's clock. Default: the clock is read.
+   */
+  record(name: string, permit: Permit, outcome: Outcome, durationMs?: number, now?: number): void;
   /** Returns the permit of a call that never started: nothing is counted. No I/O. */
   release(name: string, permit: Permit): void;
   /**

@@ -800,7 +800,10 @@ function hasWideObject(value, depth) {
 	if (Array.isArray(value)) return hasWideObject(value[0], depth - 1);
 	const keys = Object.keys(value);
 	if (keys.length > 127) return keys.length <= SHAPED;
-	for (const key of keys) if (hasWideObject(value[key], depth - 1)) return true;
+	for (const key of keys) {
+		const member = value[key];
+		if (typeof member === "object" && hasWideObject(member, depth - 1)) return true;
+	}
 	return false;
 }
 // src/core/modules/host/wire/clone.ts

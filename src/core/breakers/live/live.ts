@@ -193,18 +193,14 @@ export class LiveBreaker implements OutcomeTarget {
     return slowCallRate !== null || slowCallDurationMs !== DEFAULT_CONFIG.slowCallDurationMs;
   }
 
-  /** Counts a call of this process, which took `durationMs`. */
-  settle(epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
-    this.#settleAt(this.#deps.clock.monotonic(), epoch, leaseId, outcome, durationMs);
-  }
-
   /** Counts a call of this process, which ends now. `start`: when it began. Undefined: it is not slow. */
   settleSince(epoch: number, leaseId: string | undefined, outcome: Outcome, start: number | undefined): void {
     const now = this.#deps.clock.monotonic();
-    this.#settleAt(now, epoch, leaseId, outcome, start === undefined ? 0 : now - start);
+    this.settle(now, epoch, leaseId, outcome, start === undefined ? 0 : now - start);
   }
 
-  #settleAt(now: number, epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
+  /** Counts a call of this process, which ends now and took `durationMs`. */
+  settle(now: number, epoch: number, leaseId: string | undefined, outcome: Outcome, durationMs: number): void {
     const slow = durationMs > this.config.slowCallDurationMs;
     const isPlain = outcome === "SUCCESS" && !slow && leaseId === undefined;
     if (isPlain && this.#streak.add(epoch, now)) return;

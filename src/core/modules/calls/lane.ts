@@ -144,10 +144,12 @@ export class Lane {
    * the generation has ended, `late()` after `timeoutMs`, the error given to `close`, or the signal's reason.
    */
   enter(options: EnterOptions): Generation | Promise<Generation> {
+    const free = this.enterFree(options.key);
+    if (free !== undefined) return free;
     const route = this.#route;
     if (route === undefined) throw this.#refusal();
     const { hold, generation } = route;
-    if (hold === undefined) return this.#enterFree(route, options);
+    if (hold === undefined) return this.#enterFull(route, options);
     if (goesThrough(options.chain, hold.draining)) return this.#begin(generation);
     // Callers whose calls ran when the hold began may call again. They had places before, so that the queue gets as many.
     const most = route.concurrency * (1 + WAITING_PER_CONCURRENCY);
@@ -157,6 +159,18 @@ export class Lane {
       if (this.#waiting.size >= most * HELD_FACTOR) throw this.#overloaded(route);
     }
     return this.#wait(options);
+  }
+
+  /**
+   * Begins a call that can begin at once, as most calls can, and returns the generation that must answer it. Otherwise
+   * nothing happens, and the call needs `enter`.
+   */
+  enterFree(key: string): Generation | undefined {
+    const route = this.#route;
+    if (route === undefined || route.hold !== undefined || this.#waiting.size > 0) return undefined;
+    const target = targetOf(route, key);
+    if (target.ending !== undefined || target.occupied >= route.concurrency) return undefined;
+    return this.#begin(target);
   }
 
   /** Ends a call, so that the next one can begin. */
@@ -179,10 +193,9 @@ export class Lane {
     });
   }
 
-  #enterFree(route: Route, options: EnterOptions): Generation | Promise<Generation> {
+  #enterFull(route: Route, options: EnterOptions): Promise<Generation> {
     const target = targetOf(route, options.key);
     if (target.ending !== undefined) throw this.#crashed(target.ending.description);
-    if (this.#waiting.size === 0 && target.occupied < route.concurrency) return this.#begin(target);
     if (this.#waiting.size >= route.concurrency * WAITING_PER_CONCURRENCY) throw this.#overloaded(route);
     return this.#wait(options);
   }

@@ -143,12 +143,13 @@ export function createRouter(
     const route = lane(name);
     if (route.generation === undefined) throw notServing(module);
     const start = clock.monotonic();
-    const proceed = (permit: Permit): Promise<Answer> => {
+    const proceed = (permit: Permit, hasWaited: boolean): Promise<Answer> => {
       if (permit.allowed) {
         const { callTimeoutMs } = module.record.registration;
         const isPatient = timeoutMs >= callTimeoutMs;
         const budgetMs = isPatient ? callTimeoutMs : timeoutMs;
-        return deliver({ module, lane: route, method, input, start, budgetMs, isPatient, permit, options });
+        const call = { module, lane: route, method, input, start, budgetMs, isPatient, permit, options };
+        return deliver(call, hasWaited);
       }
       const fallback = mayFallBack ? fallbackOf(module) : undefined;
       if (fallback === undefined) throw openError(route.breaker, permit);
@@ -156,7 +157,7 @@ export function createRouter(
     };
     // A module always has a breaker, so that one that was deleted is created again.
     const acquired = acquireOrCreate(breakers, route.breaker, module.record.registration.breaker);
-    return acquired instanceof Promise ? acquired.then(proceed) : proceed(acquired);
+    return acquired instanceof Promise ? acquired.then((permit) => proceed(permit, true)) : proceed(acquired, false);
   };
 
   return {
@@ -190,11 +191,11 @@ export function createRouter(
       const budgetMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, callTimeoutMs);
       // The caller has stopped waiting, so that the module need not run the method.
       if (budgetMs <= 0) throw deadlineError(generation.name, method, budgetMs);
-      const deadline = clock.monotonic() + budgetMs;
-      const origin: CallChain = { generation, before: chain, deadline, cutShort: false, trial };
+      const now = clock.monotonic();
+      const origin: CallChain = { generation, before: chain, deadline: now + budgetMs, cutShort: false, trial };
       generation.enter();
       try {
-        return await generation.instance.invoke(method, input, { timeoutMs: budgetMs, signal, origin });
+        return await generation.instance.invoke(method, input, { timeoutMs: budgetMs, now, signal, origin });
       } catch (error) {
         if (budgetMs < callTimeoutMs && isReason(error, "MODULE_DEADLINE_EXCEEDED")) markCutShort(chain);
         throw error;

@@ -105,12 +105,8 @@ export class LiveInstance implements Instance {
       const metadata = { name: this.#spec.name, method, methods };
       return Promise.reject(HeliosError.of("MODULE_METHOD_NOT_FOUND", metadata));
     }
-    return this.#request(
-      method,
-      (id, deadline) => ({ type: "call", id, deadline, method, input }),
-      options,
-      "output",
-    ) as Promise<Payload>;
+    const message = (id: number, deadline: number): ToInstance => ({ type: "call", id, deadline, method, input });
+    return this.#request(method, message, options, "output") as Promise<Payload>;
   }
 
   async checkHealth(timeoutMs: number): Promise<void> {
@@ -257,7 +253,7 @@ export class LiveInstance implements Instance {
   #request(
     method: string,
     message: (id: number, deadline: number) => ToInstance,
-    { timeoutMs, signal, origin, onDelivered }: CallOptions,
+    { timeoutMs, now, signal, origin, onDelivered }: CallOptions,
     answer: AnswerKind = "result",
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -265,7 +261,7 @@ export class LiveInstance implements Instance {
       if (signal?.aborted) return reject(signal.reason);
       this.#lastId += 1;
       const id = this.#lastId;
-      const deadline = this.#clock.monotonic() + timeoutMs;
+      const deadline = (now ?? this.#clock.monotonic()) + timeoutMs;
       const stopListening = signal && onAbort(signal, () => this.#giveUp(id, signal.reason, "the caller has left"));
       this.#pending.add(id, { method, origin, timeoutMs, deadline, stopListening, answer, resolve, reject });
       try {

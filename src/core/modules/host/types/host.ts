@@ -125,6 +125,8 @@ export interface StateSource {
 export interface CallOptions {
   /** Milliseconds until the call rejects with MODULE_DEADLINE_EXCEEDED. */
   readonly timeoutMs: number;
+  /** The monotonic time in ms, if the caller has just read the clock. Default: the clock is read. */
+  readonly now?: number | undefined;
   /** Aborting this signal rejects the call with its reason. The `signal` of the module's method is then aborted as well. */
   readonly signal?: AbortSignal | undefined;
   /** Passed on as `CallSource.origin` with every call that the module makes to answer this one. */
