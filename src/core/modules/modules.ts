@@ -1,22 +1,20 @@
 import type { Clock } from "../../kernel/clock.ts";
 import type { Breakers } from "../breakers/types.ts";
 import { HeliosError } from "../errors/error.ts";
-import { refuse } from "../errors/violation.ts";
 import type { FlagPasts } from "../flags/switched-off.ts";
 import type { SourceFile } from "../json/source-file.ts";
 import type { Log } from "../log.ts";
 import { Collection } from "../store/collection.ts";
 import type { Feed } from "../store/feed.ts";
-import { BARE_TEST } from "./calls/generation/trial.ts";
 import { createGenerations, type FlagReader } from "./calls/generations.ts";
 import { createKeyedCalls } from "./calls/keyed/keyed-calls.ts";
 import { createRouter, notLoaded } from "./calls/router.ts";
 import { createUpcoming } from "./calls/upcoming.ts";
-import type { ModuleHost, ResolvedModule } from "./host/types/host.ts";
-import { DEFAULT_VERSION } from "./host/values/version.ts";
-import { getModule, type OperationContext, runningGeneration, verified } from "./operations/context.ts";
+import type { ModuleHost } from "./host/types/host.ts";
+import { getModule, type OperationContext, runningGeneration } from "./operations/context.ts";
 import { Operations } from "./operations/exclusive.ts";
 import { createHotReload } from "./operations/freeze.ts";
+import { createFresh } from "./operations/fresh.ts";
 import { createInstall } from "./operations/install.ts";
 import { listGenerations } from "./operations/list-generations.ts";
 import { loadModule } from "./operations/load.ts";
@@ -24,9 +22,6 @@ import { createRegistrar } from "./operations/register.ts";
 import { sweepArtifacts } from "./operations/sweep.ts";
 import { unloadModule } from "./operations/unload.ts";
 import type { ModuleRecord } from "./record/record.ts";
-import { withDefaults } from "./record/registration.ts";
-import { assetsViolation } from "./record/validate.ts";
-import { pathViolation } from "./record/validate-parts.ts";
 import { bringDesiredUp, forgetRuns } from "./supervision/boot.ts";
 import { follow } from "./supervision/follow.ts";
 import { noteHealth } from "./supervision/note-health.ts";
@@ -41,7 +36,7 @@ import { type Gate, testedInstance } from "./swap/steps/gate.ts";
 import { createWarmUp } from "./swap/steps/warm-up.ts";
 import { reloading, swapModule, swapModules } from "./swap/swap.ts";
 import { createSwaps } from "./swap/swaps.ts";
-import type { FreshOptions, Modules } from "./types.ts";
+import type { Modules } from "./types.ts";
 import type { FileActions } from "./watching/file-module.ts";
 import { type ModuleWatch, watchModules } from "./watching/watch-modules.ts";
 
@@ -105,6 +100,7 @@ export function createModules(deps: ModulesDeps): Modules {
   forgetting.push((name) => journal.forgetModule(name));
   const swaps = createSwaps(context, journal, { warmUp, gate: () => gate }, newId);
   const bakeRollbacks = createBakeRollbacks(context, journal, swaps);
+  const fresh = createFresh(context);
   const endSweeps = sweepArtifacts(collection, host, clock, log);
   const loadNow: Modules["load"] = async (name, options = {}, by) => {
     const module = await loadModule(context, reloading(context, swaps), name, options, by);
@@ -183,25 +179,12 @@ export function createModules(deps: ModulesDeps): Modules {
     useGate: (next) => {
       gate = next;
     },
-    resolveFresh: (name, options = {}) => freshCode(context, name, options),
+    resolveFresh: (name, options = {}) => fresh.resolve(name, options),
     async startFresh(name, options = {}) {
-      const { trial = BARE_TEST } = options;
-      const { registration } = getModule(context, name).record;
-      const module = await freshCode(context, name, options);
-      // The registered version applies only to the registered file.
-      const asked = module.modulePath === registration.modulePath ? registration.version : "";
-      const version = { asked, otherwise: DEFAULT_VERSION };
-      return testedInstance(
-        name,
-        await generations.startApart(name, { registration, module, version, acts: false, trial }),
-      );
+      const generation = await fresh.start(name, options);
+      return testedInstance(generation.name, generation);
     },
-    async startStandIn(name, modulePath) {
-      const module = await verified(context, { modulePath, sha256: "" });
-      const version = { asked: "", otherwise: DEFAULT_VERSION };
-      const request = { registration: withDefaults({ modulePath }), module, version, acts: false, trial: BARE_TEST };
-      return (await generations.startApart(name, request)).instance;
-    },
+    startStandIn: (name, modulePath) => fresh.startStandIn(name, modulePath),
     activeInstance(name) {
       const module = getModule(context, name);
       const generation = runningGeneration(context, module);
@@ -221,13 +204,4 @@ export function createModules(deps: ModulesDeps): Modules {
       await idle;
     },
   };
-}
-
-async function freshCode(context: OperationContext, name: string, options: FreshOptions): Promise<ResolvedModule> {
-  const { registration } = getModule(context, name).record;
-  const modulePath = options.modulePath || registration.modulePath;
-  const assets = options.assets?.length ? { assets: options.assets } : {};
-  refuse(pathViolation(["module_path"], modulePath) ?? assetsViolation(["assets"], options.assets ?? []));
-  const sha256 = modulePath === registration.modulePath ? registration.sha256 : "";
-  return verified(context, { ...registration, modulePath, sha256, ...assets });
 }

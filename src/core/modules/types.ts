@@ -3,8 +3,8 @@ import type { Delta } from "../store/collection.ts";
 import type { Hub } from "../watch/hub.ts";
 import type { Answer, InvokeOptions } from "./calls/call.ts";
 import type { Health } from "./calls/generation/health.ts";
-import type { Trial } from "./calls/generation/trial.ts";
 import type { Instance, Payload, ResolvedModule, Usage } from "./host/types/host.ts";
+import type { FreshOptions } from "./operations/fresh.ts";
 import type { GenerationView } from "./operations/list-generations.ts";
 import type { LoadOptions } from "./operations/load.ts";
 import type { RegisterOptions } from "./operations/register.ts";
@@ -124,7 +124,10 @@ export interface Modules {
   useGate(gate: Gate): void;
   /** Returns the code that `startFresh` would start. Rejects with MODULE_NOT_FOUND and the errors of the file. */
   resolveFresh(name: string, options?: FreshOptions): Promise<ResolvedModule>;
-  /** Starts an instance as registered, which takes no calls. The caller must stop it. Rejects with the errors of `load`. */
+  /**
+   * Starts an instance as registered, which takes no calls. The caller must stop it. Rejects with the errors of `load`. An
+   * empty name: code that is not registered, at `modulePath`, with the defaults of `register`. Its `name` is then its path.
+   */
   startFresh(name: string, options?: FreshOptions): Promise<TestedInstance>;
   /** Starts a module without dependencies, as a stand-in for `name`. The caller must stop it. Rejects as `load` does. */
   startStandIn(name: string, modulePath: string): Promise<Instance>;
@@ -132,13 +135,4 @@ export interface Modules {
   activeInstance(name: string): TestedInstance;
   /** Stops all instances, and kills them after a timeout. The desired states stay as they are, for the next start. */
   close(): Promise<void>;
-}
-
-export interface FreshOptions {
-  /** The path of the file to start, by the rules of `module_path`. Undefined or empty: the registered file. */
-  readonly modulePath?: string | undefined;
-  /** What the instance may call with `ctx.call`. Default: only methods without effects. */
-  readonly trial?: Trial | undefined;
-  /** The paths of the assets. Undefined or empty: the registered assets. */
-  readonly assets?: readonly string[] | undefined;
 }
