@@ -56,7 +56,8 @@ function settingOf(field: DescField): Accepts {
     case "map":
       return (value) => Object.keys(value as object).length > 0;
     default:
-      return (value) => value !== "" && value !== 0 && value !== 0n && value !== false;
+      if (field.scalar === ScalarType.STRING) return (value) => value !== "";
+      return (value) => value !== 0 && value !== 0n && value !== false;
   }
 }
 
