@@ -1,8 +1,18 @@
-import { BUILT_IN_SUITES, type BuiltInSuite, GATES_AT_ONCE, MOST_WAITING, RUNS_AT_ONCE } from "../src/core/index.ts";
+import {
+  BUILT_IN_SUITES,
+  type BuiltInSuite,
+  DEFAULT_TTL_MS,
+  GATES_AT_ONCE,
+  MAX_TTL_MS,
+  MOST_ENDED_TRIALS,
+  MOST_WAITING,
+  RUNS_AT_ONCE,
+  TRIALS_AT_ONCE,
+} from "../src/core/index.ts";
 
 /** The reference page of suites. Its tables are generated from the suites themselves. */
 export function suitesPage(): string {
-  const texts = [introduction(), ...BUILT_IN_SUITES.map(section), LINES, FILES, STUBS, GATES];
+  const texts = [introduction(), ...BUILT_IN_SUITES.map(section), LINES, FILES, STUBS, TRIALS, GATES];
   return `${texts.join("\n\n")}\n`;
 }
 
@@ -167,6 +177,34 @@ npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.ModuleServi
 npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/ListTestRuns -d '{"name": "neural_predictor", "page_size": 1}'
 \`\`\`
 
+**5. Run tests of your own on a trial.** The service runs the suite \`ml\`, your program calls a trial of the same code, and the
+report has the results of both. It can be the gate of a swap as well.
+
+\`\`\`bash
+RUN=$(npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/RunTests -d '{
+  "name": "neural_predictor",
+  "module_path": "src.ml.inference.neural_predictor_v2",
+  "suite": "ml"
+}' | sed -n 's/^ *"id": "\\(.*\\)",$/\\1/p' | tail -1)
+TRIAL=$(npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/OpenTrial -d '{
+  "name": "neural_predictor",
+  "module_path": "src.ml.inference.neural_predictor_v2",
+  "ttl": "60s"
+}' | sed -n 's/^ *"id": "\\(.*\\)",$/\\1/p')
+npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.ModuleService/InvokeModule -d '{
+  "trial": "'"$TRIAL"'",
+  "method": "predict",
+  "json": {"prices": [100, 101, 102, 103, 104, 105]}
+}'
+npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/RecordTestRun -d '{
+  "trial": "'"$TRIAL"'",
+  "run_id": "'"$RUN"'",
+  "tests": [{"name": "rises", "outcome": "TEST_OUTCOME_PASSED", "required": true, "duration": "0.004s"}],
+  "actor": "ana"
+}'
+npx buf curl --http2-prior-knowledge http://127.0.0.1:8000/helios.v1.TestService/CloseTrial -d '{"id": "'"$TRIAL"'"}'
+\`\`\`
+
 <!-- /suites -->`;
 
 const FILES = `## A suite as a file
@@ -272,6 +310,39 @@ export default tests;
 
 These rules apply to every call of the tested instance, including calls of its own accord in \`start\`, \`health\` or from a timer.
 \`TEST_TARGET_ACTIVE\` takes no stubs, because the instance that serves calls other serving modules.`;
+
+const TRIALS = `## Trials: tests in your own program
+
+A **trial** is an instance for tests that your own program runs, in any language. \`OpenTrial\` starts it, \`InvokeModule\` with its id
+as \`trial\` calls it, and \`CloseTrial\` ends it.
+
+| \`OpenTrial\` with | runs |
+|---|---|
+| \`name\` | the registered code |
+| \`name\` and \`module_path\` | other code, with everything else as registered |
+| \`module_path\` | code that is not registered, with the defaults of \`RegisterModule\` |
+
+Code that is not registered depends on the modules that \`stubs\` and \`allow_dependencies\` name. A trial is isolated as the instance
+of a run: only calls with its id reach it, [stubs](#stubs) answer its own calls, and neither the breaker nor the \`concurrency\` of
+the module limits calls to it. It takes no \`idempotency_key\` and no \`routing_key\`.
+
+A trial ends at its \`ttl\` (${DEFAULT_TTL_MS / 60_000} minutes by default, at most ${MAX_TTL_MS / 3_600_000} hour), with \`CloseTrial\`, when its instance ends, when its module
+is deleted, and when the service stops. Calls in progress are then answered with \`MODULE_CRASHED\`, whose \`error\` says why the trial
+ended, and later calls with \`TRIAL_NOT_FOUND\`. If the instance crashes between two calls, the next call gets \`MODULE_CRASHED\`. At
+most ${TRIALS_AT_ONCE} trials are open at once, because each is a process; more are refused with \`TRIALS_OVERLOADED\`.
+
+\`RecordTestRun\` stores the results of your tests as a run of the module. The service takes the version and the digests of the
+tested code from the trial. With \`run_id\`, the results of that run of a suite come first; the service must have run it on the same
+code, otherwise the report is refused with \`TEST_RUN_MISMATCH\`. Results that a client reported have \`reported\`, and their run has
+\`trial\`, \`reported_by\` and \`suite_run\`.
+
+The run passes if every required test passed. Set \`required\` in each test of a report, because an absent value means false; a report
+in which no test is required is refused. Such a run can be the gate of a swap (\`test_run\`). If the swap or the registration names a
+suite, the report counts only with a run of that suite as \`run_id\`.
+
+The report may come after the end of the trial: the last ${MOST_ENDED_TRIALS} trials that have ended are remembered, until the service stops or
+their module is deleted. The report of code that is not registered has no \`module\`. It is in no module's history and cannot be the
+gate of a swap; \`GetTestRun\` returns it.`;
 
 const GATES = `## Gates
 

@@ -120,6 +120,7 @@ export { type Answer, breakerOf, type InvokeOptions } from "./modules/calls/call
 export type { Health, HealthState } from "./modules/calls/generation/health.ts";
 export type { Grants, Isolation, Payload, Usage } from "./modules/host/types/host.ts";
 export { createModules, type ModulesDeps } from "./modules/modules.ts";
+export type { FreshOptions } from "./modules/operations/fresh.ts";
 export type { GenerationState, GenerationView } from "./modules/operations/list-generations.ts";
 export type { LoadOptions } from "./modules/operations/load.ts";
 export type { RegisterOptions } from "./modules/operations/register.ts";
@@ -157,7 +158,7 @@ export type {
 export type { Gate, TestedInstance } from "./modules/swap/steps/gate.ts";
 export type { InstanceHandle, ReloadHookFunction } from "./modules/swap/steps/warm-up.ts";
 export type { GroupSwapResult } from "./modules/swap/swap.ts";
-export type { FreshOptions, Modules } from "./modules/types.ts";
+export type { Modules } from "./modules/types.ts";
 export { fitting, PAGE_BYTES, WHOLE_BYTES } from "./size.ts";
 export { type EngineEvent, type EventDomain, named } from "./status/events.ts";
 export { type Hints, isAutomatic, MOST_RECENT, type OpenedBy, type RecentChange } from "./status/hints.ts";
@@ -195,6 +196,16 @@ export {
 } from "./testing/suites/expectations.ts";
 export type { BuiltInSuite, Setting, Settings, TestInstance } from "./testing/suites/suite.ts";
 export { createTesting, type TestingDeps } from "./testing/testing.ts";
+export type { TestReportFields } from "./testing/trials/report.ts";
+export {
+  DEFAULT_TTL_MS,
+  MAX_TTL_MS,
+  MOST_ENDED_TRIALS,
+  TRIALS_AT_ONCE,
+  type TrialCallOptions,
+  type TrialInstance,
+  type TrialOptions,
+} from "./testing/trials/trial-instance.ts";
 export type { Testing } from "./testing/types.ts";
 export { BUILT_IN_SUITES, type Suite } from "./testing/view.ts";
 export { cut } from "./text/cut.ts";

@@ -190,7 +190,7 @@ function servicesOf({ engine, clock, newId, version, serving, runner }: Parts): 
   });
   const repeatable = <S extends DescService>(service: S, impl: ServiceImpl<S>): Served =>
     serve(service, replaying(service, impl));
-  const modules = createModuleService({ modules: engine.modules, clock, newId });
+  const modules = createModuleService({ modules: engine.modules, trials: engine.testing, clock, newId });
   const flags = createFlagService({ flags: engine.flags, clock, newId });
   const breakers = createBreakerService({ breakers: engine.breakers, clock, newId });
   const { watchModules, watchFlags, watchBreakers } = { ...modules, ...flags, ...breakers };

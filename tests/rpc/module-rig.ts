@@ -14,7 +14,7 @@ export async function serve(clock: Clock = systemClock, root?: string): Promise<
   const engine = await rig({ clock, ...(root === undefined ? {} : { root }) });
   const service = createReplays(engine.requests)(
     ModuleService,
-    createModuleService({ modules: engine.modules, clock, newId: () => crypto.randomUUID() }),
+    createModuleService({ modules: engine.modules, trials: engine.testing, clock, newId: () => crypto.randomUUID() }),
   );
   const transport = createRouterTransport((router) =>
     router.service(ModuleService, testRunner().serve(ModuleService, service)),

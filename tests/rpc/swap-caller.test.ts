@@ -19,6 +19,7 @@ async function swapping() {
   });
   const service = createModuleService({
     modules: engine.modules,
+    trials: engine.testing,
     clock: systemClock,
     newId: () => crypto.randomUUID(),
   });

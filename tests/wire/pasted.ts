@@ -70,6 +70,7 @@ const PAGES: readonly Page[] = [
       [/"name": "predictor-smoke"/, /"totalTests": 2/, /"passed": true/],
       [/"suite": "suites\/neural_predictor.ts"/, /"version": "2\.0\.0"/, /"passed": true/],
       [/of suite ml: 11 of 11 passed/, /"swapped": true/, /"artifact": "[0-9a-f]{64}"/],
+      [/"prediction": "up"/, /"totalTests": 12/, /"reported": true/, /"reportedBy": "ana"/, /"modulePath"/],
     ],
   },
 ];

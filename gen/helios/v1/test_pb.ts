@@ -17,7 +17,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file helios/v1/test.proto.
  */
 export const file_helios_v1_test: GenFile = /*@__PURE__*/
-  fileDesc("ChRoZWxpb3MvdjEvdGVzdC5wcm90bxIJaGVsaW9zLnYxIoECCghUZXN0Q2FzZRIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxiACBIVCghyZXF1aXJlZBgDIAEoCEgAiAEBEj0KB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCNgEMgQQwIQ9EhgKBm1ldGhvZBgFIAEoCUIIukgFcgMYgAESJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoGZXhwZWN0GAcgASgJQgi6SAVyAxiAIEILCglfcmVxdWlyZWQi6wMKCVRlc3RTdWl0ZRI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAgSLwoFdGVzdHMYAyADKAsyEy5oZWxpb3MudjEuVGVzdENhc2VCC7pICJIBBQgBEOgHEhAKCGJ1aWx0X2luGAQgASgIEi8KDmRlZmF1bHRfY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVzdHVicxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAcgAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSEAoIYWJyaWRnZWQYGCABKAgSEAoIcmV2aXNpb24YFCABKAMSFgoEZXRhZxgVIAEoCUIIukgFcgMYgAESLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK7AQoKVGVzdFJlc3VsdBIMCgRuYW1lGAEgASgJEicKB291dGNvbWUYAiABKA4yFi5oZWxpb3MudjEuVGVzdE91dGNvbWUSEAoIcmVxdWlyZWQYAyABKAgSKwoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWVzc2FnZRgFIAEoCRImCgZvdXRwdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiYQoKVGVzdENvdW50cxIOCgZwYXNzZWQYASABKA0SDgoGZmFpbGVkGAIgASgNEhEKCXRpbWVkX291dBgDIAEoDRIPCgdlcnJvcmVkGAQgASgNEg8KB3NraXBwZWQYBSABKA0iuQUKB1Rlc3RSdW4SCgoCaWQYASABKAkSDgoGbW9kdWxlGAIgASgJEg0KBXN1aXRlGAMgASgJEiUKBnRhcmdldBgEIAEoDjIVLmhlbGlvcy52MS5UZXN0VGFyZ2V0EiYKBXN0YXRlGAUgASgOMhcuaGVsaW9zLnYxLlRlc3RSdW5TdGF0ZRIOCgZwYXNzZWQYBiABKAgSEwoLdG90YWxfdGVzdHMYByABKA0SJgoHcmVzdWx0cxgIIAEoCzIVLmhlbGlvcy52MS5UZXN0Q291bnRzEisKCGR1cmF0aW9uGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3ZlcnNpb24YCiABKAkSDgoGc2hhMjU2GAsgASgJEiQKBXRlc3RzGAwgAygLMhUuaGVsaW9zLnYxLlRlc3RSZXN1bHQSLgoKc3RhcnRfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KBWNhdXNlGA8gASgLMhAuaGVsaW9zLnYxLkNhdXNlEhMKC21vZHVsZV9wYXRoGBAgASgJEhAKCGFydGlmYWN0GBEgASgJEg8KB2ZhaWx1cmUYEiABKAkSJwoGY29uZmlnGBMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIRCglzaG9ydGVuZWQYGCABKAgSEAoIcmV2aXNpb24YFCABKAMSDAoEZXRhZxgVIAEoCRIvCgtjcmVhdGVfdGltZRgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKq0BCgtUZXN0T3V0Y29tZRIcChhURVNUX09VVENPTUVfVU5TUEVDSUZJRUQQABIXChNURVNUX09VVENPTUVfUEFTU0VEEAESFwoTVEVTVF9PVVRDT01FX0ZBSUxFRBACEhoKFlRFU1RfT1VUQ09NRV9USU1FRF9PVVQQAxIYChRURVNUX09VVENPTUVfRVJST1JFRBAEEhgKFFRFU1RfT1VUQ09NRV9TS0lQUEVEEAUqWAoKVGVzdFRhcmdldBIbChdURVNUX1RBUkdFVF9VTlNQRUNJRklFRBAAEhUKEVRFU1RfVEFSR0VUX0ZSRVNIEAESFgoSVEVTVF9UQVJHRVRfQUNUSVZFEAIqpgEKDFRlc3RSdW5TdGF0ZRIeChpURVNUX1JVTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRFU1RfUlVOX1NUQVRFX1JVTk5JTkcQARIcChhURVNUX1JVTl9TVEFURV9DT01QTEVURUQQAhIcChhURVNUX1JVTl9TVEFURV9DQU5DRUxMRUQQAxIeChpURVNUX1JVTl9TVEFURV9JTlRFUlJVUFRFRBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_watch]);
+  fileDesc("ChRoZWxpb3MvdjEvdGVzdC5wcm90bxIJaGVsaW9zLnYxIoECCghUZXN0Q2FzZRIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxiACBIVCghyZXF1aXJlZBgDIAEoCEgAiAEBEj0KB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCNgEMgQQwIQ9EhgKBm1ldGhvZBgFIAEoCUIIukgFcgMYgAESJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSGAoGZXhwZWN0GAcgASgJQgi6SAVyAxiAIEILCglfcmVxdWlyZWQi6wMKCVRlc3RTdWl0ZRI3CgRuYW1lGAEgASgJQim6SCZyJBABGIABMh1eW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LV0qJBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMYgAgSLwoFdGVzdHMYAyADKAsyEy5oZWxpb3MudjEuVGVzdENhc2VCC7pICJIBBQgBEOgHEhAKCGJ1aWx0X2luGAQgASgIEi8KDmRlZmF1bHRfY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVzdHVicxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAcgAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSEAoIYWJyaWRnZWQYGCABKAgSEAoIcmV2aXNpb24YFCABKAMSFgoEZXRhZxgVIAEoCUIIukgFcgMYgAESLwoLY3JlYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLvAQoKVGVzdFJlc3VsdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEjMKB291dGNvbWUYAiABKA4yFi5oZWxpb3MudjEuVGVzdE91dGNvbWVCCrpIB4IBBBABIAASEAoIcmVxdWlyZWQYAyABKAgSNQoIZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEg8KB21lc3NhZ2UYBSABKAkSJgoGb3V0cHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHJlcG9ydGVkGAcgASgIImEKClRlc3RDb3VudHMSDgoGcGFzc2VkGAEgASgNEg4KBmZhaWxlZBgCIAEoDRIRCgl0aW1lZF9vdXQYAyABKA0SDwoHZXJyb3JlZBgEIAEoDRIPCgdza2lwcGVkGAUgASgNIvAFCgdUZXN0UnVuEgoKAmlkGAEgASgJEg4KBm1vZHVsZRgCIAEoCRINCgVzdWl0ZRgDIAEoCRIlCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldBImCgVzdGF0ZRgFIAEoDjIXLmhlbGlvcy52MS5UZXN0UnVuU3RhdGUSDgoGcGFzc2VkGAYgASgIEhMKC3RvdGFsX3Rlc3RzGAcgASgNEiYKB3Jlc3VsdHMYCCABKAsyFS5oZWxpb3MudjEuVGVzdENvdW50cxIrCghkdXJhdGlvbhgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgd2ZXJzaW9uGAogASgJEg4KBnNoYTI1NhgLIAEoCRIkCgV0ZXN0cxgMIAMoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0Ei4KCnN0YXJ0X3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgVjYXVzZRgPIAEoCzIQLmhlbGlvcy52MS5DYXVzZRITCgttb2R1bGVfcGF0aBgQIAEoCRIQCghhcnRpZmFjdBgRIAEoCRIPCgdmYWlsdXJlGBIgASgJEicKBmNvbmZpZxgTIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEQoJc2hvcnRlbmVkGBggASgIEg0KBXRyaWFsGBkgASgJEhMKC3JlcG9ydGVkX2J5GBogASgJEhEKCXN1aXRlX3J1bhgbIAEoCRIQCghyZXZpc2lvbhgUIAEoAxIMCgRldGFnGBUgASgJEi8KC2NyZWF0ZV90aW1lGBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3AEKBVRyaWFsEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLbW9kdWxlX3BhdGgYAyABKAkSDwoHdmVyc2lvbhgEIAEoCRIOCgZzaGEyNTYYBSABKAkSEAoIYXJ0aWZhY3QYBiABKAkSDwoHbWV0aG9kcxgHIAMoCRIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKq0BCgtUZXN0T3V0Y29tZRIcChhURVNUX09VVENPTUVfVU5TUEVDSUZJRUQQABIXChNURVNUX09VVENPTUVfUEFTU0VEEAESFwoTVEVTVF9PVVRDT01FX0ZBSUxFRBACEhoKFlRFU1RfT1VUQ09NRV9USU1FRF9PVVQQAxIYChRURVNUX09VVENPTUVfRVJST1JFRBAEEhgKFFRFU1RfT1VUQ09NRV9TS0lQUEVEEAUqWAoKVGVzdFRhcmdldBIbChdURVNUX1RBUkdFVF9VTlNQRUNJRklFRBAAEhUKEVRFU1RfVEFSR0VUX0ZSRVNIEAESFgoSVEVTVF9UQVJHRVRfQUNUSVZFEAIqpgEKDFRlc3RSdW5TdGF0ZRIeChpURVNUX1JVTl9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRFU1RfUlVOX1NUQVRFX1JVTk5JTkcQARIcChhURVNUX1JVTl9TVEFURV9DT01QTEVURUQQAhIcChhURVNUX1JVTl9TVEFURV9DQU5DRUxMRUQQAxIeChpURVNUX1JVTl9TVEFURV9JTlRFUlJVUFRFRBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_helios_v1_watch]);
 
 /**
  * One test: a call of a method and the expected result.
@@ -193,7 +193,7 @@ export const TestSuiteSchema: GenMessage<TestSuite> = /*@__PURE__*/
  */
 export type TestResult = Message<"helios.v1.TestResult"> & {
   /**
-   * The test.
+   * The test. Unique in its run.
    *
    * @generated from field: string name = 1;
    */
@@ -207,7 +207,8 @@ export type TestResult = Message<"helios.v1.TestResult"> & {
   outcome: TestOutcome;
 
   /**
-   * Whether the run could not pass without this test.
+   * Whether the run could not pass without this test. In RecordTestRun, an absent value means false as everywhere, so set
+   * it: at least one of all results must be required.
    *
    * @generated from field: bool required = 3;
    */
@@ -221,7 +222,7 @@ export type TestResult = Message<"helios.v1.TestResult"> & {
   duration?: Duration | undefined;
 
   /**
-   * Why the test did not pass. Empty if it passed.
+   * Why the test did not pass, cut to 1,000 characters. Empty if it passed.
    *
    * @generated from field: string message = 5;
    */
@@ -233,6 +234,13 @@ export type TestResult = Message<"helios.v1.TestResult"> & {
    * @generated from field: google.protobuf.Value output = 6;
    */
   output?: Value | undefined;
+
+  /**
+   * A client ran the test, and reported this result. Otherwise the service ran it. Output only.
+   *
+   * @generated from field: bool reported = 7;
+   */
+  reported: boolean;
 };
 
 /**
@@ -305,14 +313,16 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   id: string;
 
   /**
-   * The module's name.
+   * The module's name. Empty for a report of tests on code that is not registered, which `module_path` names: no
+   * registered module has this run in its history, and none can be swapped by it.
    *
    * @generated from field: string module = 2;
    */
   module: string;
 
   /**
-   * The suite: its name, or the path of its file.
+   * The suite: its name, or the path of its file. Without a suite of the service, the name that the client gave, or
+   * `(reported)`.
    *
    * @generated from field: string suite = 3;
    */
@@ -354,7 +364,8 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   results?: TestCounts | undefined;
 
   /**
-   * How long the run took, without waiting for its turn.
+   * How long the run took, without waiting for its turn. If it has a `trial`: the sum of the durations of `suite_run`
+   * and of the reported tests.
    *
    * @generated from field: google.protobuf.Duration duration = 9;
    */
@@ -382,14 +393,14 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   tests: TestResult[];
 
   /**
-   * When it was accepted.
+   * When it was accepted. If it has a `trial`: when that was opened.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 13;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ended. Absent while it runs.
+   * When it ended. Absent while it runs. If it has a `trial`: when it was reported.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 14;
    */
@@ -438,6 +449,27 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
   shortened: boolean;
 
   /**
+   * The trial on which a client ran tests, and reported them with RecordTestRun. Empty: the service found all results.
+   *
+   * @generated from field: string trial = 25;
+   */
+  trial: string;
+
+  /**
+   * The `actor` who reported them. Empty if there is no `trial`, or the client gave no actor.
+   *
+   * @generated from field: string reported_by = 26;
+   */
+  reportedBy: string;
+
+  /**
+   * The service's own run whose results come first, before the reported ones. Empty: all results were reported.
+   *
+   * @generated from field: string suite_run = 27;
+   */
+  suiteRun: string;
+
+  /**
    * The store's revision of the last change.
    *
    * @generated from field: int64 revision = 20;
@@ -472,6 +504,84 @@ export type TestRun = Message<"helios.v1.TestRun"> & {
  */
 export const TestRunSchema: GenMessage<TestRun> = /*@__PURE__*/
   messageDesc(file_helios_v1_test, 4);
+
+/**
+ * An instance that OpenTrial has started for the tests of a client. It is as isolated as that of a run with
+ * TEST_TARGET_FRESH, and no other calls reach it.
+ *
+ * @generated from message helios.v1.Trial
+ */
+export type Trial = Message<"helios.v1.Trial"> & {
+  /**
+   * Unique. It is `trial` of InvokeModule and RecordTestRun.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The module's name. Empty: the code is not registered.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The file that runs.
+   *
+   * @generated from field: string module_path = 3;
+   */
+  modulePath: string;
+
+  /**
+   * The version of the code.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+
+  /**
+   * The SHA-256 of the file, in hex.
+   *
+   * @generated from field: string sha256 = 5;
+   */
+  sha256: string;
+
+  /**
+   * The SHA-256 of all code that runs, in hex. A swap compares it with its candidate's.
+   *
+   * @generated from field: string artifact = 6;
+   */
+  artifact: string;
+
+  /**
+   * The methods that can be called, as the class spells them.
+   *
+   * @generated from field: repeated string methods = 7;
+   */
+  methods: string[];
+
+  /**
+   * When it was opened.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 8;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it will end, if nothing ends it earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 9;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message helios.v1.Trial.
+ * Use `create(TrialSchema)` to create a new message.
+ */
+export const TrialSchema: GenMessage<Trial> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test, 5);
 
 /**
  * The outcome of a test.

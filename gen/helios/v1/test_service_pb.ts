@@ -8,8 +8,9 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
-import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
-import type { TestResult, TestRun, TestSuite, TestTarget } from "./test_pb.ts";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { TestResult, TestRun, TestSuite, TestTarget, Trial } from "./test_pb.ts";
 import { file_helios_v1_test } from "./test_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -17,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file helios/v1/test_service.proto.
  */
 export const file_helios_v1_test_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZWxpb3MvdjEvdGVzdF9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEiTQoRTGlzdFN1aXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEkxpc3RTdWl0ZXNSZXNwb25zZRIkCgZzdWl0ZXMYASADKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKCg9HZXRTdWl0ZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQiNwoQR2V0U3VpdGVSZXNwb25zZRIjCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGUilQEKEkNyZWF0ZVN1aXRlUmVxdWVzdBIrCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGVCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI6ChNDcmVhdGVTdWl0ZVJlc3BvbnNlEiMKBXN1aXRlGAEgASgLMhQuaGVsaW9zLnYxLlRlc3RTdWl0ZSK5AQoSRGVsZXRlU3VpdGVSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE0RlbGV0ZVN1aXRlUmVzcG9uc2USIwoFc3VpdGUYASABKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlIu8ECg9SdW5UZXN0c1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSIQoGYXNzZXRzGBIgAygJQhG6SA6SAQsQZCIHcgUQARiACBImCgVzdHVicxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAggAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pQG6SKEBGp4BCg9ydW5fdGVzdHMuc3VpdGUSPXN1aXRlIGFuZCBtb2R1bGVfdHlwZSBuYW1lIGRpZmZlcmVudCBzdWl0ZXM7IGdpdmUgb25lIG9mIHRoZW0aTHRoaXMuc3VpdGUgPT0gJycgfHwgdGhpcy5tb2R1bGVfdHlwZSA9PSAnJyB8fCB0aGlzLnN1aXRlID09IHRoaXMubW9kdWxlX3R5cGUiwgEKEFJ1blRlc3RzUmVzcG9uc2USJQoHc3RhcnRlZBgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuSAASLgoMdGVzdF9zdGFydGVkGAIgASgLMhYuaGVsaW9zLnYxLlRlc3RTdGFydGVkSAASKwoKdGVzdF9lbmRlZBgDIAEoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0SAASIQoDcnVuGAQgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW5IAEIHCgVmcmFtZSJACgtUZXN0U3RhcnRlZBIMCgRuYW1lGAEgASgJEg4KBm51bWJlchgCIAEoDRITCgt0b3RhbF90ZXN0cxgDIAEoDSLzBAoRVGVzdE1vZHVsZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSIQoGYXNzZXRzGBIgAygJQhG6SA6SAQsQZCIHcgUQARiACBImCgVzdHVicxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAggAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pwG6SKMBGqABChF0ZXN0X21vZHVsZS5zdWl0ZRI9c3VpdGUgYW5kIG1vZHVsZV90eXBlIG5hbWUgZGlmZmVyZW50IHN1aXRlczsgZ2l2ZSBvbmUgb2YgdGhlbRpMdGhpcy5zdWl0ZSA9PSAnJyB8fCB0aGlzLm1vZHVsZV90eXBlID09ICcnIHx8IHRoaXMuc3VpdGUgPT0gdGhpcy5tb2R1bGVfdHlwZSI1ChJUZXN0TW9kdWxlUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4iKwoRR2V0VGVzdFJ1blJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEYgAEiNQoSR2V0VGVzdFJ1blJlc3BvbnNlEh8KA3J1bhgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuIogBChNMaXN0VGVzdFJ1bnNSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJRChRMaXN0VGVzdFJ1bnNSZXNwb25zZRIgCgRydW5zGAEgAygLMhIuaGVsaW9zLnYxLlRlc3RSdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoIBChRDYW5jZWxUZXN0UnVuUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI4ChVDYW5jZWxUZXN0UnVuUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4y5AgKC1Rlc3RTZXJ2aWNlEnEKCkxpc3RTdWl0ZXMSHC5oZWxpb3MudjEuTGlzdFN1aXRlc1JlcXVlc3QaHS5oZWxpb3MudjEuTGlzdFN1aXRlc1Jlc3BvbnNlIiaQAgGC0+STAh0SGy9hcGkvbW9kdWxhcml0eS90ZXN0LXN1aXRlcxJyCghHZXRTdWl0ZRIaLmhlbGlvcy52MS5HZXRTdWl0ZVJlcXVlc3QaGy5oZWxpb3MudjEuR2V0U3VpdGVSZXNwb25zZSItkAIBgtPkkwIkEiIvYXBpL21vZHVsYXJpdHkvdGVzdC1zdWl0ZXMve25hbWV9EnQKC0NyZWF0ZVN1aXRlEh0uaGVsaW9zLnYxLkNyZWF0ZVN1aXRlUmVxdWVzdBoeLmhlbGlvcy52MS5DcmVhdGVTdWl0ZVJlc3BvbnNlIiaC0+STAiA6ASoiGy9hcGkvbW9kdWxhcml0eS90ZXN0LXN1aXRlcxJ4CgtEZWxldGVTdWl0ZRIdLmhlbGlvcy52MS5EZWxldGVTdWl0ZVJlcXVlc3QaHi5oZWxpb3MudjEuRGVsZXRlU3VpdGVSZXNwb25zZSIqgtPkkwIkKiIvYXBpL21vZHVsYXJpdHkvdGVzdC1zdWl0ZXMve25hbWV9EnwKCFJ1blRlc3RzEhouaGVsaW9zLnYxLlJ1blRlc3RzUmVxdWVzdBobLmhlbGlvcy52MS5SdW5UZXN0c1Jlc3BvbnNlIjWC0+STAi86ASoiKi9hcGkvbW9kdWxhcml0eS9tb2R1bGVzL3tuYW1lfS90ZXN0L3N0cmVhbTABEnkKClRlc3RNb2R1bGUSHC5oZWxpb3MudjEuVGVzdE1vZHVsZVJlcXVlc3QaHS5oZWxpb3MudjEuVGVzdE1vZHVsZVJlc3BvbnNlIi6C0+STAig6ASoiIy9hcGkvbW9kdWxhcml0eS9tb2R1bGVzL3tuYW1lfS90ZXN0EnQKCkdldFRlc3RSdW4SHC5oZWxpb3MudjEuR2V0VGVzdFJ1blJlcXVlc3QaHS5oZWxpb3MudjEuR2V0VGVzdFJ1blJlc3BvbnNlIimQAgGC0+STAiASHi9hcGkvbW9kdWxhcml0eS90ZXN0LXJ1bnMve2lkfRKHAQoMTGlzdFRlc3RSdW5zEh4uaGVsaW9zLnYxLkxpc3RUZXN0UnVuc1JlcXVlc3QaHy5oZWxpb3MudjEuTGlzdFRlc3RSdW5zUmVzcG9uc2UiNpACAYLT5JMCLRIrL2FwaS9tb2R1bGFyaXR5L21vZHVsZXMve25hbWV9L3Rlc3QtaGlzdG9yeRKEAQoNQ2FuY2VsVGVzdFJ1bhIfLmhlbGlvcy52MS5DYW5jZWxUZXN0UnVuUmVxdWVzdBogLmhlbGlvcy52MS5DYW5jZWxUZXN0UnVuUmVzcG9uc2UiMILT5JMCKjoBKiIlL2FwaS9tb2R1bGFyaXR5L3Rlc3QtcnVucy97aWR9L2NhbmNlbGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_helios_v1_test]);
+  fileDesc("ChxoZWxpb3MvdjEvdGVzdF9zZXJ2aWNlLnByb3RvEgloZWxpb3MudjEiTQoRTGlzdFN1aXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEkxpc3RTdWl0ZXNSZXNwb25zZRIkCgZzdWl0ZXMYASADKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJKCg9HZXRTdWl0ZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQiNwoQR2V0U3VpdGVSZXNwb25zZRIjCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGUilQEKEkNyZWF0ZVN1aXRlUmVxdWVzdBIrCgVzdWl0ZRgBIAEoCzIULmhlbGlvcy52MS5UZXN0U3VpdGVCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI6ChNDcmVhdGVTdWl0ZVJlc3BvbnNlEiMKBXN1aXRlGAEgASgLMhQuaGVsaW9zLnYxLlRlc3RTdWl0ZSK5AQoSRGVsZXRlU3VpdGVSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhYKBGV0YWcYCiABKAlCCLpIBXIDGIABEh8KCnJlcXVlc3RfaWQYCyABKAlCC7pICNgBAXIDsAEBEhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjoKE0RlbGV0ZVN1aXRlUmVzcG9uc2USIwoFc3VpdGUYASABKAsyFC5oZWxpb3MudjEuVGVzdFN1aXRlIu8ECg9SdW5UZXN0c1JlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSIQoGYXNzZXRzGBIgAygJQhG6SA6SAQsQZCIHcgUQARiACBImCgVzdHVicxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAggAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pQG6SKEBGp4BCg9ydW5fdGVzdHMuc3VpdGUSPXN1aXRlIGFuZCBtb2R1bGVfdHlwZSBuYW1lIGRpZmZlcmVudCBzdWl0ZXM7IGdpdmUgb25lIG9mIHRoZW0aTHRoaXMuc3VpdGUgPT0gJycgfHwgdGhpcy5tb2R1bGVfdHlwZSA9PSAnJyB8fCB0aGlzLnN1aXRlID09IHRoaXMubW9kdWxlX3R5cGUiwgEKEFJ1blRlc3RzUmVzcG9uc2USJQoHc3RhcnRlZBgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuSAASLgoMdGVzdF9zdGFydGVkGAIgASgLMhYuaGVsaW9zLnYxLlRlc3RTdGFydGVkSAASKwoKdGVzdF9lbmRlZBgDIAEoCzIVLmhlbGlvcy52MS5UZXN0UmVzdWx0SAASIQoDcnVuGAQgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW5IAEIHCgVmcmFtZSJACgtUZXN0U3RhcnRlZBIMCgRuYW1lGAEgASgJEg4KBm51bWJlchgCIAEoDRITCgt0b3RhbF90ZXN0cxgDIAEoDSLzBAoRVGVzdE1vZHVsZVJlcXVlc3QSNwoEbmFtZRgBIAEoCUIpukgmciQQARiAATIdXltBLVphLXowLTldW0EtWmEtejAtOV8uOi1dKiQSFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEh0KC21vZHVsZV90eXBlGAMgASgJQgi6SAVyAxiAARIvCgZ0YXJnZXQYBCABKA4yFS5oZWxpb3MudjEuVGVzdFRhcmdldEIIukgFggECEAESJwoGY29uZmlnGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIdCgttb2R1bGVfcGF0aBgGIAEoCUIIukgFcgMYgAgSIQoGYXNzZXRzGBIgAygJQhG6SA6SAQsQZCIHcgUQARiACBImCgVzdHVicxgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSTAoSYWxsb3dfZGVwZW5kZW5jaWVzGAggAygJQjC6SC2SASoQZBgBIiRyIhABGHgyHF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dKiQSFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAg6pwG6SKMBGqABChF0ZXN0X21vZHVsZS5zdWl0ZRI9c3VpdGUgYW5kIG1vZHVsZV90eXBlIG5hbWUgZGlmZmVyZW50IHN1aXRlczsgZ2l2ZSBvbmUgb2YgdGhlbRpMdGhpcy5zdWl0ZSA9PSAnJyB8fCB0aGlzLm1vZHVsZV90eXBlID09ICcnIHx8IHRoaXMuc3VpdGUgPT0gdGhpcy5tb2R1bGVfdHlwZSI1ChJUZXN0TW9kdWxlUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4iKwoRR2V0VGVzdFJ1blJlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEYgAEiNQoSR2V0VGVzdFJ1blJlc3BvbnNlEh8KA3J1bhgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuIogBChNMaXN0VGVzdFJ1bnNSZXF1ZXN0EjcKBG5hbWUYASABKAlCKbpIJnIkEAEYgAEyHV5bQS1aYS16MC05XVtBLVphLXowLTlfLjotXSokEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJRChRMaXN0VGVzdFJ1bnNSZXNwb25zZRIgCgRydW5zGAEgAygLMhIuaGVsaW9zLnYxLlRlc3RSdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoIBChRDYW5jZWxUZXN0UnVuUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQARiAARIfCgpyZXF1ZXN0X2lkGAsgASgJQgu6SAjYAQFyA7ABARIXCgVhY3RvchgMIAEoCUIIukgFcgMYgAISGAoGcmVhc29uGA0gASgJQgi6SAVyAxiACCI4ChVDYW5jZWxUZXN0UnVuUmVzcG9uc2USHwoDcnVuGAEgASgLMhIuaGVsaW9zLnYxLlRlc3RSdW4imQMKEE9wZW5UcmlhbFJlcXVlc3QSNgoEbmFtZRgBIAEoCUIoukgl2AEBciAYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBIdCgttb2R1bGVfcGF0aBgCIAEoCUIIukgFcgMYgAgSIQoGYXNzZXRzGAMgAygJQhG6SA6SAQsQZCIHcgUQARiACBInCgZjb25maWcYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBXN0dWJzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJMChJhbGxvd19kZXBlbmRlbmNpZXMYBiADKAlCMLpILZIBKhBkGAEiJHIiEAEYeDIcXltBLVphLXowLTldW0EtWmEtejAtOV8uLV0qJBI5CgN0dGwYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEbpIDqoBCyIDCJAcMgQQwIQ9EhcKBWFjdG9yGAwgASgJQgi6SAVyAxiAAhIYCgZyZWFzb24YDSABKAlCCLpIBXIDGIAIIjQKEU9wZW5UcmlhbFJlc3BvbnNlEh8KBXRyaWFsGAEgASgLMhAuaGVsaW9zLnYxLlRyaWFsIisKEUNsb3NlVHJpYWxSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGIABIjUKEkNsb3NlVHJpYWxSZXNwb25zZRIfCgV0cmlhbBgBIAEoCzIQLmhlbGlvcy52MS5UcmlhbCLrAQoUUmVjb3JkVGVzdFJ1blJlcXVlc3QSGQoFdHJpYWwYASABKAlCCrpIB3IFEAEYgAESFwoFc3VpdGUYAiABKAlCCLpIBXIDGIAIEhgKBnJ1bl9pZBgDIAEoCUIIukgFcgMYgAESMQoFdGVzdHMYBCADKAsyFS5oZWxpb3MudjEuVGVzdFJlc3VsdEILukgIkgEFCAEQ6AcSHwoKcmVxdWVzdF9pZBgLIAEoCUILukgI2AEBcgOwAQESFwoFYWN0b3IYDCABKAlCCLpIBXIDGIACEhgKBnJlYXNvbhgNIAEoCUIIukgFcgMYgAgiOAoVUmVjb3JkVGVzdFJ1blJlc3BvbnNlEh8KA3J1bhgBIAEoCzISLmhlbGlvcy52MS5UZXN0UnVuMskLCgtUZXN0U2VydmljZRJxCgpMaXN0U3VpdGVzEhwuaGVsaW9zLnYxLkxpc3RTdWl0ZXNSZXF1ZXN0Gh0uaGVsaW9zLnYxLkxpc3RTdWl0ZXNSZXNwb25zZSImkAIBgtPkkwIdEhsvYXBpL21vZHVsYXJpdHkvdGVzdC1zdWl0ZXMScgoIR2V0U3VpdGUSGi5oZWxpb3MudjEuR2V0U3VpdGVSZXF1ZXN0GhsuaGVsaW9zLnYxLkdldFN1aXRlUmVzcG9uc2UiLZACAYLT5JMCJBIiL2FwaS9tb2R1bGFyaXR5L3Rlc3Qtc3VpdGVzL3tuYW1lfRJ0CgtDcmVhdGVTdWl0ZRIdLmhlbGlvcy52MS5DcmVhdGVTdWl0ZVJlcXVlc3QaHi5oZWxpb3MudjEuQ3JlYXRlU3VpdGVSZXNwb25zZSImgtPkkwIgOgEqIhsvYXBpL21vZHVsYXJpdHkvdGVzdC1zdWl0ZXMSeAoLRGVsZXRlU3VpdGUSHS5oZWxpb3MudjEuRGVsZXRlU3VpdGVSZXF1ZXN0Gh4uaGVsaW9zLnYxLkRlbGV0ZVN1aXRlUmVzcG9uc2UiKoLT5JMCJCoiL2FwaS9tb2R1bGFyaXR5L3Rlc3Qtc3VpdGVzL3tuYW1lfRJ8CghSdW5UZXN0cxIaLmhlbGlvcy52MS5SdW5UZXN0c1JlcXVlc3QaGy5oZWxpb3MudjEuUnVuVGVzdHNSZXNwb25zZSI1gtPkkwIvOgEqIiovYXBpL21vZHVsYXJpdHkvbW9kdWxlcy97bmFtZX0vdGVzdC9zdHJlYW0wARJ5CgpUZXN0TW9kdWxlEhwuaGVsaW9zLnYxLlRlc3RNb2R1bGVSZXF1ZXN0Gh0uaGVsaW9zLnYxLlRlc3RNb2R1bGVSZXNwb25zZSIugtPkkwIoOgEqIiMvYXBpL21vZHVsYXJpdHkvbW9kdWxlcy97bmFtZX0vdGVzdBJ0CgpHZXRUZXN0UnVuEhwuaGVsaW9zLnYxLkdldFRlc3RSdW5SZXF1ZXN0Gh0uaGVsaW9zLnYxLkdldFRlc3RSdW5SZXNwb25zZSIpkAIBgtPkkwIgEh4vYXBpL21vZHVsYXJpdHkvdGVzdC1ydW5zL3tpZH0ShwEKDExpc3RUZXN0UnVucxIeLmhlbGlvcy52MS5MaXN0VGVzdFJ1bnNSZXF1ZXN0Gh8uaGVsaW9zLnYxLkxpc3RUZXN0UnVuc1Jlc3BvbnNlIjaQAgGC0+STAi0SKy9hcGkvbW9kdWxhcml0eS9tb2R1bGVzL3tuYW1lfS90ZXN0LWhpc3RvcnkShAEKDUNhbmNlbFRlc3RSdW4SHy5oZWxpb3MudjEuQ2FuY2VsVGVzdFJ1blJlcXVlc3QaIC5oZWxpb3MudjEuQ2FuY2VsVGVzdFJ1blJlc3BvbnNlIjCC0+STAio6ASoiJS9hcGkvbW9kdWxhcml0eS90ZXN0LXJ1bnMve2lkfS9jYW5jZWwSaQoJT3BlblRyaWFsEhsuaGVsaW9zLnYxLk9wZW5UcmlhbFJlcXVlc3QaHC5oZWxpb3MudjEuT3BlblRyaWFsUmVzcG9uc2UiIYLT5JMCGzoBKiIWL2FwaS9tb2R1bGFyaXR5L3RyaWFscxJuCgpDbG9zZVRyaWFsEhwuaGVsaW9zLnYxLkNsb3NlVHJpYWxSZXF1ZXN0Gh0uaGVsaW9zLnYxLkNsb3NlVHJpYWxSZXNwb25zZSIjgtPkkwIdKhsvYXBpL21vZHVsYXJpdHkvdHJpYWxzL3tpZH0ShwEKDVJlY29yZFRlc3RSdW4SHy5oZWxpb3MudjEuUmVjb3JkVGVzdFJ1blJlcXVlc3QaIC5oZWxpb3MudjEuUmVjb3JkVGVzdFJ1blJlc3BvbnNlIjOC0+STAi06ASoiKC9hcGkvbW9kdWxhcml0eS90cmlhbHMve3RyaWFsfS90ZXN0LXJ1bnNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_struct, file_helios_v1_test]);
 
 /**
  * Request of ListSuites.
@@ -721,6 +722,234 @@ export const CancelTestRunResponseSchema: GenMessage<CancelTestRunResponse> = /*
   messageDesc(file_helios_v1_test_service, 18);
 
 /**
+ * Request of OpenTrial.
+ *
+ * @generated from message helios.v1.OpenTrialRequest
+ */
+export type OpenTrialRequest = Message<"helios.v1.OpenTrialRequest"> & {
+  /**
+   * Name of a registered module. Empty: the code is not registered.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The code to start instead of the registered file: a file below the modules root. Required without a `name`.
+   *
+   * @generated from field: string module_path = 2;
+   */
+  modulePath: string;
+
+  /**
+   * The assets of that code, as in RegisterModule. Empty: the registered ones, if there are any.
+   *
+   * @generated from field: repeated string assets = 3;
+   */
+  assets: string[];
+
+  /**
+   * The configuration for `ctx.config`. Absent: the registered one; without a `name`, an empty one.
+   *
+   * @generated from field: google.protobuf.Struct config = 4;
+   */
+  config?: JsonObject | undefined;
+
+  /**
+   * Stand-ins for the module's dependencies, as in TestSuite. For each dependency, they take precedence over
+   * `test_stubs` and `test_allow_dependencies` of the module. Code that is not registered depends on the modules that
+   * `stubs` and `allow_dependencies` name.
+   *
+   * @generated from field: google.protobuf.Struct stubs = 5;
+   */
+  stubs?: JsonObject | undefined;
+
+  /**
+   * Dependencies that the trial may call for real, except for stubbed methods.
+   *
+   * @generated from field: repeated string allow_dependencies = 6;
+   */
+  allowDependencies: string[];
+
+  /**
+   * How long the trial may be open after its start. Default 5 min.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 7;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * Who asks. It is in the service's log.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why. It is in the service's log.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.OpenTrialRequest.
+ * Use `create(OpenTrialRequestSchema)` to create a new message.
+ */
+export const OpenTrialRequestSchema: GenMessage<OpenTrialRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 19);
+
+/**
+ * Response of OpenTrial.
+ *
+ * @generated from message helios.v1.OpenTrialResponse
+ */
+export type OpenTrialResponse = Message<"helios.v1.OpenTrialResponse"> & {
+  /**
+   * The trial, which takes calls.
+   *
+   * @generated from field: helios.v1.Trial trial = 1;
+   */
+  trial?: Trial | undefined;
+};
+
+/**
+ * Describes the message helios.v1.OpenTrialResponse.
+ * Use `create(OpenTrialResponseSchema)` to create a new message.
+ */
+export const OpenTrialResponseSchema: GenMessage<OpenTrialResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 20);
+
+/**
+ * Request of CloseTrial.
+ *
+ * @generated from message helios.v1.CloseTrialRequest
+ */
+export type CloseTrialRequest = Message<"helios.v1.CloseTrialRequest"> & {
+  /**
+   * The trial's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message helios.v1.CloseTrialRequest.
+ * Use `create(CloseTrialRequestSchema)` to create a new message.
+ */
+export const CloseTrialRequestSchema: GenMessage<CloseTrialRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 21);
+
+/**
+ * Response of CloseTrial.
+ *
+ * @generated from message helios.v1.CloseTrialResponse
+ */
+export type CloseTrialResponse = Message<"helios.v1.CloseTrialResponse"> & {
+  /**
+   * The trial as it was.
+   *
+   * @generated from field: helios.v1.Trial trial = 1;
+   */
+  trial?: Trial | undefined;
+};
+
+/**
+ * Describes the message helios.v1.CloseTrialResponse.
+ * Use `create(CloseTrialResponseSchema)` to create a new message.
+ */
+export const CloseTrialResponseSchema: GenMessage<CloseTrialResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 22);
+
+/**
+ * Request of RecordTestRun.
+ *
+ * @generated from message helios.v1.RecordTestRunRequest
+ */
+export type RecordTestRunRequest = Message<"helios.v1.RecordTestRunRequest"> & {
+  /**
+   * The id of the trial on which the tests ran.
+   *
+   * @generated from field: string trial = 1;
+   */
+  trial: string;
+
+  /**
+   * A name for the tests. With `run_id`, it must be the suite of that run; empty: that suite. Otherwise it must not be
+   * the name of a suite of the service, or of a suite file; empty: `(reported)`.
+   *
+   * @generated from field: string suite = 2;
+   */
+  suite: string;
+
+  /**
+   * A run of a suite by the service, whose results are to come first. Empty: none.
+   *
+   * @generated from field: string run_id = 3;
+   */
+  runId: string;
+
+  /**
+   * The results, in order. Their names must differ from each other and from those of the tests of `run_id`.
+   *
+   * @generated from field: repeated helios.v1.TestResult tests = 4;
+   */
+  tests: TestResult[];
+
+  /**
+   * A UUID that makes a retry safe: a repetition within 10 minutes gets the stored response. The same id with different
+   * content is refused with REQUEST_ID_REUSED.
+   *
+   * @generated from field: string request_id = 11;
+   */
+  requestId: string;
+
+  /**
+   * Who reports. Recorded with the run.
+   *
+   * @generated from field: string actor = 12;
+   */
+  actor: string;
+
+  /**
+   * Why. Recorded with the run.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message helios.v1.RecordTestRunRequest.
+ * Use `create(RecordTestRunRequestSchema)` to create a new message.
+ */
+export const RecordTestRunRequestSchema: GenMessage<RecordTestRunRequest> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 23);
+
+/**
+ * Response of RecordTestRun.
+ *
+ * @generated from message helios.v1.RecordTestRunResponse
+ */
+export type RecordTestRunResponse = Message<"helios.v1.RecordTestRunResponse"> & {
+  /**
+   * The stored run.
+   *
+   * @generated from field: helios.v1.TestRun run = 1;
+   */
+  run?: TestRun | undefined;
+};
+
+/**
+ * Describes the message helios.v1.RecordTestRunResponse.
+ * Use `create(RecordTestRunResponseSchema)` to create a new message.
+ */
+export const RecordTestRunResponseSchema: GenMessage<RecordTestRunResponse> = /*@__PURE__*/
+  messageDesc(file_helios_v1_test_service, 24);
+
+/**
  * Keeps suites, runs them on modules, and remembers the results.
  *
  * @generated from service helios.v1.TestService
@@ -821,6 +1050,52 @@ export const TestService: GenService<{
     methodKind: "unary";
     input: typeof CancelTestRunRequestSchema;
     output: typeof CancelTestRunResponseSchema;
+  },
+  /**
+   * Starts an instance for tests that the client runs itself, by InvokeModule with `trial`. `name` alone: the
+   * registered code; `name` and `module_path`: other code, with everything else as registered; `module_path` alone:
+   * code that is not registered, with the defaults of RegisterModule. It is isolated as in RunTests: nobody else calls
+   * it, its own calls reach only stubs, allowed dependencies and methods without effects, and the breaker of the module
+   * neither counts nor rejects its calls. If the caller leaves before the answer, the start is cancelled.
+   *
+   * A trial ends at its `ttl`, with CloseTrial, when its instance ends, when the module is deleted, and when the
+   * service stops; it does not survive a restart. Calls in progress are then answered with MODULE_CRASHED, whose
+   * `error` says why, and later ones with TRIAL_NOT_FOUND. If the instance crashes while no call is in progress, the
+   * next call gets MODULE_CRASHED. At most eight trials are open; more are refused with TRIALS_OVERLOADED.
+   * MODULE_NOT_FOUND, MODULE_LOAD_FAILED, RESOURCE_TOO_LARGE, and the errors of an invalid module path.
+   *
+   * @generated from rpc helios.v1.TestService.OpenTrial
+   */
+  openTrial: {
+    methodKind: "unary";
+    input: typeof OpenTrialRequestSchema;
+    output: typeof OpenTrialResponseSchema;
+  },
+  /**
+   * Ends a trial: calls in progress are answered with MODULE_CRASHED, and the instance and its stubs have ended when
+   * this returns. Its tests can still be reported. TRIAL_NOT_FOUND if it has ended.
+   *
+   * @generated from rpc helios.v1.TestService.CloseTrial
+   */
+  closeTrial: {
+    methodKind: "unary";
+    input: typeof CloseTrialRequestSchema;
+    output: typeof CloseTrialResponseSchema;
+  },
+  /**
+   * Stores the report of tests that the client ran on a trial, as a run with one verdict. With `run_id`, the results of
+   * that run of a suite come first: it must be a completed run of the service on the same module and the same code,
+   * otherwise TEST_RUN_MISMATCH. Version, digests and file come from the trial. The run passes if every required test
+   * passed, and can be the gate of a swap (`test_run`) like any other. A swap that requires a suite accepts it only
+   * with a `run_id` of that suite. The trial may have ended: the last 100 are remembered, except for those of deleted
+   * modules. TRIAL_NOT_FOUND, RUN_NOT_FOUND.
+   *
+   * @generated from rpc helios.v1.TestService.RecordTestRun
+   */
+  recordTestRun: {
+    methodKind: "unary";
+    input: typeof RecordTestRunRequestSchema;
+    output: typeof RecordTestRunResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_helios_v1_test_service, 0);

@@ -37,7 +37,7 @@ const BREAKER: readonly DescribedField<BreakerRecord>[] = [
 ];
 
 const RUN: readonly DescribedField<RunRecord>[] = [
-  { label: "of", of: ({ module, suite }) => `${module}, suite ${suite}` },
+  { label: "of", of: ({ module, modulePath, suite }) => `${module || modulePath}, suite ${suite}` },
   { label: "", of: ({ state, passed }) => (state === "COMPLETED" ? (passed ? "PASSED" : "FAILED") : state) },
 ];
 

@@ -39,4 +39,22 @@ export const TESTING_ERRORS = table({
     retryable: false,
     help: "Only the last 100 runs of a module are kept. See ListTestRuns.",
   },
+  TRIAL_NOT_FOUND: {
+    code: "NOT_FOUND",
+    message: "trial {id} is not open: {why}",
+    retryable: false,
+    help: "A trial ends at its ttl, with CloseTrial, with its instance, when its module is deleted, and when the service stops. Open a new one.",
+  },
+  TRIALS_OVERLOADED: {
+    code: "RESOURCE_EXHAUSTED",
+    message: "{open} trials are open, start or end, which is the limit",
+    retryable: true,
+    help: "Close one that is no longer needed with CloseTrial, or retry when one has expired. Each trial is a process of its own.",
+  },
+  TEST_RUN_MISMATCH: {
+    code: "FAILED_PRECONDITION",
+    message: "test run {id} cannot be part of a report on trial {trial}: {problem}",
+    retryable: false,
+    help: "Run the suite with RunTests on the same module and module_path as the trial, and wait for its end. If the code has changed since the trial was opened, open a new one.",
+  },
 });

@@ -1,12 +1,13 @@
 import type { Clock } from "../../kernel/clock.ts";
-import { causeOf } from "../change.ts";
+import { type By, causeOf } from "../change.ts";
 import { invalid } from "../errors/invalid.ts";
 import type { Log } from "../log.ts";
 import { BARE_TEST } from "../modules/calls/generation/trial.ts";
 import type { ModuleHost } from "../modules/host/types/host.ts";
+import type { FreshOptions } from "../modules/operations/fresh.ts";
 import { checkConfigSize } from "../modules/record/size.ts";
 import type { Subject } from "../modules/swap/steps/gate.ts";
-import type { FreshOptions, Modules } from "../modules/types.ts";
+import type { Modules } from "../modules/types.ts";
 import type { Feed } from "../store/feed.ts";
 import { isSuiteFile } from "../text/names.ts";
 import { createExecutor } from "./runs/execute.ts";
@@ -22,6 +23,8 @@ import { createTestTrials, type RunLayers, withoutFunctions } from "./stand-ins/
 import type { ExpectationCompiler } from "./suites/expectations.ts";
 import { createFileSuites } from "./suites/file.ts";
 import { liveSource, type TestSource } from "./suites/source.ts";
+import { reportedRun, type TestReportFields } from "./trials/report.ts";
+import { createTrials } from "./trials/trials.ts";
 import type { Testing } from "./types.ts";
 import { checkConfig } from "./validate.ts";
 import { createSuiteView } from "./view.ts";
@@ -47,7 +50,8 @@ export function createTesting(deps: TestingDeps): Testing {
   const writer = createSuiteWriter(view, compileExpectation);
   const runs = createRuns(feed, clock, log);
   const files = createFileSuites(host, log);
-  const trials = createTestTrials(modules, clock);
+  const standIns = createTestTrials(modules, clock);
+  const trials = createTrials({ modules, standIns, clock, newId, log });
   const executor = createExecutor({ runs, turns: createTurns(), clock, newId, log });
 
   const sourceOf = async (suite: string, config: RunRecord["config"]): Promise<TestSource> => {
@@ -60,9 +64,9 @@ export function createTesting(deps: TestingDeps): Testing {
   };
 
   const trialOf =
-    (module: string, { standIns }: TestSource, layers: Omit<RunLayers, "suite"> = {}): Job["trial"] =>
+    (module: string, source: TestSource, layers: Omit<RunLayers, "suite"> = {}): Job["trial"] =>
     (open) =>
-      trials.start(module, { ...layers, suite: open?.standIns ?? standIns });
+      standIns.start(module, { ...layers, suite: open?.standIns ?? source.standIns });
 
   const runFresh = async (
     job: Pick<Job, "source" | "trial" | "signal" | "progress">,
@@ -77,6 +81,13 @@ export function createTesting(deps: TestingDeps): Testing {
       owned: true,
       urgent: false,
     });
+  };
+
+  const recording = new Set<Promise<Run>>();
+  const record = async (id: string, report: TestReportFields, by: By | undefined): Promise<Run> => {
+    const trial = trials.known(id);
+    const base = report.runId ? runs.get(report.runId) : undefined;
+    return runs.begin(newId(), reportedRun(trial, base, report, view.has, by, clock.now()));
   };
 
   return {
@@ -98,7 +109,7 @@ export function createTesting(deps: TestingDeps): Testing {
         throw invalid("suite", problem);
       }
       checkRunOptions(options);
-      trials.check(module, options);
+      standIns.check(module, options);
       checkConfigSize("a test run of module", module, config);
       const source = await sourceOf(suite, config);
       const record = { module, suite, config, cause: causeOf("RunTests", by) };
@@ -145,8 +156,8 @@ export function createTesting(deps: TestingDeps): Testing {
       createTester(module, suite === undefined ? [] : view.tests(suite, {}, newId()), async (tests, instance) => {
         const record = { module, suite: suite ?? "(tester)", config: {}, cause: { action: "RunTests" } };
         const source = { tests, standIns: suite === undefined ? undefined : layerOf(view.standIns(suite)) };
-        trials.check(module, { stubs: stubs && withoutFunctions(stubs), allowDependencies });
-        const asked = trials.ofTester({ stubs, allowDependencies });
+        standIns.check(module, { stubs: stubs && withoutFunctions(stubs), allowDependencies });
+        const asked = standIns.ofTester({ stubs, allowDependencies });
         const trial = trialOf(module, source, { asked });
         if (instance === undefined) return runFresh({ source, trial }, record);
         const isStubbed = asked.stubs.size > 0 || asked.allow.size > 0;
@@ -160,12 +171,26 @@ export function createTesting(deps: TestingDeps): Testing {
         });
       }),
 
+    openTrial: (name, options = {}, by) => trials.open(name, options, by),
+    closeTrial: (id) => trials.close(id),
+    invokeTrial: (id, method, input, options = {}) => trials.invoke(id, method, input, options),
+    recordRun(trial, report, by) {
+      const recorded = record(trial, report, by);
+      recording.add(recorded);
+      return recorded.finally(() => recording.delete(recorded));
+    },
+
     async deleteRuns(module) {
+      await trials.forgetModule(module);
       await executor.cancelAll(module);
+      // A report that is being stored would outlive the others.
+      await Promise.allSettled(recording);
       await runs.deleteOf(module);
     },
 
-    close: () => executor.close(),
+    async close() {
+      await Promise.all([trials.end(), executor.close(), Promise.allSettled(recording)]);
+    },
   };
 }
 

@@ -1,4 +1,6 @@
 import type { By } from "../change.ts";
+import type { Answer } from "../modules/calls/call.ts";
+import type { Payload } from "../modules/host/types/host.ts";
 import type { Gate, Subject } from "../modules/swap/steps/gate.ts";
 import type { SuiteFields } from "./record.ts";
 import type { Verdict } from "./runs/gate.ts";
@@ -6,6 +8,8 @@ import type { RunOptions } from "./runs/options.ts";
 import type { Run } from "./runs/record.ts";
 import type { Tester } from "./runs/tester.ts";
 import type { TesterStandIns } from "./stand-ins/trials.ts";
+import type { TestReportFields } from "./trials/report.ts";
+import type { TrialCallOptions, TrialInstance, TrialOptions } from "./trials/trial-instance.ts";
 import type { Suite } from "./view.ts";
 
 /**
@@ -51,8 +55,26 @@ export interface Testing {
    * functions. Throws SUITE_NOT_FOUND.
    */
   createTester(module: string, suite?: string, standIns?: TesterStandIns): Tester;
-  /** Cancels and deletes all runs of a module. */
+  /**
+   * Starts an instance for tests of a client. An empty name: code that is not registered, at `modulePath`. It ends at its
+   * ttl, by `closeTrial`, when it crashes, when its module is deleted, and by `close`. Rejects with MODULE_NOT_FOUND,
+   * MODULE_LOAD_FAILED, TRIALS_OVERLOADED, RESOURCE_TOO_LARGE and the errors of the file.
+   */
+  openTrial(name: string, options?: TrialOptions, by?: By): Promise<TrialInstance>;
+  /** Ends a trial. Resolves when its instance has ended. Calls in progress reject with MODULE_CRASHED. TRIAL_NOT_FOUND. */
+  closeTrial(id: string): Promise<TrialInstance>;
+  /**
+   * Calls a method of a trial's instance. Neither lane nor breaker limit the call. Rejects with TRIAL_NOT_FOUND and the errors
+   * of `Instance.invoke`. After a crash, the first call gets MODULE_CRASHED.
+   */
+  invokeTrial(id: string, method: string, input: Payload, options?: TrialCallOptions): Promise<Answer>;
+  /**
+   * Stores the results of a client's tests on a trial as a run. The trial may be one of the last 100 that have ended. Rejects
+   * with TRIAL_NOT_FOUND, RUN_NOT_FOUND and TEST_RUN_MISMATCH.
+   */
+  recordRun(trial: string, report: TestReportFields, by?: By): Promise<Run>;
+  /** Ends all trials of a module, and cancels and deletes all of its runs. */
   deleteRuns(module: string): Promise<void>;
-  /** Cancels all runs in progress. */
+  /** Cancels all runs in progress, and ends all trials. */
   close(): Promise<void>;
 }

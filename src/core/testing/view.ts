@@ -32,6 +32,8 @@ export interface SuiteView {
   /** By name. */
   list(): readonly Suite[];
   isBuiltIn(name: string): boolean;
+  /** Whether there is a suite with that name. */
+  has(name: string): boolean;
   /**
    * The tests of a suite, ready to run. `idPrefix` is different for each run. Throws SUITE_NOT_FOUND, also for the name of a
    * file, and ARGUMENT_INVALID for a configuration that the suite does not have.
@@ -69,6 +71,7 @@ export function createSuiteView(feed: Feed, compile: ExpectationCompiler | undef
       return known === undefined ? describeCreated(created(name)) : describeBuiltIn(known);
     },
     isBuiltIn: (name) => builtIn.has(name),
+    has: (name) => builtIn.has(name) || collection.get(name) !== undefined,
     tests(name, config, idPrefix) {
       const known = builtIn.get(name);
       if (known !== undefined) {

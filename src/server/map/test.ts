@@ -10,6 +10,8 @@ import {
   type TestSuite,
   TestSuiteSchema,
   TestTarget,
+  type Trial,
+  TrialSchema,
 } from "../../../gen/helios/v1/test_pb.ts";
 import {
   countsOf,
@@ -19,7 +21,9 @@ import {
   type StandIns,
   type Suite,
   type TestCaseFields,
+  type TestReportFields,
   type TestResult,
+  type TrialInstance,
   WHOLE_BYTES,
 } from "../../core/index.ts";
 import {
@@ -83,7 +87,8 @@ export function fromStandIns(said: Pick<TestSuite, "stubs" | "allowDependencies"
 export const fromTarget = (target: TestTarget): "FRESH" | "ACTIVE" =>
   target === TestTarget.ACTIVE ? "ACTIVE" : "FRESH";
 
-export function toResult({ name, outcome, required, durationMs, message, output }: TestResult): TestResultMessage {
+export function toResult(result: TestResult): TestResultMessage {
+  const { name, outcome, required, durationMs, message, output, reported = false } = result;
   return make(TestResultSchema, {
     name,
     outcome: TestOutcome[outcome],
@@ -91,7 +96,33 @@ export function toResult({ name, outcome, required, durationMs, message, output 
     duration: toDuration(durationMs),
     message,
     ...(output === undefined ? {} : { output: toValue(output) }),
+    reported,
   });
+}
+
+const OUTCOMES = {
+  [TestOutcome.PASSED]: "PASSED",
+  [TestOutcome.FAILED]: "FAILED",
+  [TestOutcome.TIMED_OUT]: "TIMED_OUT",
+  [TestOutcome.ERRORED]: "ERRORED",
+  [TestOutcome.SKIPPED]: "SKIPPED",
+} as const;
+
+/** Returns the results that a client reports. An absent duration is 0. */
+export function fromResults(results: readonly TestResultMessage[]): TestReportFields["tests"] {
+  return results.map(({ name, outcome, required, duration, message, output }) => ({
+    name,
+    outcome: OUTCOMES[outcome as keyof typeof OUTCOMES],
+    required,
+    durationMs: fromDuration(duration) ?? 0,
+    message,
+    ...(output === undefined ? {} : { output: toJson(ValueSchema, output) }),
+  }));
+}
+
+export function toTrial({ createTime, expireTime, methods, ...trial }: TrialInstance): Trial {
+  const times = { createTime: toTimestamp(createTime), expireTime: toTimestamp(expireTime) };
+  return make(TrialSchema, { ...trial, methods: [...methods], ...times });
 }
 
 export function toRun({ name, record: stored, ...resource }: Run): TestRun {
@@ -116,6 +147,9 @@ export function toRun({ name, record: stored, ...resource }: Run): TestRun {
     failure: record.failure ?? "",
     config: toStruct(record.config),
     shortened: record.shortened ?? false,
+    trial: record.report?.trial ?? "",
+    reportedBy: record.report?.by ?? "",
+    suiteRun: record.report?.suiteRun ?? "",
     tests: record.tests.map(toResult),
     startTime: toTimestamp(record.startTime),
     ...(endTime === undefined ? {} : { endTime }),

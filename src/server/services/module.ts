@@ -3,7 +3,16 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { onAbort, pushed } from "../../core/async/index.ts";
-import type { Clock, GenerationView, InvokeOptions, Module, Modules, SwapEvent, SwapResult } from "../../core/index.ts";
+import type {
+  Clock,
+  GenerationView,
+  InvokeOptions,
+  Module,
+  Modules,
+  SwapEvent,
+  SwapResult,
+  Testing,
+} from "../../core/index.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";
@@ -25,6 +34,7 @@ import { watchFrames } from "./watching.ts";
 
 export interface ModuleServiceDeps {
   readonly modules: Modules;
+  readonly trials: Pick<Testing, "invokeTrial">;
   readonly clock: Clock;
   readonly newId: () => string;
 }
@@ -32,7 +42,12 @@ export interface ModuleServiceDeps {
 const moduleSize = (module: object): number => wireSize(ModuleSchema, module);
 
 /** Implements ModuleService. Requests have been validated. */
-export function createModuleService({ modules, clock, newId }: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
+export function createModuleService({
+  modules,
+  trials,
+  clock,
+  newId,
+}: ModuleServiceDeps): ServiceImpl<typeof ModuleService> {
   const toMessage = (module: Module) => {
     const { name } = module;
     const live = {
@@ -118,9 +133,12 @@ export function createModuleService({ modules, clock, newId }: ModuleServiceDeps
       return { generations: items, nextPageToken };
     },
 
-    async invokeModule({ name, method, input, routingKey, idempotencyKey }, context) {
+    async invokeModule({ name, method, input, routingKey, idempotencyKey, trial }, context) {
       const options = { ...waitingOf(context), routingKey, idempotencyKey };
-      const answer = await modules.invoke(name, method, fromPayload(input), options);
+      const payload = fromPayload(input);
+      const answer = await (trial === ""
+        ? modules.invoke(name, method, payload, options)
+        : trials.invokeTrial(trial, method, payload, { ...options, name }));
       const { output, version, generation, durationMs, answeredBy } = answer;
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
     },

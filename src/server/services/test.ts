@@ -10,9 +10,9 @@ import {
   type Testing,
   type TestResult,
 } from "../../core/index.ts";
-import { byOf } from "../map/common.ts";
+import { byOf, fromDuration } from "../map/common.ts";
 import { wireSize } from "../map/size.ts";
-import { fromCases, fromStandIns, fromTarget, toResult, toRun, toSuite } from "../map/test.ts";
+import { fromCases, fromResults, fromStandIns, fromTarget, toResult, toRun, toSuite, toTrial } from "../map/test.ts";
 import { pageOf } from "./paging.ts";
 
 export interface TestServiceDeps {
@@ -66,6 +66,22 @@ export function createTestService({ testing }: TestServiceDeps): ServiceImpl<typ
 
     async cancelTestRun({ id }) {
       return { run: toRun(await testing.cancelRun(id)) };
+    },
+
+    async openTrial(request, { signal }) {
+      const { name, modulePath, assets, config, ttl } = request;
+      const options = { modulePath, assets, config, ttlMs: fromDuration(ttl), signal, ...fromStandIns(request) };
+      return { trial: toTrial(await testing.openTrial(name, options, byOf(request))) };
+    },
+
+    async closeTrial({ id }) {
+      return { trial: toTrial(await testing.closeTrial(id)) };
+    },
+
+    async recordTestRun(request) {
+      const { trial, suite, runId, tests } = request;
+      const report = { suite, runId, tests: fromResults(tests) };
+      return { run: toRun(await testing.recordRun(trial, report, byOf(request))) };
     },
   };
 }

@@ -17,6 +17,8 @@ import { Feed } from "../../../src/core/store/feed.ts";
 import { createMemoryStore } from "../../../src/core/store/memory/store.ts";
 import { createRequestLog, type RequestLog } from "../../../src/core/store/requests.ts";
 import type { Store } from "../../../src/core/store/store.ts";
+import { createTesting } from "../../../src/core/testing/testing.ts";
+import type { Testing } from "../../../src/core/testing/types.ts";
 import { type Clock, createManualClock, type ManualClock, systemClock } from "../../../src/kernel/clock.ts";
 import { usualIsolation } from "../../support/isolations.ts";
 import { sharedReaper } from "./shared-reaper.ts";
@@ -25,6 +27,7 @@ export const ROOT = fileURLToPath(new URL("../../fixtures/modules/registry", imp
 
 export interface Rig {
   readonly modules: Modules;
+  readonly testing: Testing;
   readonly breakers: Breakers;
   readonly flags: Flags;
   readonly feed: Feed;
@@ -84,9 +87,11 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   };
   const source = { name: "modules.json", read };
   const modules = createModules({ feed, clock, newId, log, host, breakers, flags, modulesFile: source, watchFiles });
+  const testing = createTesting({ feed, clock, newId, log, modules, host });
   const requests = createRequestLog({ feed, clock });
   let closed: Promise<void> | undefined;
   const closeAll = async (): Promise<void> => {
+    await testing.close();
     await modules.close();
     await host.close();
     await breakers.close();
@@ -109,6 +114,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
   };
   return {
     modules,
+    testing,
     breakers,
     flags,
     feed,

@@ -25,7 +25,7 @@ import {
   WaitForRevisionResponseSchema,
   WatchEventsResponseSchema,
 } from "../../../gen/helios/v1/status_service_pb.ts";
-import { TestResultSchema, TestRunSchema, TestSuiteSchema } from "../../../gen/helios/v1/test_pb.ts";
+import { TestResultSchema, TestRunSchema, TestSuiteSchema, TrialSchema } from "../../../gen/helios/v1/test_pb.ts";
 import { CauseSchema } from "../../../gen/helios/v1/watch_pb.ts";
 import {
   type Breaker,
@@ -53,6 +53,7 @@ import {
   type SwapEvent,
   type SwapReport,
   type TestResult,
+  type TrialInstance,
 } from "../../../src/core/index.ts";
 import { programOf } from "../../../src/server/cel/condition.ts";
 import * as breaker from "../../../src/server/map/breaker.ts";
@@ -252,8 +253,21 @@ const aRun: Run = resource({
   artifact: "",
   startTime: 1,
   endTime: 1,
+  report: { trial: "t", by: "ana", suiteRun: "r" },
   cause,
 } as Run["record"]);
+
+const trial: TrialInstance = {
+  id: "t",
+  name: "m",
+  modulePath: "src.m",
+  version: "1",
+  sha256: "",
+  artifact: "",
+  methods: ["m"],
+  createTime: 1,
+  expireTime: 1,
+};
 
 const domain: DomainStatus = { total: 1, byState: { OPEN: 1 }, watchers: 1 };
 const engine: EngineStatus = {
@@ -364,4 +378,5 @@ export const MAPPED: Readonly<Record<string, Mapped>> = {
   toSuite: mapped(TestSuiteSchema, suite, test.toSuite),
   toResult: mapped(TestResultSchema, result, test.toResult),
   toRun: mapped(TestRunSchema, aRun, test.toRun),
+  toTrial: mapped(TrialSchema, trial, test.toTrial),
 };

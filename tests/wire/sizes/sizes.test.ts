@@ -22,6 +22,7 @@ const ONE_BREAKER = "one breaker: 100 holds with short texts, and 1 MiB of isola
 const ONE_MODULE = "one module: 1 MiB when it is written, abridged above 1.75 MiB; a swap's report has short texts";
 const ONE_SUITE = "one suite: 1 MiB when it is written, abridged above 1.75 MiB";
 const ONE_RUN = "one report: shortened to 1 MiB";
+const ONE_TRIAL = "one trial: short texts, and the names of methods, which a module sends in 1 MiB at most";
 const SMALL = "numbers and short texts";
 
 /** Answers that cannot be too large, with the reason. */
@@ -73,6 +74,9 @@ const BOUNDED: Readonly<Record<string, string>> = {
   TestModule: ONE_RUN,
   GetTestRun: ONE_RUN,
   CancelTestRun: ONE_RUN,
+  RecordTestRun: ONE_RUN,
+  OpenTrial: ONE_TRIAL,
+  CloseTrial: ONE_TRIAL,
   AckRevision: SMALL,
   WaitForRevision: "1,000 clients and 1 MiB at most",
 };

@@ -1,4 +1,3 @@
-import { raceOr, signalLimit } from "../../../kernel/async/race.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import type { TestedInstance } from "../../modules/swap/steps/gate.ts";
 import type { TestTrial } from "../stand-ins/trial.ts";
@@ -7,6 +6,7 @@ import type { Test } from "../suites/suite.ts";
 import type { CodeUnderTest, Job } from "./job.ts";
 import { notRun, notStarted, runTests, type TestResult } from "./runner.ts";
 import type { Leave } from "./turns.ts";
+import { unlessCancelled } from "./unless-cancelled.ts";
 
 /** The results of a run that had its turn. */
 interface Attempt {
@@ -26,7 +26,7 @@ export const cancelledAttempt = (tests: readonly Test[], durationMs = 0): Attemp
 });
 
 /** Time that an instance which was started only for a test may take to stop; then it is killed. @limit ms */
-const STOP_TIMEOUT_MS = 2000;
+export const STOP_TIMEOUT_MS = 2000;
 
 /**
  * Starts the suite's file, the stand-ins and the instance, and runs the tests. Calls `leave` when all that was started has
@@ -64,20 +64,4 @@ export async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave
     trial?.close();
     void Promise.allSettled(late).then(leave);
   }
-}
-
-/**
- * Waits for something that starts. Resolves to undefined if the run is cancelled first, and then calls `end` as soon as it has
- * started.
- */
-function unlessCancelled<T>(
-  starting: Promise<T>,
-  signal: AbortSignal,
-  late: Promise<unknown>[],
-  end: (started: T) => unknown,
-): Promise<T | undefined> {
-  return raceOr(starting, [signalLimit(signal)], () => {
-    late.push(starting.then(end).catch(() => {}));
-    return undefined;
-  });
 }

@@ -22,14 +22,19 @@ export function judgeRun(run: Run | undefined, id: string, { name, artifact }: S
   const refused = (why: string): Verdict => ({ passed: false, detail: `run ${id} ${why}` });
   if (run === undefined) return refused("does not exist");
   const { record } = run;
-  if (record.module !== name) return refused(`was of module ${record.module}, not of ${name}`);
+  const tested = record.module === "" ? "code that is not registered" : `module ${record.module}`;
+  if (record.module !== name) return refused(`was of ${tested}, not of ${name}`);
   if (suite !== "" && record.suite !== suite) return refused(`was of suite ${record.suite}, not of ${suite}`);
+  if (suite !== "" && record.report !== undefined && record.report.suiteRun === undefined) {
+    return refused(`was reported by a client, and not with a run of suite ${suite} by the service`);
+  }
   if (record.state !== "COMPLETED") return refused(`is ${record.state}${because(record.failure)}`);
   if (!record.passed) return refused(`did not pass: ${judgeReport(record).detail}`);
   if (record.artifact !== artifact) {
     return refused(`tested other code: artifact ${record.artifact}, the candidate is ${artifact}`);
   }
-  return { passed: true, detail: `run ${id} of suite ${record.suite}: ${judgeReport(record).detail}` };
+  const by = record.report === undefined ? "" : `, with tests reported by ${record.report.by ?? "a client"}`;
+  return { passed: true, detail: `run ${id} of suite ${record.suite}${by}: ${judgeReport(record).detail}` };
 }
 
 const because = (failure: string | undefined): string => (failure === undefined ? "" : `: ${failure}`);

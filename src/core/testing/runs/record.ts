@@ -6,8 +6,18 @@ export type TestTarget = "FRESH" | "ACTIVE";
 
 export type RunState = "RUNNING" | "COMPLETED" | "CANCELLED" | "INTERRUPTED";
 
+/** How a client reported results of tests that it ran on a trial. */
+export interface ReportOrigin {
+  readonly trial: string;
+  /** The actor who reported them. */
+  readonly by?: string;
+  /** The service's own run whose results come first. */
+  readonly suiteRun?: string;
+}
+
 /** A run of a suite on a module, and its report. */
 export interface RunRecord {
+  /** Empty: a report of tests on code that is not registered. */
   readonly module: string;
   readonly suite: string;
   readonly target: TestTarget;
@@ -34,6 +44,8 @@ export interface RunRecord {
   readonly startTime: number;
   readonly endTime?: number;
   readonly cause: Cause;
+  /** Absent: the service ran all tests. */
+  readonly report?: ReportOrigin;
   /** The store's revision at which the run was accepted. It is set when the run ends. */
   readonly createRevision?: number;
 }

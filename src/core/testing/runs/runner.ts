@@ -23,6 +23,8 @@ export interface TestResult {
   readonly message: string;
   /** The module's answer as JSON, cut if it is long. Absent if there was no answer. */
   readonly output?: unknown;
+  /** A client ran the test, and reported this result. Absent: the service ran it. */
+  readonly reported?: true;
 }
 
 export interface Progress {
@@ -186,7 +188,8 @@ function testInstance(
   };
 }
 
-function keptOutput(output: unknown): { output?: unknown } {
+/** The output that a report keeps. */
+export function keptOutput(output: unknown): { output?: unknown } {
   if (output === undefined || output instanceof Uint8Array) return {};
   const json = JSON.stringify(output);
   if (json === undefined) return {};

@@ -27,7 +27,7 @@ export const KEPT_RUNS = 100;
 export interface Runs {
   /**
    * Call it after the feed was started. Runs in progress when the service ended become INTERRUPTED; runs of modules that do
-   * not exist are deleted.
+   * not exist are deleted. Those of code that is not registered are kept.
    */
   start(isThere: (module: string) => boolean): Promise<void>;
   /** Deletes all runs of a module. */
@@ -37,7 +37,7 @@ export interface Runs {
   get(id: string): Run;
   /** The runs of one module, or of all, newest first. The order is that of acceptance, not of wall times. */
   list(module?: string): readonly Run[];
-  /** Stores a run that was accepted, and deletes the oldest runs of its module. */
+  /** Stores a run that was accepted, or reported, and deletes the oldest runs of its module. */
   begin(id: string, record: RunRecord): Promise<Run>;
   /** Stores the end of a run. A run that has ended already stays as it is. */
   end(id: string, record: RunRecord): Promise<Run>;
@@ -69,7 +69,7 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
     find: (id) => collection.get(id),
     deleteOf: (module) => collection.deleteAll(list(module), FORGET),
     async start(isThere) {
-      const left = collection.list().filter(({ record }) => !isThere(record.module));
+      const left = collection.list().filter(({ record }) => record.module !== "" && !isThere(record.module));
       await collection.deleteAll(left, FORGET);
       for (const { name, record } of collection.list()) {
         if (record.state !== "RUNNING") continue;
@@ -79,7 +79,7 @@ export function createRuns(feed: Feed, clock: Clock, log: Log): Runs {
       }
     },
     async begin(id, record) {
-      const written = await collection.change(id, record.cause, () => record);
+      const written = await collection.change(id, record.cause, () => fitReport(record));
       for (const { name } of list(record.module).slice(KEPT_RUNS)) {
         // This does not concern the new run, and the next run tries again.
         await collection.delete(name, FORGET).catch((error: unknown) => {

@@ -28,6 +28,9 @@ export interface TestTrials {
   /** ARGUMENT_INVALID for stand-ins of a module that `module` does not depend on; RESOURCE_TOO_LARGE. */
   check(module: string, standIns: StandIns): void;
   start(module: string, layers: RunLayers): Promise<TestTrial>;
+  /** The same for code that is not registered. It depends on the modules that its stand-ins name. */
+  checkUnregistered(standIns: StandIns): void;
+  startUnregistered(standIns: StandIns): Promise<TestTrial>;
   /** The layer of a tester's stand-ins. */
   ofTester(standIns: TesterStandIns): Layer;
 }
@@ -39,8 +42,7 @@ export function createTestTrials(modules: Pick<Modules, "get" | "startStandIn">,
     check(module, standIns) {
       const { dependencies } = modules.get(module).record.registration;
       refuse(standInsViolation(standIns, FIELDS) ?? strangerViolation(standIns, dependencies, FIELDS));
-      const size = encodedSize(standIns.stubs ?? {});
-      refuseTooLarge("the stubs of a test run of module", module, size, MAX_CONFIG_BYTES);
+      checkSize("a test of module", module, standIns);
     },
 
     start(module, { asked, suite, peers = [] }) {
@@ -53,9 +55,28 @@ export function createTestTrials(modules: Pick<Modules, "get" | "startStandIn">,
       return createTestTrial(says(module), (name, path) => modules.startStandIn(name, path), beside);
     },
 
+    checkUnregistered(standIns) {
+      refuse(standInsViolation(standIns, FIELDS));
+      checkSize("a test of", "code that is not registered", standIns);
+    },
+
+    startUnregistered: (standIns) =>
+      createTestTrial({ dependencies: namedBy(standIns), layers: [layerOf(standIns)] }, (name, path) =>
+        modules.startStandIn(name, path),
+      ),
+
     ofTester: ({ stubs, allowDependencies }) =>
       layerOf({ stubs, allowDependencies }, (dependency, _, answer) => standInIn(clock, dependency, answer)),
   };
+}
+
+/** The dependencies that stand-ins name. */
+export function namedBy({ stubs = {}, allowDependencies = [] }: StandIns): readonly string[] {
+  return [...new Set([...Object.keys(stubs), ...allowDependencies])];
+}
+
+function checkSize(what: string, name: string, { stubs = {} }: StandIns): void {
+  refuseTooLarge(`the stubs of ${what}`, name, encodedSize(stubs), MAX_CONFIG_BYTES);
 }
 
 /** The stubs of a tester with null in place of functions: what can be validated as data. */
