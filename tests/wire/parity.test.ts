@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { SERVICES } from "../../src/server/contract.ts";
 import { SOAK, soakUnless } from "../support/soak.ts";
-import { message, NOTHING } from "./abuse/frames.ts";
 import { comparable } from "./comparable.ts";
 import { SCRIPT } from "./script.ts";
 import { startTwins, type Twins } from "./twins.ts";
@@ -67,11 +66,4 @@ for (const way of WAYS)
       SOAK,
       ({ of }) => expectSame(METHODS, of),
     );
-
-    // gRPC knows the flags 0 and 1. Connect ignores the other bits; the direct path refuses them.
-    it.runIf(way.protocol === "grpc").each([2, 4, 128, 255])("is refused with the flags %s", async (flags) => {
-      const rpc = rpcOf("ListFlags");
-      const { direct } = await twins.ask(sentAs(way, rpc, message(NOTHING, flags)));
-      expect(direct.trailers).toMatchObject({ "grpc-status": "3" });
-    });
   });

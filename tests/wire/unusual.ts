@@ -93,6 +93,8 @@ export const UNUSUAL: readonly Unusual[] = [
   headers("a client that can unpack answers", () => ({ "accept-encoding": "gzip", "grpc-accept-encoding": "gzip" })),
   packed("a packed message that cannot be unpacked", Buffer.from("not gzip")),
   inGrpc("a packed message without the name of a compression", message(NOTHING, 1)),
+  ...[2, 3, 4, 128, 255].map((flags) => inGrpc(`a message with the flags ${flags}`, message(NOTHING, flags))),
+  inGrpc("nothing but unknown flags", Buffer.of(2)),
   inGrpc("two messages", Buffer.concat([message(NOTHING), message(NOTHING)])),
   inGrpc("half of a prefix", Buffer.of(0, 0, 0)),
   inGrpc("a message that is shorter than its prefix says", message(Buffer.alloc(3), 0, 10)),

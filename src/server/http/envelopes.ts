@@ -6,7 +6,8 @@ export interface Envelopes {
 
 const HEAD_BYTES = 5;
 
-export function createEnvelopes(): Envelopes {
+/** `begins` is called for each message, with its flags and its place in the bytes that were added. */
+export function createEnvelopes(begins: (flags: number, at: number) => void = () => {}): Envelopes {
   /** Bytes of the current envelope so far, and its total size as far as it is known. */
   let had = 0;
   let size = HEAD_BYTES;
@@ -16,7 +17,8 @@ export function createEnvelopes(): Envelopes {
       while (at < bytes.length) {
         if (had < HEAD_BYTES) {
           // The length has its most significant byte first. It is below 2^32.
-          if (had > 0) size += (bytes[at] ?? 0) * 2 ** (8 * (HEAD_BYTES - 1 - had));
+          if (had === 0) begins(bytes[at] ?? 0, at);
+          else size += (bytes[at] ?? 0) * 2 ** (8 * (HEAD_BYTES - 1 - had));
           had += 1;
           at += 1;
         } else {

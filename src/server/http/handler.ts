@@ -49,6 +49,7 @@ import type { RequestHandler } from "../transport/request-handler.ts";
 import { createBodies } from "./bodies.ts";
 import { createCallLimit } from "./call-limit.ts";
 import { deadlineOf, keepLongDeadlines } from "./deadline.ts";
+import { knownFlags } from "./message-flags.ts";
 import { createPacing } from "./pacing.ts";
 import { Patience } from "./patience.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
@@ -125,7 +126,8 @@ export function createHandler(options: HandlerOptions): Handler {
   for (const { service, impl } of services) router.service(service, impl as Partial<ServiceImpl<DescService>>);
   const rpcs = new Map(
     router.handlers.map((handler) => {
-      const strict = strictJson(keepLongDeadlines(handler, clock), handler.method, readMaxBytes);
+      const checked = knownFlags(keepLongDeadlines(handler, clock));
+      const strict = strictJson(checked, handler.method, readMaxBytes);
       const explained = explainRefusals(strict, newId, report);
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),

@@ -1,8 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "../../../../gen/google/rpc/error_details_pb.ts";
-import { HeliosError } from "../../../core/index.ts";
 import { checkRequestSize } from "../../calls/sizes.ts";
-import { infoOf } from "../../errors.ts";
+import { COMPRESSED, checkFlags, malformed } from "./flags.ts";
 
 /** Bytes before a message: a flag for compression, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export const PREFIX_BYTES = 5;
@@ -24,6 +22,7 @@ export class RequestBody {
    * known to be too large.
    */
   add(bytes: Buffer, isLast: boolean): Buffer | number {
+    if (this.#bytes === 0) checkFlags(bytes[0] ?? 0);
     if (isLast && this.#bytes === 0) return messageIn(bytes, this.#most);
     this.#parts.push(Buffer.from(bytes));
     this.#bytes += bytes.length;
@@ -63,18 +62,8 @@ function messageIn(body: Buffer, most: number): Buffer {
 function lengthIn(body: Buffer, most: number): number {
   const length = body.readUInt32BE(1);
   checkRequestSize(length, most);
-  const flags = body[0] ?? 0;
-  if (flags === 1) throw unnamedCompression();
-  if (flags > 1) throw new ConnectError(`the flags of a message must be 0, but are ${flags}`, Code.InvalidArgument);
+  if (body[0] === COMPRESSED) throw malformed("received compressed envelope, but the request names no compression");
   return length;
-}
-
-/** The request is wrong, but gRPC requires INTERNAL (doc/compression.md). */
-function unnamedCompression(): ConnectError {
-  const problem = "received compressed envelope, but the request names no compression";
-  const error = new ConnectError(problem, Code.Internal);
-  error.details.push({ desc: ErrorInfoSchema, value: infoOf(HeliosError.of("REQUEST_MALFORMED", { problem })) });
-  return error;
 }
 
 const incomplete = (): ConnectError => new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);

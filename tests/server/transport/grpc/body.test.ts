@@ -67,7 +67,8 @@ describe("the body of a gRPC request", () => {
     ["two messages", Buffer.concat([enveloped(Buffer.alloc(3)), enveloped(Buffer.alloc(0))]), Code.Unimplemented],
     ["a message above the limit", enveloped(Buffer.alloc(0), 0, MOST + 1), Code.ResourceExhausted],
     ["a length of 4 GiB", enveloped(Buffer.alloc(0), 0, 2 ** 32 - 1), Code.ResourceExhausted],
-    ["unknown flags", enveloped(Buffer.alloc(0), 2), Code.InvalidArgument],
+    ["unknown flags", enveloped(Buffer.alloc(0), 2), Code.Internal],
+    ["nothing but unknown flags", Buffer.of(4), Code.Internal],
     ["a compressed message without the name of a compression", enveloped(Buffer.alloc(0), 1), Code.Internal],
   ])("is refused if it is %s", (_, body, code) => {
     expect(read(body, [body.length + 1])).toMatchObject({ code });
@@ -78,8 +79,8 @@ describe("the body of a gRPC request", () => {
     expect(() => reader.add(enveloped(Buffer.alloc(1), 0, MOST + 1), false)).toThrow(/message size 1001/);
   });
 
-  it("that is marked as compressed has a reason of its own, although gRPC requires INTERNAL", () => {
-    const error = read(enveloped(Buffer.alloc(0), 1), [9]);
+  it.each([1, 2, 255])("with the flags %s has a reason of its own, although gRPC requires INTERNAL", (flags) => {
+    const error = read(enveloped(Buffer.alloc(0), flags), [9]);
     expect(errorInfo(error)?.reason).toBe("REQUEST_MALFORMED");
   });
 });
