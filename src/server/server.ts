@@ -12,7 +12,7 @@ import type { LogCall } from "./calls/log.ts";
 import { createRunner, type Runner } from "./calls/runner.ts";
 import { SERVICES } from "./contract.ts";
 import { fromHeliosError } from "./errors.ts";
-import { createHandler, type Served } from "./http/handler.ts";
+import { createHandler, type RequestUsage, type Served } from "./http/handler.ts";
 import type { SinkStatus } from "./logs/sink.ts";
 import { docsRoutes, rootRoute } from "./pages/docs.ts";
 import { readiness } from "./pages/ready.ts";
@@ -26,7 +26,7 @@ import { createReplays } from "./services/replay/replays.ts";
 import { createStatusService } from "./services/status.ts";
 import { createTestService } from "./services/test.ts";
 import { MAX_MESSAGE_BYTES } from "./transport/limits.ts";
-import { createPort } from "./transport/port.ts";
+import { createPort, type PortUsage } from "./transport/port.ts";
 
 /** Time after which a client should reconnect after `SERVER_DRAINING`. @limit ms */
 const RETRY_AFTER_MS = 1000;
@@ -90,6 +90,8 @@ export interface Server {
    * within the grace period; then all connections are closed. Calling it twice is safe.
    */
   drain(): Promise<void>;
+  /** What clients hold of the server now. Without clients, everything is 0. */
+  usage(): PortUsage & RequestUsage;
 }
 
 /**
@@ -106,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const report = (errorId: string, error: unknown): void =>
     log("error", "unforeseen error", { errorId, error: stackOf(error) });
   const runner = createRunner({ clock, log, newId, report, serving, over: shutdown.signal });
-  const { handle, accept, track } = createHandler({
+  const { handle, accept, track, usage } = createHandler({
     clock,
     services: servicesOf({ engine, clock, newId, version, serving, runner }),
     rest: (transportFor) =>
@@ -164,6 +166,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return {
     url: `http://${shownHost}:${boundPort}`,
     port: boundPort,
+    usage: () => ({ ...port.usage(), ...usage() }),
     drain: () => {
       drained ??= drain();
       return drained;

@@ -9,6 +9,30 @@ export function hurried(mostMs: number): Clock {
   };
 }
 
+/** The machine's clock, and the number of its pending timers. */
+export function countedClock(): { readonly clock: Clock; timers(): number } {
+  const pending = new Set<object>();
+  const setTimer: Clock["setTimer"] = (delayMs, run, isAwaited) => {
+    const key = {};
+    pending.add(key);
+    const timer = systemClock.setTimer(
+      delayMs,
+      () => {
+        pending.delete(key);
+        run();
+      },
+      isAwaited,
+    );
+    return {
+      cancel() {
+        pending.delete(key);
+        timer.cancel();
+      },
+    };
+  };
+  return { clock: { ...systemClock, setTimer }, timers: () => pending.size };
+}
+
 export interface WatchedClock {
   readonly clock: ManualClock;
   /** The same clock for other parts, whose timers do not count. */

@@ -20,6 +20,8 @@ export interface CallLimit {
   /** The same for a call without Node's request: counts it until `leave`, unless it is refused. */
   enter(connection: object): HeliosError | undefined;
   leave(connection: object): void;
+  /** Number of calls in progress. */
+  readonly calls: number;
 }
 
 export function createCallLimit(limit: number): CallLimit {
@@ -39,6 +41,9 @@ export function createCallLimit(limit: number): CallLimit {
     callsOf(connection).calls -= 1;
   };
   return {
+    get calls() {
+      return all;
+    },
     enter,
     leave,
     add(request, response) {

@@ -101,6 +101,16 @@ export interface Handler {
   readonly accept: Accept | undefined;
   /** Watches answers that are not among the requests that `handle` got. */
   readonly track: SlowReaders["track"];
+  /** What the requests of all clients hold now. */
+  usage(): RequestUsage;
+}
+
+export interface RequestUsage {
+  /** Calls in progress. */
+  readonly calls: number;
+  readonly bodyBytes: number;
+  /** Answers whose clients are watched, because they may be slow to read. */
+  readonly answers: number;
 }
 
 /** Serves gRPC, gRPC-Web, Connect, REST, and some plain GET routes. */
@@ -223,6 +233,7 @@ export function createHandler(options: HandlerOptions): Handler {
   return {
     handle,
     track: slowReaders.track,
+    usage: () => ({ calls: callLimit.calls, bodyBytes: bodies.bytes, answers: slowReaders.answers }),
     accept: isDirect ? (head) => grpc(head) ?? connect.accept(head) : undefined,
   };
 }

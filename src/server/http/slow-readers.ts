@@ -19,6 +19,8 @@ export interface SlowReaders {
    * A connection without unread data always has space.
    */
   room(): (peer: string) => boolean;
+  /** Number of answers that are watched. */
+  readonly answers: number;
 }
 
 /** An answer that a client may be slow to read. */
@@ -122,6 +124,9 @@ export function createSlowReaders(
   };
 
   return {
+    get answers() {
+      return open.size;
+    },
     room() {
       // Measuring takes time for each answer, and most of the time nothing is unread.
       if (most < lookBytes) return () => true;

@@ -64,6 +64,15 @@ export interface Port {
   close(): Promise<void>;
   /** Closes every connection at once. */
   destroy(): void;
+  /** What all clients hold now. */
+  usage(): PortUsage;
+}
+
+export interface PortUsage {
+  readonly connections: number;
+  /** Streams that are served directly and have not ended. */
+  readonly streams: number;
+  readonly unfinishedHeaderBytes: number;
 }
 
 /** Throws ARGUMENT_INVALID if the certificates cannot be used. */
@@ -74,7 +83,8 @@ export function createPort(options: PortOptions): Port {
   const sessions = new Map<ServerHttp2Session, DirectConnection | undefined>();
   const calls = closeAfterCalls(options.handler);
   const http1 = createHttp1(calls, options.clock);
-  const http2 = createHttp2(options, sessions);
+  const unfinished: UnfinishedHeaders = { bytes: 0 };
+  const http2 = createHttp2(options, sessions, unfinished);
   const take: Record<DetectedProtocol, (socket: Socket) => void> = {
     "HTTP/1.1": (socket) => {
       socket.once("end", () => calls.halfClosed(socket));
@@ -134,6 +144,10 @@ export function createPort(options: PortOptions): Port {
       }),
     destroy() {
       for (const socket of sockets) socket.destroy();
+    },
+    usage() {
+      const streams = [...sessions.values()].reduce((sum, direct) => sum + (direct?.size ?? 0), 0);
+      return { connections: sockets.size, streams, unfinishedHeaderBytes: unfinished.bytes };
     },
   };
 }
@@ -203,6 +217,7 @@ function refusalOf(code: string | undefined): readonly [string, HeliosError] {
 function createHttp2(
   options: PortOptions,
   sessions: Map<ServerHttp2Session, DirectConnection | undefined>,
+  unfinished: UnfinishedHeaders,
 ): (socket: Socket) => void {
   const { clock, pingIntervalMs, pingTimeoutMs } = options;
   const server = createHttp2Server(
@@ -223,7 +238,6 @@ function createHttp2(
   );
   server.on("sessionError", () => {});
   server.on("checkExpectation", options.handler);
-  const unfinished: UnfinishedHeaders = { bytes: 0 };
   return (socket) => {
     let session: ServerHttp2Session | undefined;
     let end: (() => void) | undefined;

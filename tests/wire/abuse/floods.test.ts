@@ -2,6 +2,7 @@ import { constants } from "node:http2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONTROL_FRAMES_BURST } from "../../../src/server/transport/limits.ts";
 import { soakUnless } from "../../support/soak.ts";
+import { until } from "../../support/until.ts";
 import {
   CONTINUATION,
   DATA,
@@ -86,6 +87,26 @@ for (const calls of [1000, 10_000])
       await abused.recovers();
     });
   });
+
+describe("a client that never reads, and resets its connection while answers are written,", () => {
+  const wide = setting(INITIAL_WINDOW_SIZE, 2 ** 30);
+  for (const [what, fields] of [
+    ["gRPC", grpc(LIST)],
+    ["gRPC-Web", grpc(LIST, [], "application/grpc-web")],
+    ["streams", grpc(WATCH)],
+  ] as const)
+    it(`leaves nothing behind: ${what}`, async () => {
+      const peer = await abused.peer(wide, false);
+      peer.write(frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 30)));
+      let last = -1;
+      await until(() => {
+        for (let call = 0; call < 300; call += 1, last += 2) peer.write(...complete(last + 2, fields));
+        return abused.usage().answers > 0;
+      });
+      peer.reset();
+      await abused.recovers();
+    });
+});
 
 describe("a client that takes nothing", () => {
   const closed = setting(INITIAL_WINDOW_SIZE, 0);

@@ -41,6 +41,8 @@ export interface Peer {
   heard(): Promise<void>;
   /** Bytes by which the server has widened the window of a stream, or (0) of the connection. */
   given(stream: number): number;
+  /** The last stream of GOAWAY. Undefined if the server has not sent it. */
+  readonly lastStream: number | undefined;
   /** The code of GOAWAY. Undefined if the server has not sent it. */
   readonly goaway: number | undefined;
   readonly isClosed: boolean;
@@ -48,6 +50,8 @@ export interface Peer {
   end(): void;
   /** Cuts the connection. */
   destroy(): void;
+  /** Cuts the connection by a reset, so that the server's next write fails. */
+  reset(): void;
 }
 
 type Draft = { -readonly [K in keyof Answer]: Answer[K] };
@@ -60,7 +64,7 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
   const streams = new Map<number, Draft>();
   const waiting = new Set<() => void>();
   let [pending, blocks]: [Buffer, Buffer] = [NOTHING, NOTHING];
-  let goaway: number | undefined;
+  let [goaway, lastStream]: (number | undefined)[] = [];
   let isClosed = false;
   let pongs = 0;
   const given = new Map<number, number>();
@@ -90,7 +94,7 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
     if ((type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0) draftOf(stream).isEnded = true;
     if (type === RST_STREAM) Object.assign(draftOf(stream), { reset: payload.readUInt32BE(0), isEnded: true });
     if (type === WINDOW_UPDATE) given.set(stream, (given.get(stream) ?? 0) + payload.readUInt32BE(0));
-    if (type === GOAWAY) goaway = payload.readUInt32BE(4);
+    if (type === GOAWAY) [lastStream, goaway] = [payload.readUInt32BE(0), payload.readUInt32BE(4)];
     if (type === SETTINGS && (flags & ACK) === 0) acknowledge(frame(SETTINGS, ACK, 0));
     if (type === PING && (flags & ACK) === 0) acknowledge(frame(PING, ACK, 0, payload));
     if (type === PING && (flags & ACK) !== 0) pongs += 1;
@@ -141,6 +145,9 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
       write(frame(PING, 0, 0, Buffer.alloc(8)));
       await until(() => pongs > before);
     },
+    get lastStream() {
+      return lastStream;
+    },
     get goaway() {
       return goaway;
     },
@@ -149,5 +156,6 @@ export async function createPeer(port: number, settings = NOTHING, isReading = t
     },
     end: () => socket.end(),
     destroy: () => socket.destroy(),
+    reset: () => socket.resetAndDestroy(),
   };
 }

@@ -1,13 +1,16 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { createEngine } from "../../../src/core/index.ts";
-import { type ServerOptions, startServer } from "../../../src/server/server.ts";
+import { type Server, type ServerOptions, startServer } from "../../../src/server/server.ts";
+import { countedClock } from "../../support/clocks.ts";
 import { until } from "../../support/until.ts";
 import { block, END_HEADERS, END_STREAM, type Field, frame, HEADERS, message, NOTHING } from "./frames.ts";
 import { createPeer, type Peer } from "./peer.ts";
 
 /** Calls at once on all connections. Few, so that each one that is left over is noticed. */
 const MOST_CALLS = 12;
+/** Timers that serve all clients may go on: for bodies that are late, and for unfinished headers over HTTP/1.1. */
+const SHARED_TIMERS = 2;
 export const LIST = "/helios.v1.FlagService/ListFlags";
 export const WATCH = "/helios.v1.FlagService/WatchFlags";
 
@@ -21,8 +24,11 @@ export interface Abused {
    * call of an abuser is in progress any more. Rejects if the server has met an unforeseen error.
    */
   recovers(): Promise<void>;
+  /** What clients hold of the server now. */
+  readonly usage: Server["usage"];
   /** Ends the server in order. */
   drain(): Promise<void>;
+  /** Resolves when all clients are gone and nothing of them is left: no stream, no byte, no timer. */
   close(): Promise<void>;
 }
 
@@ -30,8 +36,10 @@ export interface Abused {
 export async function startAbused(options: Partial<ServerOptions> = {}): Promise<Abused> {
   const engine = await createEngine({ modulesRoot: `${import.meta.dirname}/../../fixtures/modules` });
   const unforeseen: unknown[] = [];
+  const { clock, timers } = countedClock();
   const server = await startServer({
     engine,
+    clock,
     host: "127.0.0.1",
     port: 0,
     version: "",
@@ -58,11 +66,14 @@ export async function startAbused(options: Partial<ServerOptions> = {}): Promise
       await until(async () => (await openCalls(server.url)) === idle);
       if (unforeseen.length > 0) throw new Error(`the server has met an error: ${JSON.stringify(unforeseen)}`);
     },
+    usage: server.usage,
     drain: () => server.drain(),
     async close() {
       for (const peer of peers) peer.destroy();
       bystander.destroy();
+      await until(() => Object.values(server.usage()).every((amount) => amount === 0));
       await server.drain();
+      await until(() => timers() <= SHARED_TIMERS);
       await engine.close();
     },
   };
