@@ -49,7 +49,7 @@ export const TESTING_ERRORS = table({
     code: "RESOURCE_EXHAUSTED",
     message: "{open} trials are open, start or end, which is the limit",
     retryable: true,
-    help: "Close one that is no longer needed with CloseTrial, or retry when one has expired. Each trial is a process of its own.",
+    help: "Close one that is no longer needed with CloseTrial, or retry when one has expired. Each trial is a process of its own. The log of the service has the id and the actor of each trial.",
   },
   TEST_RUN_MISMATCH: {
     code: "FAILED_PRECONDITION",
