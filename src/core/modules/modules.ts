@@ -184,7 +184,7 @@ export function createModules(deps: ModulesDeps): Modules {
       const generation = await fresh.start(name, options);
       return testedInstance(generation.name, generation);
     },
-    startStandIn: (name, modulePath) => fresh.startStandIn(name, modulePath),
+    startStandIn: (name, modulePath, signal) => fresh.startStandIn(name, modulePath, signal),
     activeInstance(name) {
       const module = getModule(context, name);
       const generation = runningGeneration(context, module);

@@ -129,8 +129,11 @@ export interface Modules {
    * empty name: code that is not registered, at `modulePath`, with the defaults of `register`. Its `name` is then its path.
    */
   startFresh(name: string, options?: FreshOptions): Promise<TestedInstance>;
-  /** Starts a module without dependencies, as a stand-in for `name`. The caller must stop it. Rejects as `load` does. */
-  startStandIn(name: string, modulePath: string): Promise<Instance>;
+  /**
+   * Starts a module without dependencies, as a stand-in for `name`. The caller must stop it. Rejects as `load` does, and if
+   * the signal is aborted during the start.
+   */
+  startStandIn(name: string, modulePath: string, signal?: AbortSignal): Promise<Instance>;
   /** The instance that serves. Its calls are not limited by lane or breaker. Throws MODULE_NOT_LOADED. */
   activeInstance(name: string): TestedInstance;
   /** Stops all instances, and kills them after a timeout. The desired states stay as they are, for the next start. */

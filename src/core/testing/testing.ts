@@ -65,8 +65,8 @@ export function createTesting(deps: TestingDeps): Testing {
 
   const trialOf =
     (module: string, source: TestSource, layers: Omit<RunLayers, "suite"> = {}): Job["trial"] =>
-    (open) =>
-      standIns.start(module, { ...layers, suite: open?.standIns ?? source.standIns });
+    (open, signal) =>
+      standIns.start(module, { ...layers, suite: open?.standIns ?? source.standIns, signal });
 
   const runFresh = async (
     job: Pick<Job, "source" | "trial" | "signal" | "progress">,
@@ -77,7 +77,7 @@ export function createTesting(deps: TestingDeps): Testing {
     return executor.execute({
       ...job,
       record: { ...record, target: "FRESH", modulePath, version: "", sha256, artifact },
-      start: (trial) => modules.startFresh(record.module, { ...fresh, trial }),
+      start: (trial, signal) => modules.startFresh(record.module, { ...fresh, trial, signal }),
       owned: true,
       urgent: false,
     });

@@ -140,7 +140,7 @@ describe("an accepted run", () => {
     const log: Log = (_area, _level, message) => message === "hanging" && resolve();
     const slow = await createEngine({ modulesRoot, log });
     onTestFinished(() => slow.close());
-    await slow.modules.register("slow", { modulePath: "registry/hangs_on_start" });
+    await slow.modules.register("slow", { modulePath: "registry/hangs_on_start", startTimeoutMs: 600_000 });
     const accepted = Array.from({ length: RUNS_AT_ONCE + 1 }, () => Promise.withResolvers<Run>());
     const running = accepted.map(({ resolve: runStarted }) =>
       slow.testing.run("slow", "data", { progress: { runStarted } }),
@@ -151,6 +151,9 @@ describe("an accepted run", () => {
     const cancelled = await Promise.all(runs.map(({ name }) => slow.testing.cancelRun(name)));
     expect(cancelled.map(({ record }) => record.state)).toEqual(Array(RUNS_AT_ONCE + 1).fill("CANCELLED"));
     await Promise.all(running);
+    // Their instances have ended, although they had minutes to start, so that other runs have their turn.
+    await slow.modules.register("echo", { modulePath: "echo" });
+    expect((await slow.testing.run("echo", "data")).record.state).toBe("COMPLETED");
   });
 
   it("a run on the serving instance ends when another takes its place, and identifies the tested code", async () => {

@@ -29,7 +29,7 @@ export interface FreshOptions {
 export interface Fresh {
   resolve(name: string, options: FreshOptions): Promise<ResolvedModule>;
   start(name: string, options: FreshOptions): Promise<Generation>;
-  startStandIn(name: string, modulePath: string): Promise<Instance>;
+  startStandIn(name: string, modulePath: string, signal: AbortSignal | undefined): Promise<Instance>;
 }
 
 export function createFresh(context: OperationContext): Fresh {
@@ -49,10 +49,11 @@ export function createFresh(context: OperationContext): Fresh {
       return generations.startApart(name || module.modulePath, request);
     },
 
-    async startStandIn(name, modulePath) {
+    async startStandIn(name, modulePath, signal) {
       const module = await verified(context, { modulePath, sha256: "" });
       const version = { asked: "", otherwise: DEFAULT_VERSION };
-      const request = { registration: withDefaults({ modulePath }), module, version, acts: false, trial: BARE_TEST };
+      const registration = withDefaults({ modulePath });
+      const request = { registration, module, version, acts: false, trial: BARE_TEST, ...(signal && { signal }) };
       return (await generations.startApart(name, request)).instance;
     },
   };

@@ -45,11 +45,11 @@ export async function attempt(job: Job, clock: Clock, signal: AbortSignal, leave
     if (source.open !== undefined) suite = await unlessCancelled(source.open(), signal, late, (open) => open.close());
     if (signal.aborted) return cancelledAttempt(suite?.tests ?? source.tests, took());
     const { tests } = suite ?? source;
-    trial = job.trial && (await unlessCancelled(job.trial(suite), signal, late, (made) => made.close()));
+    trial = job.trial && (await unlessCancelled(job.trial(suite, signal), signal, late, (made) => made.close()));
     if (signal.aborted) return cancelledAttempt(tests, took());
     try {
       const stop = async ({ instance }: TestedInstance) => job.owned && instance.stop(STOP_TIMEOUT_MS);
-      tested = await unlessCancelled(job.start(trial), signal, late, stop);
+      tested = await unlessCancelled(job.start(trial, signal), signal, late, stop);
     } catch (error) {
       return { tests: await notStarted(tests, error, progress), started: false, durationMs: took() };
     }

@@ -10,11 +10,11 @@ export interface Job {
   readonly source: TestSource;
   /**
    * Makes the trial of the instance, which limits what it calls; `open` is the suite's file, if it is one. Absent: the
-   * instance calls whatever it calls otherwise, because it serves.
+   * instance calls whatever it calls otherwise, because it serves. Aborting the signal ends what starts for it.
    */
-  readonly trial?: ((open: OpenSuite | undefined) => Promise<TestTrial>) | undefined;
-  /** Starts the instance to test, or finds it. */
-  readonly start: (trial: TestTrial | undefined) => Promise<TestedInstance>;
+  readonly trial?: ((open: OpenSuite | undefined, signal: AbortSignal) => Promise<TestTrial>) | undefined;
+  /** Starts the instance to test, or finds it. Aborting the signal ends it while it starts. */
+  readonly start: (trial: TestTrial | undefined, signal: AbortSignal) => Promise<TestedInstance>;
   /** Whether the run stops the instance afterwards. */
   readonly owned: boolean;
   /** Whether it goes before runs that are not urgent: a swap waits for it. */

@@ -1,3 +1,4 @@
+import { joined } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { within } from "../../async/deadline.ts";
 import { HeliosError } from "../../errors/error.ts";
@@ -38,31 +39,44 @@ export interface TestTrial extends Trial {
 /** Time that a stand-in has to answer a call without a deadline of its own; then the call fails. @limit ms */
 export const STAND_IN_TIMEOUT_MS = 30_000;
 
+/** Starts a module as a stand-in. Aborting the signal ends it while it starts. */
+export type StartStandIn = (dependency: string, modulePath: string, signal: AbortSignal) => Promise<Instance>;
+
+export interface TestTrialOptions {
+  /** Default: no peers. */
+  readonly peers?: ReadonlyMap<string, Says>;
+  /** Aborting it ends the stand-ins that start, and rejects. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Starts the stand-ins for the dependencies of the tested module and of its peers. `start` starts a module as a stand-in; if
- * that rejects, this rejects with the same error and kills all stand-ins.
+ * Starts the stand-ins for the dependencies of the tested module and of its peers. If `start` rejects, this rejects with the
+ * same error and kills all stand-ins.
  */
 export async function createTestTrial(
   tested: Says,
-  start: (dependency: string, modulePath: string) => Promise<Instance>,
-  peers: ReadonlyMap<string, Says> = new Map(),
+  start: StartStandIn,
+  { peers = new Map(), signal }: TestTrialOptions = {},
 ): Promise<TestTrial> {
   const calls = new StubCalls();
   const starting: Promise<Instance>[] = [];
+  const over = joined([signal]);
   const startKept = (dependency: string, modulePath: string): Promise<Instance> => {
-    const started = start(dependency, modulePath);
+    const started = start(dependency, modulePath, over.signal);
     starting.push(started);
     return started;
   };
   const trial = trialFrom(tested, calls, startKept);
   const ofPeers = new Map([...peers].map(([name, says]) => [name, trialFrom(says, calls, startKept)]));
   const close = (): void => {
+    over.abort();
     for (const started of starting) started.then((instance) => instance.kill()).catch(() => {});
   };
   await Promise.all(starting).catch((error: unknown) => {
     close();
     throw error;
   });
+  over.release();
   return { ...trial, calls, peers: ofPeers, close };
 }
 

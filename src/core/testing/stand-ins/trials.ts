@@ -5,7 +5,15 @@ import { MAX_CONFIG_BYTES } from "../../modules/record/size.ts";
 import { type StandIns, standInsViolation, strangerViolation } from "../../modules/record/stand-ins.ts";
 import type { Modules } from "../../modules/types.ts";
 import { refuseTooLarge } from "../../size.ts";
-import { createTestTrial, type Layer, layerOf, type Says, standInIn, type TestTrial } from "./trial.ts";
+import {
+  createTestTrial,
+  type Layer,
+  layerOf,
+  type Says,
+  type StartStandIn,
+  standInIn,
+  type TestTrial,
+} from "./trial.ts";
 
 /** Stand-ins as a `Tester` takes them: an answer may also be a function of the input, which runs in this process. */
 export interface TesterStandIns {
@@ -23,14 +31,19 @@ export interface RunLayers {
   readonly peers?: readonly string[];
 }
 
+export interface StartOptions extends RunLayers {
+  /** Aborting it ends the modules that start as stand-ins, and rejects. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Makes the trials of runs. A trial decides what answers the tested instance's calls to its dependencies. */
 export interface TestTrials {
   /** ARGUMENT_INVALID for stand-ins of a module that `module` does not depend on; RESOURCE_TOO_LARGE. */
   check(module: string, standIns: StandIns): void;
-  start(module: string, layers: RunLayers): Promise<TestTrial>;
+  start(module: string, options: StartOptions): Promise<TestTrial>;
   /** The same for code that is not registered. It depends on the modules that its stand-ins name. */
   checkUnregistered(standIns: StandIns): void;
-  startUnregistered(standIns: StandIns): Promise<TestTrial>;
+  startUnregistered(standIns: StandIns, signal: AbortSignal): Promise<TestTrial>;
   /** The layer of a tester's stand-ins. */
   ofTester(standIns: TesterStandIns): Layer;
 }
@@ -38,6 +51,7 @@ export interface TestTrials {
 const FIELDS = { stubs: ["stubs"], allow: ["allow_dependencies"] } as const;
 
 export function createTestTrials(modules: Pick<Modules, "get" | "startStandIn">, clock: Clock): TestTrials {
+  const startOne: StartStandIn = (name, path, signal) => modules.startStandIn(name, path, signal);
   return {
     check(module, standIns) {
       const { dependencies } = modules.get(module).record.registration;
@@ -45,14 +59,14 @@ export function createTestTrials(modules: Pick<Modules, "get" | "startStandIn">,
       checkSize("a test of module", module, standIns);
     },
 
-    start(module, { asked, suite, peers = [] }) {
+    start(module, { asked, suite, peers: others = [], signal }) {
       const says = (name: string): Says => {
         const { dependencies, testStubs, testAllowDependencies } = modules.get(name).record.registration;
         const registered = layerOf({ stubs: testStubs, allowDependencies: testAllowDependencies });
         return { dependencies, layers: [asked, suite, registered].filter((layer) => layer !== undefined) };
       };
-      const beside = new Map(peers.map((peer) => [peer, says(peer)]));
-      return createTestTrial(says(module), (name, path) => modules.startStandIn(name, path), beside);
+      const peers = new Map(others.map((peer) => [peer, says(peer)]));
+      return createTestTrial(says(module), startOne, { peers, signal });
     },
 
     checkUnregistered(standIns) {
@@ -60,10 +74,10 @@ export function createTestTrials(modules: Pick<Modules, "get" | "startStandIn">,
       checkSize("a test of", "code that is not registered", standIns);
     },
 
-    startUnregistered: (standIns) =>
-      createTestTrial({ dependencies: namedBy(standIns), layers: [layerOf(standIns)] }, (name, path) =>
-        modules.startStandIn(name, path),
-      ),
+    startUnregistered(standIns, signal) {
+      const says = { dependencies: namedBy(standIns), layers: [layerOf(standIns)] };
+      return createTestTrial(says, startOne, { signal });
+    },
 
     ofTester: ({ stubs, allowDependencies }) =>
       layerOf({ stubs, allowDependencies }, (dependency, _, answer) => standInIn(clock, dependency, answer)),

@@ -101,16 +101,19 @@ export function createTrials({ modules, standIns, clock, newId, log }: TrialsDep
     const late: Promise<unknown>[] = [];
     let made: TestTrial | undefined;
     try {
+      const { signal } = over;
       const making =
-        module === "" ? standIns.startUnregistered(asked) : standIns.start(module, { asked: layerOf(asked) });
-      made = await unlessCancelled(making, over.signal, late, (trial) => trial.close());
-      over.signal.throwIfAborted();
+        module === ""
+          ? standIns.startUnregistered(asked, signal)
+          : standIns.start(module, { asked: layerOf(asked), signal });
+      made = await unlessCancelled(making, signal, late, (trial) => trial.close());
+      signal.throwIfAborted();
       const dependencies = namedBy(asked);
-      const fresh = { modulePath, assets, config, dependencies, trial: made, signal: over.signal };
-      const tested = await unlessCancelled(modules.startFresh(module, fresh), over.signal, late, stop);
-      if (made !== undefined && tested !== undefined && !over.signal.aborted) return begin(tested, made);
+      const fresh = { modulePath, assets, config, dependencies, trial: made, signal };
+      const tested = await unlessCancelled(modules.startFresh(module, fresh), signal, late, stop);
+      if (made !== undefined && tested !== undefined && !signal.aborted) return begin(tested, made);
       if (tested !== undefined) late.push(stop(tested));
-      throw over.signal.reason;
+      throw signal.reason;
     } catch (error) {
       over.release();
       void Promise.allSettled(late).then(() => {

@@ -50,7 +50,9 @@ async function desk(fields: Readonly<Record<string, unknown>> = {}): Promise<Eng
   const isolation = usualIsolation();
   await engine.modules.register("gateway", { modulePath: "gateway", isolation });
   const of = { modulePath: "trader", isolation, dependencies: ["gateway"], config: { desk: "registered" } };
-  await engine.modules.register("trader", { ...of, ...fields });
+  // A start that hangs ends only if it is cancelled.
+  const startTimeoutMs = 600_000;
+  await engine.modules.register("trader", { ...of, startTimeoutMs, ...fields });
   return engine;
 }
 
@@ -263,6 +265,25 @@ describeInEither("a trial", () => {
     expect((await invoke({ timeoutMs: 0 }))[0]).toBe("MODULE_DEADLINE_EXCEEDED");
     expect(await call(trial, "count")).toBe(1);
   });
+});
+
+it.each<[string, TrialOptions]>([
+  ["fails to start", { config: { fail: true }, stubs: { gateway: "gateway" } }],
+  ["has a stand-in that fails to start", { stubs: { gateway: "broken" } }],
+  ["is cancelled while it starts", { config: { hang: true }, signal: AbortSignal.abort() }],
+  ["is cancelled while its stand-in starts", { stubs: { gateway: "hanging" }, signal: AbortSignal.abort() }],
+])("a trial that %s leaves no process", async (_, options) => {
+  const { testing } = await desk();
+  shared.write({
+    "broken.js": `export default class { start() { throw new Error("no"); } }`,
+    "hanging.js": `export default class { start() { return new Promise(() => {}); } }`,
+  });
+  // From the first instance on, a process looks after all of them.
+  const other = await open("trader");
+  const before = childrenOf(process.pid);
+  await expect(testing.openTrial("trader", options)).rejects.toThrow();
+  await until(() => childrenOf(process.pid).every((pid) => before.includes(pid)));
+  expect(await call(other, "count")).toBe(1);
 });
 
 it("a trial whose process is killed answers MODULE_CRASHED, and leaves no process", async () => {
