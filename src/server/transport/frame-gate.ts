@@ -179,17 +179,18 @@ export class FrameGate extends Duplex {
   #read(bytes: Buffer): void {
     if (this.#ended) return;
     const out: Buffer[] = [];
+    const all = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
     this.#isReading = true;
     this.#direct?.beginRead();
     try {
-      this.#split(this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]), out);
+      this.#split(all, out);
     } catch (error) {
       const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_COMPRESSION_ERROR } = constants;
       if (!(error instanceof HeaderBlockError || error instanceof HpackError)) throw error;
       this.#refuse(error.cause === "excessive" ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_COMPRESSION_ERROR);
     }
     this.#direct?.endRead();
-    this.#account(out.length > 0);
+    this.#account(this.#pending.length < all.length);
     if (!this.#mayRead()) this.#options.socket.pause();
     this.#isReading = false;
     if (out.length > 0) this.#pass(out);

@@ -16,6 +16,7 @@ import {
   MAX_UNFINISHED_HEADERS_BYTES,
 } from "../../../src/server/transport/limits.ts";
 import { turn } from "../../support/turns.ts";
+import { connectionRig, REQUEST } from "./direct/rig.ts";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 function rig(unfinished: UnfinishedHeaders = { bytes: 0 }) {
@@ -178,6 +179,23 @@ describe("the frames of an HTTP/2 connection", () => {
     clock.advance(1);
     expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
     expect(unfinished.bytes).toBe(0);
+  });
+
+  it("calls that are served directly may follow each other for any time, even if every read ends within the next", async () => {
+    const { direct, clock, heard } = connectionRig();
+    const socket = new PassThrough();
+    const refusals: number[] = [];
+    const refuse = (code: number): void => void refusals.push(code);
+    new FrameGate({ socket: socket as unknown as Socket, clock, unfinished: { bytes: 0 }, refuse, direct }).resume();
+    const calls = Buffer.concat(Array.from({ length: 20 }, (_, at) => frame(1, 5, 2 * at + 1, REQUEST)));
+    const size = calls.length / 20;
+    socket.write(Buffer.concat([PREFACE, calls.subarray(0, size / 2)]));
+    for (let at = Math.floor(size / 2); at < calls.length; at += size) {
+      socket.write(calls.subarray(at, at + size));
+      await turn();
+      clock.advance(HEADERS_TIMEOUT_MS / 4);
+    }
+    expect([heard.length, refusals]).toEqual([20, []]);
   });
 
   it("frames of incomplete headers share a limit over all connections", async () => {
