@@ -71,9 +71,14 @@ export function createPacing(clock: Clock, room: () => (peer: string) => boolean
     return undefined;
   };
   async function* paced<T>(messages: AsyncIterable<T>, peer: string): AsyncGenerator<T> {
+    // The first message may be large. It is not made before there is space for it.
+    const first = pace(peer);
+    if (first !== undefined) await first;
+    let isFirst = true;
     for await (const message of messages) {
-      const turned = pace(peer);
+      const turned = isFirst ? undefined : pace(peer);
       if (turned !== undefined) await turned;
+      isFirst = false;
       yield message;
     }
   }

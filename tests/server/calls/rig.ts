@@ -15,9 +15,13 @@ import { encodeBlock } from "../../../src/server/transport/hpack/encoder.ts";
 import { MAX_MESSAGE_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../../../src/server/transport/limits.ts";
 
 /** A connection whose calls of one method are served directly, without a socket. */
-export function callRig(method: DescMethod, run: { readonly unary: Unary } | { readonly streaming: Streaming }) {
+export function callRig(
+  method: DescMethod,
+  run: { readonly unary: Unary } | { readonly streaming: Streaming },
+  maxUnreadBytes?: number,
+) {
   const clock = createManualClock();
-  const slowReaders = createSlowReaders(clock, () => {});
+  const slowReaders = createSlowReaders(clock, () => {}, maxUnreadBytes);
   const over = new AbortController();
   const shutdown = createShutdown(over.signal);
   const bodies = createBodies(clock);

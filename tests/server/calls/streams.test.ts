@@ -52,3 +52,30 @@ it("a stream ends by its deadline also while it waits for its client's window, a
   expect(sent()).toContain("the operation timed out".replaceAll(" ", "%20"));
   expect([direct.size, calls()]).toEqual([0, 0]);
 });
+
+it("streams of a client that reads nothing make no more messages than there is space for, and the others later", async () => {
+  const MESSAGE = 300 * 1024;
+  let made = 0;
+  async function* produce(): AsyncGenerator<Record<string, unknown>> {
+    made += 1;
+    yield { resumeToken: "x".repeat(MESSAGE) };
+  }
+  const rig = callRig(FlagService.method.watchFlags, { streaming: () => produce() }, 3 * MESSAGE);
+  const { call, direct, clock, calls } = rig;
+  direct.setInitialWindow(0);
+  const ids = [1, 3, 5, 7, 9];
+  for (const id of ids) {
+    call(id, message(NOTHING));
+    await turns(3);
+  }
+  clock.advance(20);
+  await turns(3);
+  expect([made < ids.length, calls()]).toEqual([true, ids.length]);
+  direct.widenConnection(2 ** 24);
+  direct.setInitialWindow(2 ** 24);
+  for (let checks = 0; checks < 5; checks += 1) {
+    await turns(3);
+    clock.advance(20);
+  }
+  expect([made, calls()]).toEqual([ids.length, 0]);
+});

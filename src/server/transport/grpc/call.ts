@@ -20,6 +20,8 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
   #messages: Polled<Init> | undefined;
   /** What the next message waits for: its turn to be encoded, or the client, which has to read. */
   #waitsFor: "turn" | "client" | undefined;
+  /** Whether the next message may be encoded at once. */
+  #hasTurn = false;
 
   constructor(stream: DirectStream, plan: CallPlan, deps: CallDeps) {
     super(stream, plan, deps);
@@ -75,7 +77,11 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
 
   protected override stream(messages: Polled<Init>): void {
     this.#messages = messages;
-    this.wake();
+    // The first message may be a large snapshot for this stream alone. It is not made before there is space for it.
+    this.#takeTurn(() => {
+      this.#hasTurn = true;
+    });
+    if (this.#waitsFor === undefined) this.wake();
   }
 
   /** While the producer is asked for a message, it notices the deadline itself. */
@@ -88,11 +94,17 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
   }
 
   #send(message: Init): void {
-    const { pacing } = this.deps;
-    // Without a wait if there is none, so that others find the message encoded.
-    const turn = isEncoded(message) && pacing.hasRoom(this.peer) ? undefined : pacing.pace(this.peer);
+    const isReady = this.#hasTurn || (isEncoded(message) && this.deps.pacing.hasRoom(this.peer));
+    this.#hasTurn = false;
+    if (isReady) this.#write(message);
+    else this.#takeTurn(() => this.#write(message));
+  }
+
+  /** Runs `then` when this stream may write: at once if possible, so that others find a message encoded. */
+  #takeTurn(then: () => void): void {
+    const turn = this.deps.pacing.pace(this.peer);
     if (turn === undefined) {
-      this.#write(message);
+      then();
       return;
     }
     this.#waitsFor = "turn";
@@ -100,7 +112,7 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
       this.#waitsFor = undefined;
       if (this.isOver) return;
       try {
-        this.#write(message);
+        then();
       } catch (thrown) {
         this.fail(thrown);
       }
