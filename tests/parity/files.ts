@@ -3,6 +3,7 @@ import { readTestFiles } from "../projects.ts";
 /** Tests that start a server in their own process, and why to run them on the other path too would show nothing. */
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   "tests/wire/parity.test.ts": "It has both paths side by side.",
+  "tests/wire/differential.test.ts": "The same.",
   "tests/wire/abuse/shared.test.ts": "It has calls of both paths on one connection.",
   "tests/wire/conditional.test.ts": "It calls over REST, which goes through Connect on both paths.",
   "tests/wire/rest.test.ts": "It calls over REST.",

@@ -14,6 +14,8 @@ export interface Both {
 export interface Twins {
   /** Sends the same request to each of them. */
   ask(sent: Sent): Promise<Both>;
+  /** Where each of them listens. */
+  readonly ports: { readonly direct: number; readonly connect: number };
   close(): Promise<void>;
 }
 
@@ -25,6 +27,7 @@ export async function startTwins(): Promise<Twins> {
   const one = await startOne(false);
   const other = await startOne(true);
   return {
+    ports: { direct: one.server.port, connect: other.server.port },
     async ask(sent) {
       const [direct, connect] = await Promise.all([one.caller.send(sent), other.caller.send(sent)]);
       return { direct, connect };
