@@ -1,5 +1,6 @@
+import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
-import { createManualClock } from "../../../../src/kernel/clock.ts";
+import { createManualClock, type ManualClock } from "../../../../src/kernel/clock.ts";
 import { errorOf } from "../../../support/errors.ts";
 import { describeInEither } from "../../../support/isolations.ts";
 import { ownRoot, rig } from "../../modules/rig.ts";
@@ -9,8 +10,31 @@ const MODULE = `export default class {
   hang() { return new Promise(() => {}); }
 }`;
 
-async function engine() {
+/** A manual clock that knows how many of its timers are pending. */
+function countingClock(): ManualClock & { pending(): number } {
   const clock = createManualClock();
+  const timers = new Set<object>();
+  return {
+    ...clock,
+    pending: () => timers.size,
+    setTimer(delayMs, run) {
+      const timer = clock.setTimer(delayMs, () => {
+        timers.delete(timer);
+        run();
+      });
+      timers.add(timer);
+      return {
+        cancel() {
+          timers.delete(timer);
+          timer.cancel();
+        },
+      };
+    },
+  };
+}
+
+async function engine() {
+  const clock = countingClock();
   const { path: root } = await ownRoot({ "echo.mjs": MODULE });
   const { register, testing, modules } = await rig({ clock, root });
   await register("echo");
@@ -49,6 +73,24 @@ describeInEither("a trial", () => {
     left.abort(new Error("left"));
     await expect(calling).rejects.toThrow("left");
     expect((await testing.invokeTrial(trial.id, "echo", { json: 3 })).output).toEqual({ json: 3 });
+  });
+
+  it("leaves no timer and no listener, however it ends", async () => {
+    const { clock, testing } = await engine();
+    const before = clock.pending();
+    const { signal } = new AbortController();
+    const closed = await testing.openTrial("echo", { signal });
+    await testing.invokeTrial(closed.id, "echo", { json: 1 }, { signal });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    const cut = errorOf(testing.invokeTrial(closed.id, "hang", { json: 1 }, { signal }));
+    await testing.closeTrial(closed.id);
+    await cut;
+    const expired = await testing.openTrial("echo", { signal, ttlMs: 1 });
+    clock.advance(1);
+    await errorOf(testing.invokeTrial(expired.id, "echo", { json: 1 }, { signal }));
+    await errorOf(testing.openTrial("echo", { signal, modulePath: "none" }));
+    expect(clock.pending()).toBe(before);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("ends when the service stops, and none is opened from then on", async () => {
