@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { onAbort, type Signal } from "./signal.ts";
+import { type MinimalSignal, onAbort } from "./signal.ts";
 
 /** A condition that ends a wait. It calls `end` with an error, now or later. The returned function disarms it. */
 export type Limit = (end: (error: unknown) => void) => () => void;
@@ -17,7 +17,7 @@ export function timeLimit(clock: Clock, ms: number, late: () => unknown, isAwait
 }
 
 /** Ends a wait when the signal is aborted, with its reason, or with `error`. No signal: never. */
-export function signalLimit(signal: Signal | undefined, error?: unknown): Limit {
+export function signalLimit(signal: MinimalSignal | undefined, error?: unknown): Limit {
   return (end) => onAbort(signal, () => end(error ?? signal?.reason));
 }
 

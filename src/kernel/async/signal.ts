@@ -1,7 +1,7 @@
 // Declares the globals that every platform of a client provides. The kernel is checked without the types of any platform.
 
-/** The part of an AbortSignal that the kernel needs. */
-interface MinimalSignal {
+/** The part of an AbortSignal that whoever waits for it needs. It takes much less than an AbortSignal to make one. */
+export interface MinimalSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
   throwIfAborted(): void;
@@ -27,7 +27,7 @@ export function createController(): Controller {
  * Calls `run` when the signal is aborted, or now if it already is. Never calls it without a signal. The returned function
  * removes the listener. It must be called if the signal outlives the wait; otherwise listeners pile up on the signal.
  */
-export function onAbort(signal: Signal | undefined, run: () => void): () => void {
+export function onAbort(signal: MinimalSignal | undefined, run: () => void): () => void {
   if (signal === undefined) return () => {};
   if (signal.aborted) {
     run();
@@ -49,7 +49,7 @@ export interface Joined {
  * Returns a signal that is aborted with the first of these signals, for the same reason. Unlike `AbortSignal.any`, it leaves
  * no listener on a signal that lives for ever, once it was released.
  */
-export function joined(signals: readonly (Signal | undefined)[]): Joined {
+export function joined(signals: readonly (MinimalSignal | undefined)[]): Joined {
   const controller = createController();
   const stops: (() => void)[] = [];
   const release = (): void => {

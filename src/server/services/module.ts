@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
-import { onAbort, pushed } from "../../core/async/index.ts";
+import { type MinimalSignal, pushed } from "../../core/async/index.ts";
 import type {
   Clock,
   GenerationView,
@@ -13,6 +13,7 @@ import type {
   SwapResult,
   Testing,
 } from "../../core/index.ts";
+import { whenAborted } from "../calls/context.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
 import { whole } from "../map/message.ts";
@@ -155,10 +156,38 @@ const DEADLINE_SLACK_MS = 50;
 
 /** Returns how long the caller waits. If it leaves at its deadline, the call counts as late. */
 function waitingOf(context: HandlerContext): InvokeOptions {
-  const cancelled = new AbortController();
-  onAbort(context.signal, () => {
-    const leftMs = context.timeoutMs();
-    if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) cancelled.abort(context.signal.reason);
-  });
-  return { signal: cancelled.signal, timeoutMs: context.timeoutMs() };
+  return { signal: new Leaving(context), timeoutMs: context.timeoutMs() };
+}
+
+/** The signal of a caller that leaves before its deadline. Every call has one, and an AbortController would cost more. */
+class Leaving implements MinimalSignal {
+  aborted = false;
+  reason: unknown;
+  #listeners: (() => void)[] = [];
+
+  constructor(context: HandlerContext) {
+    whenAborted(context, () => {
+      const leftMs = context.timeoutMs();
+      if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) this.#abort(context.signal.reason);
+    });
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners = this.#listeners.filter((one) => one !== listener);
+  }
+
+  #abort(reason: unknown): void {
+    this.aborted = true;
+    this.reason = reason;
+    // A listener may remove others.
+    for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) next();
+  }
 }

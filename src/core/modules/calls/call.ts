@@ -1,3 +1,4 @@
+import type { MinimalSignal } from "../../../kernel/async/signal.ts";
 import type { Permit } from "../../../kernel/breakers/machine.ts";
 import { LONGEST_SPAN_MS, type SpanRange } from "../../../kernel/span.ts";
 import type { Breakers } from "../../breakers/types.ts";
@@ -18,7 +19,7 @@ export interface InvokeOptions {
    */
   readonly timeoutMs?: number | undefined;
   /** If it is aborted, the call rejects with its reason, and the `signal` that the module has is aborted too. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: MinimalSignal | undefined;
   /** During a canary, calls with the same key go to the same version. Default: to the version that serves. */
   readonly routingKey?: string | undefined;
   /**

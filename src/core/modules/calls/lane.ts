@@ -1,5 +1,5 @@
 import { raceOr, timeLimit } from "../../../kernel/async/race.ts";
-import { onAbort } from "../../../kernel/async/signal.ts";
+import { type MinimalSignal, onAbort } from "../../../kernel/async/signal.ts";
 import type { Clock } from "../../../kernel/clock.ts";
 import { HeliosError } from "../../errors/error.ts";
 import { type CallChain, goesThrough } from "./chain.ts";
@@ -45,7 +45,7 @@ interface Route {
 export interface EnterOptions {
   readonly timeoutMs: number;
   readonly late: () => HeliosError;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: MinimalSignal | undefined;
   /** The routing key. Calls with the same key go to the same version. Empty: the version that serves answers. */
   readonly key: string;
   readonly chain: CallChain | undefined;

@@ -1,4 +1,5 @@
 import { type Limit, race, signalLimit, timeLimit } from "../../../../kernel/async/race.ts";
+import type { MinimalSignal } from "../../../../kernel/async/signal.ts";
 import type { Clock } from "../../../../kernel/clock.ts";
 import { settled } from "../../../async/serial.ts";
 import { HeliosError } from "../../../errors/error.ts";
@@ -8,7 +9,7 @@ import type { Answer } from "../call.ts";
 export interface Patience {
   /** Milliseconds. Infinity: until the run ends. */
   readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: MinimalSignal | undefined;
   /** Creates the error for a caller that has waited for `timeoutMs`. */
   readonly late: () => HeliosError;
 }

@@ -1,3 +1,4 @@
+import type { MinimalSignal } from "../../../../kernel/async/signal.ts";
 import type { LogLevel } from "../../../log.ts";
 import type { FileWatch, FileWatchOptions } from "../disk/watch.ts";
 
@@ -128,7 +129,7 @@ export interface CallOptions {
   /** The monotonic time in ms, if the caller has just read the clock. Default: the clock is read. */
   readonly now?: number | undefined;
   /** Aborting this signal rejects the call with its reason. The `signal` of the module's method is then aborted as well. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: MinimalSignal | undefined;
   /** Passed on as `CallSource.origin` with every call that the module makes to answer this one. */
   readonly origin?: unknown;
   /** Called once the call has been sent to the module. From then on, the call may have its effect. */
