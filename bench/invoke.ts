@@ -1,13 +1,18 @@
 // Measures round trips of the inner path of InvokeModule, compared with bare messages to a forked process or a worker.
 //
 // node bench/invoke.ts [--rounds 25] [--slice-ms 200] [--quick] [--only PROCESS] [--json]
+// node bench/invoke.ts --parts
 //
 // bare: the simplest possible program · host: an instance alone · engine: router, breaker and lane, and then the
 // instance.
+// --parts: what the sending and receiving of one message costs, in CPU time, and of what that consists; and how long a call
+// is in the service itself.
 import { parseArgs } from "node:util";
 import type { Isolation, Payload } from "../src/core/index.ts";
 import { compare, type Measured } from "./invoke/measure.ts";
-import { bareSide, engineSide, hostSide } from "./invoke/sides.ts";
+import { measureParts } from "./invoke/parts.ts";
+import { measurePath } from "./invoke/path.ts";
+import { bareSide, engineSide, hostSide, ROOT } from "./invoke/sides.ts";
 import { table } from "./swap/figures.ts";
 
 const { values } = parseArgs({
@@ -17,6 +22,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string" },
     json: { type: "boolean", default: false },
+    parts: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds ?? (values.quick ? 5 : 25));
@@ -36,10 +42,22 @@ const orders = (count: number): Payload => ({
 });
 const PAYLOADS: readonly (readonly [name: string, Payload])[] = [
   ["100 B json", prices(6)],
-  ["10 kB json, one object", prices(600)],
+  ["2 kB json, an object of 128", prices(128)],
+  ["10 kB json, an object of 600", prices(600)],
+  ["17 kB json, an object of 1,000", prices(1000)],
   ["10 kB json, a list", orders(150)],
   ["10 kB bytes", { binary: new Uint8Array(10_000).fill(7) }],
 ];
+
+if (values.parts) {
+  for (const [name, payload] of PAYLOADS) {
+    if ("binary" in payload) continue;
+    const lines = measureParts(payload).map(({ part, cpu }) => [part, cpu.toFixed(2)]);
+    process.stdout.write(`${name}\n${table([["part", "cpu us"], ...lines])}\n\n`);
+  }
+  process.stdout.write(`the service's own path of a call: ${(await measurePath(ROOT)).toFixed(2)} us\n`);
+  process.exit(0);
+}
 
 interface Row extends Measured {
   readonly isolation: Isolation;

@@ -34,6 +34,9 @@ export interface Plan {
   readonly sliceMs: number;
 }
 
+/** Time for which each side runs before it is measured. The program that calls a side must have been compiled by then. */
+const WARM_UP = 500;
+
 /**
  * Lets the sides alternate, in a different order in each round. Figures are medians of the rounds. Ratios are medians
  * of each round's ratio to the first side, because a disturbance of the machine that lasts longer than a round affects
@@ -41,7 +44,7 @@ export interface Plan {
  */
 export async function compare(sides: readonly Side[], plan: Plan): Promise<Measured[]> {
   const seen: Figures[][] = sides.map(() => []);
-  for (const side of sides) await slice(side, plan);
+  for (const side of sides) await slice(side, { ...plan, sliceMs: WARM_UP });
   for (let count = 0; count < plan.rounds; count += 1) {
     for (const at of sides.keys()) {
       const index = (at + count) % sides.length;

@@ -11,7 +11,8 @@ export interface Side {
   close(): Promise<void>;
 }
 
-const ROOT = fileURLToPath(new URL("../modules", import.meta.url));
+/** The modules of the benchmarks. */
+export const ROOT = fileURLToPath(new URL("../modules", import.meta.url));
 const ECHO = fileURLToPath(new URL("./echo.mjs", import.meta.url));
 
 /** Bare messages to a forked process or a worker. Answers are matched by id. */
