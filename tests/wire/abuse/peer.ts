@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { HpackDecoder } from "../../../src/server/transport/hpack/decoder.ts";
 import {
   ACK,
@@ -60,6 +60,11 @@ type Draft = { -readonly [K in keyof Answer]: Answer[K] };
 export async function createPeer(port: number, settings = NOTHING, isReading = true): Promise<Peer> {
   const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
+  return peerOn(socket, settings, isReading);
+}
+
+/** The same on a connection that is open. */
+export function peerOn(socket: Socket, settings = NOTHING, isReading = true): Peer {
   const decoder = new HpackDecoder();
   const streams = new Map<number, Draft>();
   const waiting = new Set<() => void>();
