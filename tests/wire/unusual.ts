@@ -96,6 +96,7 @@ export const UNUSUAL: readonly Unusual[] = [
   ...[2, 3, 4, 128, 255].map((flags) => inGrpc(`a message with the flags ${flags}`, message(NOTHING, flags))),
   inGrpc("nothing but unknown flags", Buffer.of(2)),
   inGrpc("two messages", Buffer.concat([message(NOTHING), message(NOTHING)])),
+  inGrpc("a prefix without its message", message(NOTHING, 0, 1)),
   inGrpc("half of a prefix", Buffer.of(0, 0, 0)),
   inGrpc("a message that is shorter than its prefix says", message(Buffer.alloc(3), 0, 10)),
   inGrpc("a message of 4 GiB, of which little comes", message(Buffer.alloc(3), 0, 2 ** 32 - 1), true),

@@ -49,13 +49,13 @@ import type { RequestHandler } from "../transport/request-handler.ts";
 import { createBodies } from "./bodies.ts";
 import { createCallLimit } from "./call-limit.ts";
 import { deadlineOf, keepLongDeadlines } from "./deadline.ts";
-import { knownFlags } from "./message-flags.ts";
 import { createPacing } from "./pacing.ts";
 import { Patience } from "./patience.ts";
 import { type PlainRoute, refuse, servePlain } from "./plain.ts";
 import { explainRefusals } from "./refusals.ts";
 import { createSlowReaders, type ReportSlowReader, type SlowReaders } from "./slow-readers.ts";
 import { checkQuery, strictJson } from "./strict-json.ts";
+import { strictMessages } from "./strict-messages.ts";
 import { Turns } from "./turns.ts";
 
 /** A service, and what runs its methods, by their local names. Absent methods are UNIMPLEMENTED. */
@@ -136,7 +136,7 @@ export function createHandler(options: HandlerOptions): Handler {
   for (const { service, impl } of services) router.service(service, impl as Partial<ServiceImpl<DescService>>);
   const rpcs = new Map(
     router.handlers.map((handler) => {
-      const checked = knownFlags(keepLongDeadlines(handler, clock));
+      const checked = strictMessages(keepLongDeadlines(handler, clock));
       const strict = strictJson(checked, handler.method, readMaxBytes);
       const explained = explainRefusals(strict, newId, report);
       return [handler.requestPath, Object.assign(explained, handler)] as const;

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { checkRequestSize } from "../../calls/sizes.ts";
-import { COMPRESSED, checkFlags, malformed } from "./flags.ts";
+import { COMPRESSED, checkFlags, incomplete, malformed } from "./flags.ts";
 
 /** Bytes before a message: a flag for compression, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export const PREFIX_BYTES = 5;
@@ -66,6 +66,5 @@ function lengthIn(body: Buffer, most: number): number {
   return length;
 }
 
-const incomplete = (): ConnectError => new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
 const extraMessage = (): ConnectError =>
   new ConnectError("protocol error: received extra input message for the method", Code.Unimplemented);

@@ -11,6 +11,10 @@ export function checkFlags(flags: number): void {
   if (flags > COMPRESSED) throw malformed(`the flags of a message must be 0 or ${COMPRESSED}, but are ${flags}`);
 }
 
+/** The error of a request that ends before its message does, in the words of Connect. */
+export const incomplete = (): ConnectError =>
+  new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+
 /** The error of a request that is wrong, although gRPC has the code INTERNAL for it. */
 export function malformed(problem: string): ConnectError {
   const error = new ConnectError(problem, Code.Internal);
