@@ -1,8 +1,8 @@
 import { causeOf } from "../change.ts";
 import { HeliosError, isReason } from "../errors/error.ts";
+import { ReportLog } from "../report-log.ts";
 import { checkName } from "../text/names.ts";
 import { Presence } from "./clients/presence.ts";
-import { ReportLog } from "./clients/reports.ts";
 import { createHandle } from "./handle.ts";
 import { Counters } from "./live/counts.ts";
 import { type Breaker, describeStored } from "./live/describe.ts";

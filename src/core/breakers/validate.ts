@@ -4,6 +4,7 @@ import { DEFAULT_CONFIG } from "../../kernel/breakers/policy/defaults.ts";
 import type { Hold, OverrideKind } from "../../kernel/breakers/policy/holds.ts";
 import { checkSpan } from "../errors/check-span.ts";
 import { invalid } from "../errors/invalid.ts";
+import { checkReporter } from "../report-log.ts";
 import type { OutcomeReport } from "./clients/reports.ts";
 import { RECORDED_MS } from "./simulation/recording.ts";
 
@@ -124,10 +125,7 @@ export function checkSimulated(spanMs = RECORDED_MS): number {
 
 /** ARGUMENT_INVALID for a report that no client of this contract sends. */
 export function checkReports(clientId: string, seq: number | bigint, reports: readonly OutcomeReport[]): void {
-  if (clientId === "") throw invalid("client_id", "must not be empty");
-  // A number that is not a safe integer may have been rounded; a bigint never is.
-  if ((typeof seq === "number" && !Number.isSafeInteger(seq)) || seq < 1)
-    throw invalid("seq", `must be a whole number from 1, not ${seq}`);
+  checkReporter(clientId, seq);
   for (const [at, { epoch, leaseId, runs }] of reports.entries()) {
     const field = `reports[${at}]`;
     if (!Number.isSafeInteger(epoch)) throw invalid(`${field}.epoch`, `must be a whole number, not ${epoch}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ReportLog } from "../../../../src/core/breakers/clients/reports.ts";
+import { ReportLog } from "../../../../src/core/report-log.ts";
 import type { Outcome } from "../../../../src/kernel/breakers/machine.ts";
 import { acquired, fail, type Rig, rig } from "../rig.ts";
 
