@@ -81,6 +81,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/core/modules/host/bounds/memory.ts LOST_LOOK_MS",
     "src/core/modules/host/wire/turns.ts LOOK_MS",
     "src/core/store/sqlite/answers.ts SWEEP_LIMIT",
+    "src/core/store/sqlite/daily.ts SWEEP_LIMIT",
     "src/core/store/sqlite/store.ts COMPACTION_LIMIT",
     "src/core/store/sqlite/sweeper.ts FIRST_SWEEP_MS",
     "src/server/cel/fold.ts KEPT_TEXT",

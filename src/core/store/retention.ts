@@ -70,6 +70,8 @@ export interface RetentionOptions {
   readonly knownRequests?: number | undefined;
   /** Number of calls with an idempotency key that are stored. Absent: the default for the disk or for memory. */
   readonly knownCalls?: number | undefined;
+  /** Size of all records by day, in bytes. Absent: the default for the disk or for memory. */
+  readonly dailyBytes?: number | undefined;
 }
 
 export interface Retention {
@@ -79,6 +81,7 @@ export interface Retention {
   readonly answerBytes: number | undefined;
   readonly knownRequests: number;
   readonly knownCalls: number | undefined;
+  readonly dailyBytes: number | undefined;
   /** The last history has an empty prefix, and holds all other keys. */
   readonly histories: readonly LongHistory[];
 }
@@ -86,16 +89,18 @@ export interface Retention {
 /** Returns the complete options. Throws ARGUMENT_INVALID if a number is not a whole number above 0. */
 export function checkRetention(options: RetentionOptions): Retention {
   const { keptChanges = KEPT_CHANGES, keptMs = KEPT_MS, keptBytes = KEPT_BYTES, histories = [] } = options;
-  const { historyBytes = KEPT_HISTORY_BYTES, answerBytes, knownCalls, knownRequests = MAX_KNOWN_REQUESTS } = options;
+  const { historyBytes = KEPT_HISTORY_BYTES, knownRequests = MAX_KNOWN_REQUESTS } = options;
+  const { answerBytes, knownCalls, dailyBytes } = options;
   const ofAnswers = { answerBytes: answerBytes ?? 1, knownRequests, knownCalls: knownCalls ?? 1 };
-  const limits = { keptChanges, keptMs, keptBytes, historyBytes, ...ofAnswers };
+  const limits = { keptChanges, keptMs, keptBytes, historyBytes, ...ofAnswers, dailyBytes: dailyBytes ?? 1 };
   for (const [field, value] of Object.entries(limits)) checkAbove(field, value);
   for (const { maxMs, maxBytes } of histories) {
     checkAbove("histories.maxMs", maxMs);
     checkAbove("histories.maxBytes", maxBytes);
   }
   const others = { prefix: "", maxMs: Number.POSITIVE_INFINITY, maxBytes: historyBytes };
-  return { keptChanges, keptMs, keptBytes, answerBytes, knownRequests, knownCalls, histories: [...histories, others] };
+  const ofState = { keptChanges, keptMs, keptBytes, histories: [...histories, others] };
+  return { ...ofState, answerBytes, knownRequests, knownCalls, dailyBytes };
 }
 
 /** Returns the history that a key's changes belong to. */

@@ -1,4 +1,5 @@
 import type { Answers } from "./answers.ts";
+import type { DailyRecords } from "./daily.ts";
 
 /** Who changed something, by which operation, and why. It is stored with the change and never interpreted. */
 export interface Cause {
@@ -115,6 +116,7 @@ export interface Store {
   reincarnate(): Promise<void>;
   readonly writable: Writable;
   readonly answers: Answers;
+  readonly daily: DailyRecords;
   get(key: string): Promise<Entry | undefined>;
   /** Returns all entries whose key starts with `prefix`, by key, and the revision at which they were read. */
   list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;

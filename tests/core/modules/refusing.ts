@@ -30,6 +30,7 @@ export function refusing(
     reincarnate: () => inner.reincarnate(),
     writable: inner.writable,
     answers: inner.answers,
+    daily: inner.daily,
     get: (key) => inner.get(key),
     list: (keys) => inner.list(keys),
     scan: (visit) => inner.scan(visit),

@@ -90,6 +90,24 @@ describe("a write that fails", () => {
     expect(await store.put("a", "2", { cause, ifRevision: 0 })).toMatchObject({ revision: 1 });
   });
 
+  for (const failing of [/^COMMIT/, /INSERT INTO daily/]) {
+    it(`of records by day changes none of them, also in memory (${failing.source})`, async () => {
+      const { store, state } = brittleStore();
+      store.daily.write([{ day: 5, key: "a", value: "1" }]);
+      state.failing = failing;
+      const changes = [
+        { day: 5, key: "a", value: undefined },
+        { day: 6, key: "b", value: "2" },
+      ];
+      expect(isReason(await rejection(Promise.try(() => store.daily.write(changes))), "STORE_UNAVAILABLE")).toBe(true);
+      expect([store.daily.of("a"), store.daily.of("b")]).toEqual([[{ day: 5, value: "1" }], []]);
+      state.failing = /^$/;
+      store.daily.write(changes);
+      expect([store.daily.of("a"), store.daily.of("b")]).toEqual([[], [{ day: 6, value: "2" }]]);
+      expect(store.writable.refusal).toBeUndefined();
+    });
+  }
+
   it("leaves all changes in place if it fails during their compaction", async () => {
     const { store, state } = brittleStore();
     for (let n = 0; n < 5; n += 1) await store.put("a", String(n), { cause });

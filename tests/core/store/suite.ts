@@ -8,6 +8,7 @@ import { anyCharacter } from "../../support/texts.ts";
 import { commands, entriesOf, entryOf, headOf, historyOf, type Model, runCommand } from "./model.ts";
 import { cause, type MakeStore, readAll, rejection, type SetUp } from "./rig.ts";
 import { batchSuite } from "./suite-batch.ts";
+import { dailySuite } from "./suite-daily.ts";
 import { retentionSuite } from "./suite-retention.ts";
 
 /** Tests of every clause of the `Store` interface, for any store. */
@@ -325,6 +326,7 @@ export function storeSuite(name: string, make: MakeStore): void {
     });
   });
 
+  dailySuite(name, setUp);
   retentionSuite(name, setUp);
 
   describe(`${name}: any sequence of commands`, () => {

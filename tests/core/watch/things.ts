@@ -158,6 +158,7 @@ export function delayed(store: Store): Store & { deliver(): void } {
     reincarnate: () => store.reincarnate(),
     writable: store.writable,
     answers: store.answers,
+    daily: store.daily,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     scan: (visit) => store.scan(visit),

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { type Answers, MemoryAnswers } from "../answers.ts";
 import { checkBatch, checkKept, checkKey, checkLimit, checkRevision, checkValue, storeClosed } from "../checks.ts";
+import { type DailyRecords, MemoryDaily } from "../daily.ts";
 import { checkRetention, type RetentionOptions, SWEEP_MS } from "../retention.ts";
 import {
   type BatchResult,
@@ -36,6 +37,7 @@ class MemoryStore implements Store {
   readonly writable = new Writability();
   readonly #clock: Clock;
   readonly #answers: MemoryAnswers;
+  readonly #daily: MemoryDaily;
   readonly #entries = new Map<string, Entry>();
   readonly #journal: MemoryJournal;
   readonly #watchers = new Watchers();
@@ -48,6 +50,7 @@ class MemoryStore implements Store {
     this.#clock = clock;
     const checked = checkRetention(retention);
     this.#answers = new MemoryAnswers(clock, checked);
+    this.#daily = new MemoryDaily(checked);
     this.#journal = new MemoryJournal(checked);
     this.#sweepLater();
   }
@@ -75,6 +78,21 @@ class MemoryStore implements Store {
       this.#checkOpen();
       await LATER;
       await this.#answers.forget(id);
+    },
+  };
+
+  readonly daily: DailyRecords = {
+    of: (key) => {
+      this.#checkOpen();
+      return this.#daily.of(key);
+    },
+    find: (day, key) => {
+      this.#checkOpen();
+      return this.#daily.find(day, key);
+    },
+    write: (writes) => {
+      this.#checkOpen();
+      return this.#daily.write(writes);
     },
   };
 
@@ -188,6 +206,7 @@ class MemoryStore implements Store {
   #sweepLater(): void {
     this.#sweep = this.#clock.setTimer(SWEEP_MS, () => {
       this.#answers.sweep();
+      this.#daily.sweep(this.#clock.now());
       this.#journal.sweep(this.#clock.now());
       this.#sweepLater();
     });

@@ -21,6 +21,7 @@ import { checkRetention, type Retention, type RetentionOptions } from "../retent
 import type { Store } from "../store.ts";
 import { SqliteAnswers } from "./answers.ts";
 import {
+  ADD_DAILY,
   ADD_NOTES,
   APPLICATION_ID,
   COPY_FORMAT_1,
@@ -248,7 +249,7 @@ function open(file: string): DatabaseSync {
     // When SQLite restarts the log, it cuts the file to this size.
     database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES}`);
     const hasNotes = database.prepare(HAS_NOTES).get() !== undefined;
-    database.exec(`BEGIN IMMEDIATE; ${hasNotes ? "" : ADD_NOTES}; COMMIT`);
+    database.exec(`BEGIN IMMEDIATE; ${hasNotes ? "" : ADD_NOTES}; ${ADD_DAILY} COMMIT`);
     return database;
   } catch (error) {
     database.close();

@@ -13,6 +13,22 @@ export const ADD_NOTES = `ALTER TABLE answers ADD COLUMN note TEXT; ${INDEX_REQU
 export const HAS_NOTES = "SELECT 1 FROM pragma_table_info('answers') WHERE name = 'note'";
 
 /**
+ * `daily` has the records of days, and `daily_size` the sum of their sizes. They are added to a database of format 2 that does
+ * not have them. Versions that do not know them can still use it.
+ */
+export const ADD_DAILY = `
+  CREATE TABLE IF NOT EXISTS daily (
+    day INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (day, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS daily_size (id INTEGER PRIMARY KEY CHECK (id = 1), bytes INTEGER NOT NULL) STRICT;
+  INSERT OR IGNORE INTO daily_size (id, bytes) VALUES (1, 0);
+`;
+
+/**
  * `entries` is the current state. `journal` has the changes that led to it, in the order of `seq`; the changes of a batch
  * have the same revision. The value that a change replaced is in the previous row of the same key. The rows up to the
  * compacted revision are the histories of keys; `histories` has their size in bytes. `total` is the size of all changes
@@ -62,6 +78,7 @@ export const CREATE_SCHEMA = `
   CREATE INDEX answers_by_time ON answers (expires);
   CREATE INDEX answers_held ON answers (expires, size) WHERE answer IS NOT NULL;
   ${INDEX_REQUESTS};
+  ${ADD_DAILY}
   CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};

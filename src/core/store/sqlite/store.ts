@@ -10,6 +10,7 @@ import {
   checkValue,
   storeClosed,
 } from "../checks.ts";
+import type { DailyRecords } from "../daily.ts";
 import type { Retention } from "../retention.ts";
 import {
   type BatchResult,
@@ -27,6 +28,7 @@ import {
 } from "../store.ts";
 import { Watchers } from "../watchers.ts";
 import { SqliteAnswers } from "./answers.ts";
+import { SqliteDaily } from "./daily.ts";
 import type { SqlDatabase } from "./database.ts";
 import { entryAfter, SqliteEntries } from "./entries.ts";
 import { SqliteJournal } from "./journal.ts";
@@ -76,6 +78,7 @@ type Verdict =
 export class SqliteStore implements Store {
   readonly writable: Writable;
   readonly answers: Answers;
+  readonly daily: DailyRecords;
   readonly #deps: SqliteStoreDeps;
   readonly #entries: SqliteEntries;
   readonly #journal: SqliteJournal;
@@ -96,7 +99,8 @@ export class SqliteStore implements Store {
     this.#entries = new SqliteEntries(database);
     const journal = new SqliteJournal(database, retention);
     const answers = new SqliteAnswers(database, clock, retention);
-    const transactions = new Transactions({ database, clock, journal, answers });
+    const daily = new SqliteDaily(database, retention);
+    const transactions = new Transactions({ database, clock, journal, answers, daily });
     this.#journal = journal;
     this.#transactions = transactions;
     this.writable = transactions.writable;
@@ -106,6 +110,7 @@ export class SqliteStore implements Store {
       retention,
       journal,
       answers,
+      daily,
       transactions,
       pause: () => this.#pause(),
     });
@@ -120,6 +125,22 @@ export class SqliteStore implements Store {
       },
       forget: async (id) => {
         await this.#write([], NO_CAUSE, () => answers.forget(id));
+      },
+    };
+    this.daily = {
+      of: (key) => {
+        this.#checkOpen();
+        return this.#reading(() => daily.of(key));
+      },
+      find: (day, key) => {
+        this.#checkOpen();
+        return this.#reading(() => daily.find(day, key));
+      },
+      write: (writes) => {
+        this.#checkOpen();
+        const early = transactions.run(() => daily.write(writes));
+        transactions.succeeded();
+        return early;
       },
     };
   }

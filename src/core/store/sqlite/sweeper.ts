@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { type Retention, SWEEP_MS } from "../retention.ts";
 import type { SqliteAnswers } from "./answers.ts";
+import type { SqliteDaily } from "./daily.ts";
 import type { SqlDatabase, SqlStatement } from "./database.ts";
 import type { SqliteJournal } from "./journal.ts";
 import type { Transactions } from "./transactions.ts";
@@ -17,6 +18,7 @@ export interface SweeperDeps {
   readonly retention: Retention;
   readonly journal: SqliteJournal;
   readonly answers: SqliteAnswers;
+  readonly daily: SqliteDaily;
   readonly transactions: Transactions;
   /** Lets other work run. */
   readonly pause: () => Promise<void>;
@@ -52,9 +54,10 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, retention, journal, answers } = this.#deps;
+    const { clock, retention, journal, answers, daily } = this.#deps;
     journal.rewind();
     await this.#inSlices(() => answers.sweep());
+    await this.#inSlices(() => daily.sweep(clock.now()));
     await this.#inSlices(() => journal.compactBefore(clock.now() - retention.keptMs));
     await this.#inSlices(() => journal.trim());
     let cursor: number | undefined = 0;

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../../../kernel/clock.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import { Writability } from "../writability.ts";
 import type { SqliteAnswers } from "./answers.ts";
+import type { SqliteDaily } from "./daily.ts";
 import { type Prepared, prepareAll, type SqlDatabase } from "./database.ts";
 import type { SqliteJournal } from "./journal.ts";
 import * as sql from "./schema.ts";
@@ -23,6 +24,7 @@ export interface TransactionsDeps {
   readonly clock: Clock;
   readonly journal: SqliteJournal;
   readonly answers: SqliteAnswers;
+  readonly daily: SqliteDaily;
 }
 
 /** Runs transactions. Each is carried out completely or not at all. After a failure, tests when writes succeed again. */
@@ -95,10 +97,11 @@ export class Transactions {
 
   /** If even the rollback fails, the next BEGIN rolls the transaction back. */
   #undo(): void {
-    const { database, answers } = this.#deps;
+    const { database, answers, daily } = this.#deps;
     try {
       if (database.isTransaction) database.exec("ROLLBACK");
       answers.reload();
+      daily.reload();
     } catch {
       // The error that the caller gets is the one of the write.
     }

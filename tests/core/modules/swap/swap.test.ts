@@ -338,6 +338,7 @@ describeInEither("a swap that fails", () => {
       reincarnate: () => store.reincarnate(),
       writable: store.writable,
       answers: store.answers,
+      daily: store.daily,
       get: (key) => store.get(key),
       list: (prefix) => store.list(prefix),
       scan: (visit) => store.scan(visit),
