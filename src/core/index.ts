@@ -93,14 +93,17 @@ export type {
 } from "./flags/changes/options.ts";
 export { isHeld } from "./flags/changes/schedule.ts";
 export { type ConditionCompiler, ConditionError } from "./flags/condition.ts";
+export type { AnswerCount, UsageAnswer } from "./flags/counts/answers.ts";
 export type { Evaluations, FlagEvaluator } from "./flags/evaluation/evaluator.ts";
 export type { Explained, ExplainedStep, Explanation } from "./flags/evaluation/explain.ts";
+export { pauseForOthers } from "./flags/evaluation/slices.ts";
 export type { AsOf } from "./flags/evaluation/snapshot.ts";
 export type { FileEntry } from "./flags/file/print.ts";
 export type { FlagDifference, ReloadMode, ReloadOptions, ReloadResult } from "./flags/file/reload.ts";
 export { createFlags, type FlagsDeps } from "./flags/flags.ts";
 export type { Flag, FlagDefinition, FlagFields, FlagMetadata } from "./flags/record.ts";
 export type { Flags } from "./flags/types.ts";
+export type { FlagUsage, FlagUsages, ReportedAnswer, UsageReport, UsageReported } from "./flags/usage/types.ts";
 export { MAX_WHOLE_NUMBER, numberProblem } from "./json/numbers.ts";
 export { type JsonPath, pathText } from "./json/path.ts";
 export { encodedSize, knownSize, LONGEST_NUMBER, textSize } from "./json/size.ts";

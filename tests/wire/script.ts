@@ -33,6 +33,22 @@ export const SCRIPT: readonly [rpc: string, request: JsonObject, reason?: string
   ["ExplainFlag", { name: "none" }, "FLAG_NOT_FOUND"],
   ["RevertFlag", { name: "f", to_revision: 11, reason: "too fast" }],
   ["RevertFlag", { name: "none", to_revision: 1 }, "FLAG_NOT_FOUND"],
+  [
+    "ReportUsage",
+    {
+      client_id: "c",
+      seq: 1,
+      period: "60s",
+      reports: [
+        { name: "f", answers: [{ variant: "on", reason: "REASON_SPLIT", count: 3 }] },
+        { name: "none", answers: [{ variant: "pink", error_code: "ERROR_CODE_CONDITION_FAILED", count: 1 }] },
+      ],
+    },
+  ],
+  ["ReportUsage", { client_id: "c", seq: 0 }, "ARGUMENT_INVALID"],
+  ["GetFlagUsage", { name: "f", window: "86400s" }],
+  ["GetFlagUsage", { name: "none" }, "FLAG_NOT_FOUND"],
+  ["ListFlags", { include_usage: true }],
   ["ListFlagHistory", { name: "f" }],
   ["ExportFlags", {}],
   ["ReloadFlags", { dry_run: true }, "FLAGS_FILE_INVALID"],

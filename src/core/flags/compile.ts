@@ -6,10 +6,18 @@ import { messageOf } from "../errors/error.ts";
 import type { Log } from "../log.ts";
 import { closureOf } from "./changes/prerequisites.ts";
 import type { ConditionCompiler } from "./condition.ts";
+import type { Tallied } from "./counts/tally.ts";
 import type { Flag } from "./record.ts";
+
+/** A flag that can be evaluated, with the tally of its answers. */
+export interface AskedFlag extends Tallied {
+  readonly linked: CompiledFlag;
+}
 
 /** Compiles flags for evaluation, and keeps each until it or one of its prerequisites changes. */
 export interface FlagCompiler {
+  /** The compiled flag, to evaluate and count it. Undefined if there is no such flag. */
+  asked(name: string): AskedFlag | undefined;
   /** Undefined if there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
   /** The flag without its prerequisites. Only its method `alone` may be used. */
@@ -25,7 +33,7 @@ export interface FlagCompiler {
   forget(name: string): void;
 }
 
-interface Own {
+interface Own extends Tallied {
   readonly condition: Condition | undefined;
   /** Without its prerequisites. */
   readonly flag: CompiledFlag;
@@ -73,7 +81,12 @@ export function createFlagCompiler(
     if (flag === undefined) return undefined;
     const source = flag.record.condition;
     const condition = source === undefined ? undefined : conditionOf(name, source);
-    const fresh: Own = { condition, flag: compileFlag(ruleOf(flag), { condition }), linked: undefined };
+    const fresh: Own = {
+      condition,
+      flag: compileFlag(ruleOf(flag), { condition }),
+      linked: undefined,
+      tally: undefined,
+    };
     owns.set(name, fresh);
     return fresh;
   };
@@ -90,12 +103,15 @@ export function createFlagCompiler(
     return compileFlag(ruleOf(present), { condition, prerequisites: [...closure].map((each) => own(each)?.flag) });
   };
 
+  const asked = (name: string): AskedFlag | undefined => {
+    const mine = own(name);
+    if (mine !== undefined) mine.linked ??= link(name, mine);
+    return mine as AskedFlag | undefined;
+  };
+
   return {
-    compiled(name) {
-      const mine = own(name);
-      if (mine !== undefined) mine.linked ??= link(name, mine);
-      return mine?.linked;
-    },
+    asked,
+    compiled: (name) => asked(name)?.linked,
     own: (name) => own(name)?.flag,
     condition: (name) => own(name)?.condition,
     isBroken(name) {

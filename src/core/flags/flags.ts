@@ -27,6 +27,7 @@ import { createFlagSource } from "./file/source.ts";
 import { type Flag, type FlagDefinition, flagDelta, flagNotFound, killedOff, withFields } from "./record.ts";
 import { additionViolation, removalViolation } from "./rules/whitelist.ts";
 import type { Flags } from "./types.ts";
+import { createFlagUsage } from "./usage/usage.ts";
 import { percentageViolation } from "./validate.ts";
 import { createFlagView, type FlagView } from "./view.ts";
 import { createFlagWriter } from "./write.ts";
@@ -67,19 +68,24 @@ export function createFlags(deps: FlagsDeps): Flags {
   const view = createFlagView(feed, log, compileCondition);
   const writer = createFlagWriter(view, clock, compileCondition);
   const past = createFlagPast(feed, view);
-  const evaluator = createFlagEvaluator({ feed, clock, view, past, compileCondition, pause });
+  const recorder = createFlagUsage({ daily: feed.store.daily, clock, log, view, pause });
+  const { tallies, usage, reportUsage } = recorder;
+  const evaluator = createFlagEvaluator({ feed, clock, view, past, tallies, compileCondition, pause });
   const source = createFlagSource({ ...deps, compileCondition, view, writer, pause });
   const { hub, get, list, count } = view;
   let follower: Follower | undefined;
 
   return {
     ...evaluator,
+    usage,
+    reportUsage,
     hub,
     get,
     list,
     count,
 
     async start() {
+      recorder.start();
       await source.fill();
       void stepsInSlices(preparing(view), { clock, pause });
       if (deps.followFile !== undefined) follower = source.follow(deps.followFile);
@@ -187,6 +193,9 @@ export function createFlags(deps: FlagsDeps): Flags {
       return (await view.collection.history(name, limit, beforeRevision)).map(flagDelta);
     },
 
-    close: async () => follower?.close(),
+    async close() {
+      await follower?.close();
+      await recorder.close();
+    },
   };
 }

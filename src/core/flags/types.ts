@@ -16,6 +16,7 @@ import type { FlagEvaluator } from "./evaluation/evaluator.ts";
 import type { FileEntry } from "./file/print.ts";
 import type { ReloadOptions, ReloadResult } from "./file/reload.ts";
 import type { Flag, FlagDefinition, FlagFields } from "./record.ts";
+import type { FlagUsages } from "./usage/types.ts";
 import type { FlagCount } from "./view.ts";
 
 export interface HistoryOptions {
@@ -35,7 +36,7 @@ export interface HistoryOptions {
  * killed. Mutations that set conditions or prerequisites reject with FLAG_CONDITION_INVALID, FLAG_PREREQUISITE_MISSING,
  * FLAG_PREREQUISITE_CYCLE and FLAG_PREREQUISITES_TOO_MANY.
  */
-export interface Flags extends FlagEvaluator {
+export interface Flags extends FlagEvaluator, FlagUsages {
   /** Publishes flags and their changes. A deleted flag is published as absent. */
   readonly hub: Hub<Delta<FlagDefinition>, Flag>;
   /**
@@ -105,6 +106,6 @@ export interface Flags extends FlagEvaluator {
   export(only?: readonly Flag[]): { readonly flags: Readonly<Record<string, FileEntry>>; readonly revision: number };
   /** Changes of the flag, newest first. Rejects with FLAG_NOT_FOUND if there never was a flag of this name. */
   history(name: string, options: HistoryOptions): Promise<readonly Delta<FlagDefinition>[]>;
-  /** Stops following the file. */
+  /** Stops following the file, and writes what was counted. */
   close(): Promise<void>;
 }

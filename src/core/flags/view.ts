@@ -6,7 +6,7 @@ import { Collection, type Delta, type Resource, sizing } from "../store/collecti
 import type { Feed } from "../store/feed.ts";
 import { SortedItems } from "../store/sorted.ts";
 import { Hub } from "../watch/hub.ts";
-import { createFlagCompiler } from "./compile.ts";
+import { type AskedFlag, createFlagCompiler } from "./compile.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import { Dependents } from "./dependents.ts";
 import {
@@ -38,6 +38,8 @@ export interface FlagView {
   tombstone(name: string): Tombstone | undefined;
   /** Undefined if there is no such flag. */
   find(name: string): Flag | undefined;
+  /** The compiled flag, to evaluate and count it. Undefined if there is no such flag. */
+  asked(name: string): AskedFlag | undefined;
   /** The flag, compiled for evaluation. Undefined if there is no such flag. */
   compiled(name: string): CompiledFlag | undefined;
   /** The compiled flag without its prerequisites. Only its method `alone` may be used. */
@@ -123,6 +125,7 @@ export function createFlagView(feed: Feed, log: Log, compileCondition?: Conditio
       const record = collection.get(name)?.record;
       return record !== undefined && isTombstone(record) ? record : undefined;
     },
+    asked: compiler.asked,
     compiled: compiler.compiled,
     own: compiler.own,
     condition: compiler.condition,

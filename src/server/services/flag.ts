@@ -30,7 +30,7 @@ import { mapFitting, NAMES, wireSize } from "../map/size.ts";
 import { resourceFrames } from "../map/watch.ts";
 import { answersFor, fromAsOf } from "./evaluations.ts";
 import { missing, readBatched, readUpdate } from "./flag-updates.ts";
-
+import { listWithUsage, usageMethods } from "./flag-usage.ts";
 import { type Page, type PageRequest, pageOf, readPage } from "./paging.ts";
 import { watchFrames } from "./watching.ts";
 import { checkDryPages, wholeOrFirst, wholeOrPage } from "./whole.ts";
@@ -62,6 +62,7 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
     getFlag: ({ name }) => ({ flag: toFlag(flags.get(name), now()) }),
 
     listFlags(request) {
+      if (request.includeUsage) return listWithUsage(flags, request, now);
       const { items, nextPageToken } = pageOf(flags.list(), request, {
         keyOf: ({ name }) => name,
         toMessage: (flag) => toFlag(flag, now()),
@@ -228,6 +229,8 @@ export function createFlagService({ flags, clock, newId }: FlagServiceDeps): Ser
       });
       return { entries: items, nextPageToken };
     },
+
+    ...usageMethods(flags),
 
     watchFlags: (request, context) => watchFrames(flags.hub, request, context, { clock, newId }, frames),
   };

@@ -89,8 +89,8 @@ export function pageWindow<T>(items: readonly T[], request: PageRequest, keyOf: 
   return items.slice(start, start + most + 1);
 }
 
-/** Returns the index of the first item whose key is above `after`. */
-function firstAfter<T>(items: readonly T[], after: string, keyOf: (item: T) => string): number {
+/** Returns the index of the first item whose key is above `after`. The keys ascend. */
+export function firstAfter<T>(items: readonly T[], after: string, keyOf: (item: T) => string): number {
   let [low, high] = [0, items.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

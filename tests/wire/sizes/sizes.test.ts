@@ -55,6 +55,8 @@ const BOUNDED: Readonly<Record<string, string>> = {
   RevertFlag: ONE_FLAG,
   EvaluateFlag: "one value of 16,384 characters",
   ExplainFlag: "one value, and a step for each of 32 prerequisites at most, with texts of 16,384 characters at most",
+  ReportUsage: "the names of a request of 64 KiB at most",
+  GetFlagUsage: "256 answers at most, with short texts",
   GetOrCreateBreaker: ONE_BREAKER,
   GetBreaker: ONE_BREAKER,
   UpdateBreaker: ONE_BREAKER,

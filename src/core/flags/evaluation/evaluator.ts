@@ -3,7 +3,9 @@ import { type Evaluation, type EvaluationContext, missingFlag } from "../../../k
 import { HeliosError } from "../../errors/error.ts";
 import { refuse } from "../../errors/violation.ts";
 import type { Feed } from "../../store/feed.ts";
+import type { AskedFlag } from "../compile.ts";
 import type { ConditionCompiler } from "../condition.ts";
+import type { Tallies } from "../counts/tally.ts";
 import { flagNotFound } from "../record.ts";
 import { checkContext } from "../rules/context.ts";
 import { timeViolation } from "../validate.ts";
@@ -62,20 +64,28 @@ export interface FlagEvaluatorDeps {
   readonly clock: Clock;
   readonly view: FlagView;
   readonly past: FlagPast;
+  /** Counts the answers of the present. */
+  readonly tallies: Tallies;
   readonly compileCondition: ConditionCompiler | undefined;
   /** Lets other work run. */
   readonly pause: () => Promise<void>;
 }
 
 export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
-  const { feed, clock, view, past, compileCondition, pause } = deps;
-  const { list, find, compiled, own, condition } = view;
+  const { feed, clock, view, past, tallies, compileCondition, pause } = deps;
+  const { list, find, asked, compiled, own, condition } = view;
+
+  const answerOf = (flag: AskedFlag, context: EvaluationContext, now: number): Evaluation => {
+    const evaluation = flag.linked.evaluate(context, now);
+    tallies.count(flag, evaluation, now);
+    return evaluation;
+  };
 
   const evaluate: FlagEvaluator["evaluate"] = (name, context = {}) => {
     checkContext(context);
-    const flag = compiled(name);
+    const flag = asked(name);
     if (flag === undefined) throw flagNotFound(name);
-    return flag.evaluate(context, clock.now());
+    return answerOf(flag, context, clock.now());
   };
 
   /** `names`: all flags that will be evaluated. */
@@ -116,7 +126,10 @@ export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
     evaluateMany(names, context = {}) {
       checkContext(context);
       const now = clock.now();
-      const evaluations = namesOf(names).map((name) => compiled(name)?.evaluate(context, now) ?? missingFlag(name));
+      const evaluations = namesOf(names).map((name) => {
+        const flag = asked(name);
+        return flag === undefined ? missingFlag(name) : answerOf(flag, context, now);
+      });
       return { evaluations, revision: feed.revision };
     },
 
@@ -126,10 +139,10 @@ export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
       // Compiling takes the longest, and needs no common revision.
       await inSlices(namesOf(names), compiled, slicing);
       const [revision, now] = [feed.revision, clock.now()];
-      const taken = namesOf(names).map((name) => compiled(name) ?? name);
+      const taken = namesOf(names).map((name) => asked(name) ?? name);
       const evaluations = await inSlices(
         taken,
-        (flag) => (typeof flag === "string" ? missingFlag(flag) : flag.evaluate(context, now)),
+        (flag) => (typeof flag === "string" ? missingFlag(flag) : answerOf(flag, context, now)),
         slicing,
       );
       return { evaluations, revision };
@@ -138,9 +151,9 @@ export function createFlagEvaluator(deps: FlagEvaluatorDeps): FlagEvaluator {
     async evaluateManyAsOf(names, context, asOf, signal) {
       checkContext(context);
       // Flags that were deleted since still have a tombstone.
-      const asked = names === "all" ? view.collection.list().map(({ name }) => name) : names;
-      const snapshot = await snapshotOf(asked, asOf);
-      const there = names === "all" ? asked.filter((name) => snapshot.find(name) !== undefined) : asked;
+      const wanted = names === "all" ? view.collection.list().map(({ name }) => name) : names;
+      const snapshot = await snapshotOf(wanted, asOf);
+      const there = names === "all" ? wanted.filter((name) => snapshot.find(name) !== undefined) : wanted;
       const evaluations = await inSlices(
         there,
         (name) => snapshot.compiled(name)?.evaluate(context, snapshot.nowMs) ?? missingFlag(name),

@@ -102,6 +102,7 @@ const SCALARS: Readonly<Partial<Record<ScalarType, string>>> = {
   [ScalarType.INT32]: "buf.validate.Int32Rules",
   [ScalarType.UINT32]: "buf.validate.UInt32Rules",
   [ScalarType.INT64]: "buf.validate.Int64Rules",
+  [ScalarType.UINT64]: "buf.validate.UInt64Rules",
 };
 
 /** Rules of elements have the type of rules of fields. What only concerns a field is not compiled. */

@@ -62,6 +62,7 @@ export const isLonger = (one: Span, other: Span): boolean =>
   one.seconds === other.seconds ? one.nanos > other.nanos : one.seconds > other.seconds;
 
 const DURATION: Readonly<Record<string, Compile>> = {
+  gt: (bound: Span) => (value: Span) => isNormal(value) && isLonger(value, bound),
   gte: (bound: Span) => (value: Span) => isNormal(value) && !isLonger(bound, value),
   lte: (bound: Span) => (value: Span) => isNormal(value) && !isLonger(value, bound),
 };
@@ -132,4 +133,5 @@ const COMPILES: Readonly<Record<string, Readonly<Record<string, Compile>>>> = {
   "buf.validate.Int32Rules": NUMBER,
   "buf.validate.UInt32Rules": NUMBER,
   "buf.validate.Int64Rules": NUMBER,
+  "buf.validate.UInt64Rules": NUMBER,
 };
