@@ -1,10 +1,10 @@
+import { closureOf } from "../../kernel/flags/closure.ts";
 import { ConditionFailed } from "../../kernel/flags/condition/flag.ts";
 import type { Condition } from "../../kernel/flags/condition/shared.ts";
 import { type CompiledFlag, compileFlag, MAX_CLOSURE } from "../../kernel/flags/evaluate.ts";
 import type { FlagRule } from "../../kernel/flags/rule.ts";
 import { messageOf } from "../errors/error.ts";
 import type { Log } from "../log.ts";
-import { closureOf } from "./changes/prerequisites.ts";
 import type { ConditionCompiler } from "./condition.ts";
 import type { Tallied } from "./counts/tally.ts";
 import type { Flag } from "./record.ts";

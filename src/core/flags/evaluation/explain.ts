@@ -1,4 +1,5 @@
 import { BUCKETS, prefixedMurmur3, scaleToBucket, VARIANT_SEED } from "../../../kernel/flags/bucket.ts";
+import { closureOf } from "../../../kernel/flags/closure.ts";
 import { freshBudget, type SharedBudget } from "../../../kernel/flags/condition/shared.ts";
 import { type CompiledFlag, MAX_CLOSURE } from "../../../kernel/flags/evaluate.ts";
 import type { Evaluation, EvaluationContext } from "../../../kernel/flags/evaluation.ts";
@@ -7,7 +8,6 @@ import { listableFields, listedBy } from "../../../kernel/flags/listing.ts";
 import { shareAt, thousandths } from "../../../kernel/flags/share.ts";
 import { variantLimits } from "../../../kernel/flags/variants.ts";
 import { messageOf } from "../../errors/error.ts";
-import { closureOf } from "../changes/prerequisites.ts";
 import type { Flag } from "../record.ts";
 import type { FlagSnapshot } from "./snapshot.ts";
 

@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  closureOf,
-  closureProblem,
-  dependentsIn,
-  MAX_CLOSURE_LOOKS,
-} from "../../../../src/core/flags/changes/prerequisites.ts";
+import { closureProblem, dependentsIn, MAX_CLOSURE_LOOKS } from "../../../../src/core/flags/changes/prerequisites.ts";
 import type { Flags } from "../../../../src/core/flags/types.ts";
+import { closureOf } from "../../../../src/kernel/flags/closure.ts";
 import { MAX_CLOSURE } from "../../../../src/kernel/flags/evaluate.ts";
 import { type FlagsRig, flagsRig, reason } from "../harness.ts";
 
