@@ -69,6 +69,8 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "a copy of another constant, or of a limit in the contract": [
     "clients/typescript/src/breaker/pending.ts MOST_IN_RUN",
     "clients/typescript/src/breaker/pending.ts MOST_RUNS_IN_REPORT",
+    "clients/typescript/src/snapshot/format.ts DIGEST_BYTES",
+    "clients/typescript/src/snapshot/format.ts LENGTH_BYTES",
     "src/core/store/requests.ts REPLAY_WINDOW_MS",
     "src/server/map/json.ts MAX_DEPTH",
     "src/server/map/values.ts MAX_SPAN_SECONDS",

@@ -31,6 +31,9 @@ const inKernel = below("src/kernel");
 /** The parts of Node that a client needs for its own connection. */
 const SOCKETS: readonly string[] = ["node:http", "node:https", "node:http2", "node:net", "node:tls"];
 
+/** The parts of Node that a client needs for its snapshot file. */
+const FILES: readonly string[] = ["node:crypto", "node:fs/promises", "node:path"];
+
 /** The files that may convert between protobuf messages and the engine's types. */
 const mayMap = (path: string): boolean => below("src/server/map")(path) || below("src/server/services")(path);
 const isMessage = ({ target }: Import): boolean => below("gen/helios")(target) && !target.endsWith("_service_pb.ts");
@@ -77,14 +80,16 @@ const LAYER_RULES: readonly LayerRule[] = [
     allows: (imported) => !isPackage(imported, "vitest", "fast-check", "helios"),
   },
   {
-    name: "a client imports gen, the RPC runtime and src/kernel, nothing else of src; those of Node for connections only in connection",
+    name: "a client imports gen, the RPC runtime and src/kernel, nothing else of src; those of Node for connections only in connection, and for files only in snapshot",
     of: below("clients/typescript"),
     allows: (imported, path) =>
       SOCKETS.includes(imported.target)
         ? below("clients/typescript/src/connection")(path)
-        : isRelative(imported)
-          ? below("clients/typescript")(imported.target) || below("gen")(imported.target) || inKernel(imported.target)
-          : isPackage(imported, "@connectrpc", "@bufbuild"),
+        : FILES.includes(imported.target)
+          ? below("clients/typescript/src/snapshot")(path)
+          : isRelative(imported)
+            ? below("clients/typescript")(imported.target) || below("gen")(imported.target) || inKernel(imported.target)
+            : isPackage(imported, "@connectrpc", "@bufbuild"),
   },
   {
     name: "gen imports nothing but gen and the protobuf runtime",
