@@ -19,43 +19,51 @@ import {
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundles } from "./bundles.ts";
-import { errorsPage } from "./errors-doc.ts";
-import { limitsPage } from "./limits-doc.ts";
-import { readComments } from "./openapi/comments.ts";
-import { suitesPage } from "./suites-doc.ts";
-import { breakersFile, bucketingVectors, conditionsFile, evaluationVectors } from "./vectors.ts";
 
 /** The content of files, by path. */
 type Files = ReadonlyMap<string, string>;
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OPENAPI = "docs/openapi.json";
-const PAGES = {
-  "docs/limits.md": limitsPage,
-  "docs/errors.md": errorsPage,
-  "docs/suites.md": suitesPage,
-  "testdata/breakers.json": breakersFile,
-  "testdata/bucketing.json": bucketingVectors,
-  "testdata/conditions.json": conditionsFile,
-  "testdata/evaluation.json": evaluationVectors,
-};
 
-/** Everything but the description of the REST API. */
-async function generateCode(scratch: string): Promise<Files> {
+/** Code from proto/. */
+function generateCode(scratch: string): Files {
   execFileSync("buf", ["generate"], { cwd: scratch, stdio: "inherit" });
-  const pages = Object.entries(PAGES).map(([file, page]) => [file, page()] as const);
-  return new Map([...filesIn(scratch, "gen"), ...pages, ...Object.entries(await bundles())]);
+  return filesIn(scratch, "gen");
 }
 
-/** Must run after gen/ is up to date, because it imports gen/. */
-async function generateOpenapi(scratch: string): Promise<Files> {
-  const { openapiDocument } = await import("./openapi/document.ts");
+/** Everything that is made by code that imports gen/, which must be up to date. */
+async function generateRest(scratch: string): Promise<Files> {
+  const [{ errorsPage }, { limitsPage }, { suitesPage }, vectors] = await Promise.all([
+    import("./errors-doc.ts"),
+    import("./limits-doc.ts"),
+    import("./suites-doc.ts"),
+    import("./vectors.ts"),
+  ]);
+  return new Map([
+    ["docs/limits.md", limitsPage()],
+    ["docs/errors.md", errorsPage()],
+    ["docs/suites.md", suitesPage()],
+    ["testdata/breakers.json", vectors.breakersFile()],
+    ["testdata/bucketing.json", vectors.bucketingVectors()],
+    ["testdata/conditions.json", vectors.conditionsFile()],
+    ["testdata/evaluation.json", vectors.evaluationVectors()],
+    [OPENAPI, await openapi(scratch)],
+    ...Object.entries(await bundles()),
+  ]);
+}
+
+async function openapi(scratch: string): Promise<string> {
+  const [{ openapiDocument }, { readComments }] = await Promise.all([
+    import("./openapi/document.ts"),
+    import("./openapi/comments.ts"),
+  ]);
   const image = execFileSync("buf", ["build", "--as-file-descriptor-set", "-o", "-#format=binpb"], {
     cwd: scratch,
     maxBuffer: 1e8,
   });
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-  return new Map([[OPENAPI, `${JSON.stringify(openapiDocument(readComments(image), version), null, 2)}\n`]]);
+  return `${JSON.stringify(openapiDocument(readComments(image), version), null, 2)}\n`;
 }
 
 /** The files below one directory of `root`. */
@@ -94,15 +102,18 @@ try {
     cpSync(join(ROOT, input), join(scratch, input), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(scratch, "node_modules"));
-  const code = await generateCode(scratch);
-  if (process.argv.includes("--check")) {
-    const stale = [...changed(code), ...leftOver(code), ...changed(await generateOpenapi(scratch))].sort();
+  const code = generateCode(scratch);
+  const isCheck = process.argv.includes("--check");
+  const staleCode = changed(code);
+  if (!isCheck) replaceChanged(code);
+  const all = new Map([...code, ...(await generateRest(scratch))]);
+  if (isCheck) {
+    const stale = [...new Set([...staleCode, ...changed(all), ...leftOver(all)])].sort();
     for (const file of stale) process.stderr.write(`${file} is out of date; run npm run generate\n`);
     process.exitCode = stale.length === 0 ? 0 : 1;
   } else {
-    replaceChanged(code);
-    replaceChanged(await generateOpenapi(scratch));
-    for (const file of leftOver(code)) rmSync(join(ROOT, file));
+    replaceChanged(all);
+    for (const file of leftOver(all)) rmSync(join(ROOT, file));
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
