@@ -23,6 +23,7 @@ const STATEMENTS = {
   find: "SELECT value FROM daily WHERE day = ? AND key = ?",
   put: "INSERT INTO daily (day, key, size, value) VALUES (?, ?, ?, ?)",
   drop: "DELETE FROM daily WHERE day = ? AND key = ? RETURNING size",
+  oldest: "SELECT day, key FROM daily WHERE day > 0 ORDER BY day, key LIMIT 1",
   dropOldest: `
     DELETE FROM daily WHERE (day, key) IN
       (SELECT day, key FROM daily WHERE day > 0 AND day < ? ORDER BY day, key LIMIT ?) RETURNING day, size`,
@@ -69,10 +70,10 @@ export class SqliteDaily implements DailyRecords {
     }
     let early: number | undefined;
     while (this.#bytes > this.#limit) {
-      const gone = this.#sql.dropOldest.all(Number.MAX_SAFE_INTEGER, SWEEP_LIMIT) as { readonly day: number }[];
-      if (gone.length === 0) break;
-      this.#take(gone);
-      early = Math.max(early ?? 0, ...gone.map(({ day }) => day));
+      const [oldest] = this.#sql.oldest.all() as { readonly day: number; readonly key: string }[];
+      if (oldest === undefined) break;
+      this.#take(this.#sql.drop.all(oldest.day, oldest.key));
+      early = oldest.day;
     }
     this.#settle();
     return early;

@@ -1,6 +1,9 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { dailySize } from "../../../../src/core/store/daily.ts";
 import { openSqliteStore } from "../../../../src/core/store/sqlite/open.ts";
 import type { Store } from "../../../../src/core/store/store.ts";
 import { createManualClock } from "../../../../src/kernel/clock.ts";
@@ -32,6 +35,36 @@ async function everything(store: Store, model: Model): Promise<unknown> {
 }
 
 describe("a reopened SQLite store", () => {
+  it("has the records by day of before, and counts their size on", async () => {
+    const directory = makeDirectory();
+    const options = { directory, clock: createManualClock(), newId: () => "one" };
+    const value = "x".repeat(1_000);
+    const limit = 10 * dailySize("k0", value);
+    const keys = [...Array(10).keys()].map((n) => `k${n}`);
+    const first = await openSqliteStore({ ...options, dailyBytes: limit });
+    first.daily.write(keys.map((key) => ({ day: 19_000, key, value })));
+    await first.close();
+    const second = await openSqliteStore({ ...options, dailyBytes: limit });
+    expect(keys.map((key) => second.daily.of(key))).toEqual(keys.map(() => [{ day: 19_000, value }]));
+    expect(second.daily.write([{ day: 19_001, key: "k0", value }])).toBe(19_000);
+    await second.close();
+  });
+
+  it("of a version without records by day can have them", async () => {
+    const directory = makeDirectory();
+    const first = await open(directory);
+    await first.put("a", "1", { cause });
+    await first.close();
+    const database = new DatabaseSync(join(directory, "helios.db"));
+    database.exec("DROP TABLE daily; DROP TABLE daily_size");
+    database.close();
+    const second = await open(directory);
+    second.daily.write([{ day: 19_000, key: "k", value: "x" }]);
+    expect(second.daily.of("k")).toEqual([{ day: 19_000, value: "x" }]);
+    expect(await second.list("")).toMatchObject({ revision: 1, entries: [{ key: "a" }] });
+    await second.close();
+  });
+
   it("has the same contents as before, after any sequence of commands", async () => {
     await fc.assert(
       fc.asyncProperty(commands, commands, async (before, after) => {
