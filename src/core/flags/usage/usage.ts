@@ -119,21 +119,21 @@ export function createFlagUsage({ daily, clock, log, view, pause }: FlagUsageDep
     }
   });
 
-  const nameOf = async (variant: string, flag: Flag): Promise<string> => {
-    if (ALWAYS.has(variant) || flag.record.variants?.some(({ name }) => name === variant)) return variant;
-    // No report is refused because of an old change that cannot be read.
-    const known = await former.of(flag.name).catch(() => undefined);
-    return known?.has(variant) ? variant : OTHER_VARIANT;
-  };
-
   const add = async ({ name, answers }: UsageReport, client: number): Promise<void> => {
     const flag = view.find(name);
     if (flag === undefined) return;
-    const named: (typeof answers)[number][] = [];
-    for (const answer of answers) named.push({ ...answer, variant: await nameOf(answer.variant, flag) });
+    const isPresent = (variant: string): boolean =>
+      ALWAYS.has(variant) || flag.record.variants?.some((one) => one.name === variant) === true;
+    const areKnown = answers.every(({ variant }) => isPresent(variant));
+    // No report is refused because of an old change that cannot be read.
+    const known = areKnown ? undefined : await former.of(name).catch(() => undefined);
     if (view.find(name) === undefined) return;
     const lastTime = clock.now();
-    for (const answer of named) pending.count(name, dayOf(lastTime), { ...answer, lastTime });
+    for (const answer of answers) {
+      const isKnown = isPresent(answer.variant) || known?.has(answer.variant) === true;
+      const variant = isKnown ? answer.variant : OTHER_VARIANT;
+      pending.count(name, dayOf(lastTime), { ...answer, variant, lastTime });
+    }
     pending.note(name, client, dayOf(lastTime));
   };
 
