@@ -47,7 +47,9 @@ const report = (seq: number, count: number) => ({
 });
 
 describe("the usage of flags over REST", () => {
-  it("survives the stop of the service; if the service is killed, only what was not written is lost", async () => {
+  it("survives the stop of the service; if the service is killed, only what was not written is lost", {
+    timeout: 60_000,
+  }, async () => {
     let server = await start();
     const { baseUrl } = server;
     await send(baseUrl, "", { name: "smart", enabled: true });

@@ -10,7 +10,7 @@ import { createManualClock } from "../../../../src/kernel/clock.ts";
 import { turn } from "../../../support/turns.ts";
 
 /** More than are written in one transaction. */
-export const COUNTED = Array.from({ length: 1200 }, (_, n) => `flag-${n}`);
+export const COUNTED = Array.from({ length: 300 }, (_, n) => `flag-${n}`);
 
 /** Flags over the database in that directory, at a wall time in ms. */
 export async function openFlags(directory: string, startMs: number) {

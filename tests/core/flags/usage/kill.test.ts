@@ -29,10 +29,10 @@ async function killed(directory: string, client: string, startMs: number, after:
 }
 
 describe("a process that is killed while it counts", () => {
-  it("loses at most what was not written, counts nothing twice, and loses no flag", async () => {
+  it("loses at most what was not written, counts nothing twice, and loses no flag", { timeout: 60_000 }, async () => {
     const directory = makeDirectory();
     let [least, most] = [0, 0];
-    for (const [round, after] of [1, 3, 7].entries()) {
+    for (const [round, after] of [1, 5].entries()) {
       const startMs = 1.7e12 + round * HOUR;
       const written = await killed(directory, `client-${round}`, startMs, after);
       expect(written).toBeGreaterThanOrEqual(after);
