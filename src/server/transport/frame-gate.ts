@@ -7,13 +7,14 @@ import type { DirectConnection } from "./direct/connection.ts";
 import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./direct/frames.ts";
 import { Outgoing } from "./direct/outgoing.ts";
 import { readSettings } from "./direct/settings.ts";
-import { fragmentOf, framesOf, isCarryingNothing } from "./frame-parts.ts";
+import { type DataFrame, fragmentOf, framesOf, isCarryingNothing } from "./frame-parts.ts";
 import { createHeaderBlock, type HeaderBlock, HeaderBlockError, INITIAL_TABLE_BYTES } from "./header-block.ts";
 import { HpackError } from "./hpack/error.ts";
 import {
   CALLS_PER_TURN,
   CONTROL_FRAMES_BURST,
   CONTROL_FRAMES_PER_SECOND,
+  FRAMES_PER_WINDOW_CHANGE,
   HEADERS_TIMEOUT_MS,
   MAX_UNFINISHED_HEADERS_BYTES,
   MAX_UNSENT_BYTES,
@@ -46,16 +47,6 @@ export interface FrameGateOptions {
   readonly ended?: (() => void) | undefined;
   /** Serves some of the streams. Their frames do not reach node:http2. */
   readonly direct?: DirectConnection | undefined;
-}
-
-/** A part of a DATA frame that has not arrived yet. */
-interface DataFrame {
-  readonly stream: number;
-  readonly isLast: boolean;
-  left: number;
-  padding: number;
-  /** Whether the whole body was passed on, and only padding is missing. */
-  isPassed: boolean;
 }
 
 interface FrameHead {
@@ -343,7 +334,10 @@ export class FrameGate extends Duplex {
     }
     if (isWindow) return this.#widenShared(direct, bytes, at, end);
     if (type === SETTINGS) {
-      return direct.takeSettings(readSettings(bytes.subarray(start, end))) ? at : this.#overflow();
+      const settings = readSettings(bytes.subarray(start, end));
+      // Here and in node:http2, every stream gets the change, also if the window stays as it is.
+      if (settings.initialWindow !== undefined && !this.#take(FRAMES_PER_WINDOW_CHANGE)) return undefined;
+      return direct.takeSettings(settings) ? at : this.#overflow();
     }
     if (direct.size === 0) return at;
     this.#farewell = Buffer.from(bytes.subarray(at, end));
@@ -435,9 +429,9 @@ export class FrameGate extends Duplex {
     this.#timer?.cancel();
   }
 
-  /** Uses up one of the allowed frames without content. Returns false if none is left. */
-  #take(): boolean {
-    if (this.#idle.take()) return true;
+  /** Uses up some of the allowed frames without content. Returns false if too few are left. */
+  #take(frames = 1): boolean {
+    if (this.#idle.take(frames)) return true;
     this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
   }

@@ -79,6 +79,12 @@ export const CONTROL_FRAMES_BURST = 10_000;
  */
 export const CONTROL_FRAMES_PER_SECOND = 1000;
 /**
+ * Frames for which a change of the window of all streams (SETTINGS_INITIAL_WINDOW_SIZE) counts besides itself, among those that
+ * do nothing for a call: it is applied to each of up to `MAX_CONNECTION_STREAMS` streams. A client may make 99 changes in one
+ * burst. @limit frames
+ */
+export const FRAMES_PER_WINDOW_CHANGE = 100;
+/**
  * Calls that an HTTP/2 client may cancel in one burst; beyond them it counts as an attacker (CVE-2023-44487), and its
  * connection is closed. Node's default, 1000, would cut off clients that cancel often. @limit calls
  */

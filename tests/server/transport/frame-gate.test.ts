@@ -11,6 +11,7 @@ import {
   CONTROL_FRAMES_BURST,
   CONTROL_FRAMES_PER_SECOND,
   HEADERS_TIMEOUT_MS,
+  MAX_CONNECTION_STREAMS,
   MAX_HTTP2_HEADERS_BYTES,
   MAX_SHORT_FIELDS_BYTES,
   MAX_UNFINISHED_HEADERS_BYTES,
@@ -156,6 +157,38 @@ describe("the frames of an HTTP/2 connection", () => {
     expect(refusals).toEqual([]);
     await send(make());
     expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+  });
+
+  it("changes of the window of all streams have an allowance by the work that they cause, and come back with time", async () => {
+    const { direct, clock } = connectionRig();
+    const socket = new PassThrough();
+    const refusals: number[] = [];
+    const refuse = (code: number): void => void refusals.push(code);
+    new FrameGate({ socket: socket as unknown as Socket, clock, unfinished: { bytes: 0 }, refuse, direct }).resume();
+    let changes = 0;
+    const change = direct.setInitialWindow.bind(direct);
+    direct.setInitialWindow = (bytes) => {
+      changes += 1;
+      return change(bytes);
+    };
+    /** One frame with the settings MAX_CONCURRENT_STREAMS (3) or INITIAL_WINDOW_SIZE (4). */
+    const settings = (id: number, value: number): Buffer => {
+      const payload = Buffer.alloc(6);
+      payload.writeUInt16BE(id);
+      payload.writeUInt32BE(value, 2);
+      return frame(4, 0, 0, payload);
+    };
+    socket.write(PREFACE);
+    // Other settings count once.
+    for (let count = 0; count < 1000; count += 1) socket.write(settings(3, count));
+    for (let count = 0; count < 80; count += 1) socket.write(settings(4, count));
+    await turn();
+    expect([changes, refusals]).toEqual([80, []]);
+    clock.advance(1000);
+    for (let count = 0; count < CONTROL_FRAMES_BURST; count += 1) socket.write(settings(4, count % 2));
+    await turn();
+    expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+    expect(changes * MAX_CONNECTION_STREAMS).toBeLessThan(1_100_000);
   });
 
   it("frames of headers count the same if they are divided into tiny parts", async () => {
