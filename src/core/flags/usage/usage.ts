@@ -3,7 +3,7 @@ import { Serial } from "../../async/serial.ts";
 import { HeliosError, messageOf } from "../../errors/error.ts";
 import type { Log } from "../../log.ts";
 import { ReportLog } from "../../report-log.ts";
-import { type DailyRecords, dayOf, KEPT_DAYS, startOfDay } from "../../store/daily.ts";
+import { type DailyRecords, type DailyWrite, dayOf, KEPT_DAYS, startOfDay } from "../../store/daily.ts";
 import { AnswerSums, OTHER_VARIANT } from "../counts/answers.ts";
 import { Tallies } from "../counts/tally.ts";
 import { inSlices } from "../evaluation/slices.ts";
@@ -21,7 +21,8 @@ export const WRITE_USAGE_MS = 60_000;
 /** The window of GetFlagUsage and ListFlags, unless the request has one. @limit days */
 const DEFAULT_WINDOW_DAYS = 30;
 /**
- * Flags that are written in one transaction. Few enough that no call notices the pause, enough to wait for the disk rarely.
+ * Records that are written in one transaction, and those of one flag more. Few enough that no call notices the pause, enough to
+ * wait for the disk rarely.
  */
 const WRITTEN_TOGETHER = 128;
 const DAY_MS = startOfDay(1);
@@ -85,15 +86,20 @@ export function createFlagUsage({ daily, clock, log, view, pause }: FlagUsageDep
     for (const count of counts) pending.count(name, dayOf(count.lastTime), count);
   };
 
-  const writeTogether = (names: readonly string[]): void => {
+  /** Writes some of the names in one transaction, from a place on. Returns the place of the next. */
+  const writeFrom = (names: readonly string[], start: number): number => {
     const now = clock.now();
-    const writes = names.flatMap((name) => {
+    const writes: DailyWrite[] = [];
+    let at = start;
+    for (; at < names.length && writes.length < WRITTEN_TOGETHER; at += 1) {
+      const name = names[at] as string;
       const flag = pending.get(name);
-      return flag === undefined ? [] : storage().merged(name, flag, now);
-    });
+      if (flag !== undefined) writes.push(...storage().merged(name, flag, now));
+    }
     storage().write(writes, now);
     // Nothing can have been counted since `merged`, because all of this runs in one piece.
-    for (const name of names) pending.take(name);
+    for (const name of names.slice(start, at)) pending.take(name);
+    return at;
   };
 
   /** Writes in steps, between which other requests are served. */
@@ -103,10 +109,7 @@ export function createFlagUsage({ daily, clock, log, view, pause }: FlagUsageDep
     await inSlices([...tallies.names()], collect, { clock, pause });
     const names = [...pending.names()];
     if (names.length === 0) return;
-    for (let at = 0; at < names.length; at += WRITTEN_TOGETHER) {
-      writeTogether(names.slice(at, at + WRITTEN_TOGETHER));
-      await pause();
-    }
+    for (let at = 0; at < names.length; await pause()) at = writeFrom(names, at);
     storage().settle(begun, clock.now());
   };
 

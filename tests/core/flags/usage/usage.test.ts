@@ -22,13 +22,13 @@ async function withFlag(options: Parameters<typeof flagsRig>[0] = {}): Promise<F
   return rig;
 }
 
-/** A store that calls `onWrite` before usage is written. */
-function storeWith(onWrite: () => void): { readonly clock: ManualClock; readonly store: Store } {
+/** A store that calls `onWrite` with the number of records before usage is written. */
+function storeWith(onWrite: (records: number) => void): { readonly clock: ManualClock; readonly store: Store } {
   const clock = createManualClock();
   const store = createMemoryStore({ clock, incarnation: "i" });
   const { daily } = store;
   const write: typeof daily.write = (writes) => {
-    onWrite();
+    onWrite(writes.length);
     return daily.write(writes);
   };
   Object.defineProperty(store, "daily", { value: { ...daily, write } });
@@ -388,6 +388,22 @@ describe("the usage of many flags", () => {
     }
     expect([...steps].at(-1)).toBe(2_500);
     expect(steps.size).toBeGreaterThan(10);
+  });
+
+  it("is deleted in steps with many flags, of which there are records of many days", async () => {
+    const sizes: number[] = [];
+    const rig = await flagsRig(storeWith((writes) => sizes.push(writes)));
+    const names = Array.from({ length: 60 }, (_, n) => `flag-${n}`);
+    for (const name of names) await rig.flags.create(name, { enabled: true });
+    for (let day = 0; day < 20; day += 1) {
+      rig.flags.evaluateMany(names);
+      await minute(rig);
+      rig.clock.advance(DAY);
+    }
+    for (const name of names) await rig.flags.delete(name);
+    await minute(rig);
+    for (const name of names) expect(rig.store.daily.of(`usage/${name}`)).toHaveLength(1);
+    expect(Math.max(...sizes)).toBeLessThan(200);
   });
 
   it("is written with the next minute if it was counted during a writing", async () => {
