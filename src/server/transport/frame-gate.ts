@@ -1,27 +1,25 @@
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { Clock, Timer } from "../../core/index.ts";
+import type { Clock } from "../../core/index.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import type { DirectConnection } from "./direct/connection.ts";
 import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./direct/frames.ts";
 import { Outgoing } from "./direct/outgoing.ts";
 import { readSettings } from "./direct/settings.ts";
-import { type DataFrame, fragmentOf, framesOf, isCarryingNothing } from "./frame-parts.ts";
-import { createHeaderBlock, type HeaderBlock, HeaderBlockError, INITIAL_TABLE_BYTES } from "./header-block.ts";
+import { isCarryingNothing } from "./frame-parts.ts";
+import { type Course, FrameReader, type Verdict } from "./frame-reader.ts";
+import { HeaderBlockError } from "./header-block.ts";
 import { HpackError } from "./hpack/error.ts";
 import {
   CALLS_PER_TURN,
   CONTROL_FRAMES_BURST,
   CONTROL_FRAMES_PER_SECOND,
   FRAMES_PER_WINDOW_CHANGE,
-  HEADERS_TIMEOUT_MS,
-  MAX_UNFINISHED_HEADERS_BYTES,
   MAX_UNSENT_BYTES,
 } from "./limits.ts";
+import { Unfinished, type UnfinishedHeaders } from "./unfinished.ts";
 
-const PREFACE_BYTES = 24;
-const HEAD_BYTES = FRAME_HEAD_BYTES;
 const PING_BYTES = 8;
 const EMPTY_PING = Buffer.from([0, 0, PING_BYTES, FRAME.PING, ...new Uint8Array(5 + PING_BYTES)]);
 
@@ -29,13 +27,6 @@ const EMPTY_PING = Buffer.from([0, 0, PING_BYTES, FRAME.PING, ...new Uint8Array(
 const NOTED_STREAMS = 1000;
 
 const { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION } = FRAME;
-const { END_STREAM, ACK, END_HEADERS, PADDED } = FLAG;
-const NOTHING = Buffer.alloc(0);
-
-/** Bytes of unfinished header blocks on all connections of a port. */
-export interface UnfinishedHeaders {
-  bytes: number;
-}
 
 export interface FrameGateOptions {
   readonly socket: Socket;
@@ -49,13 +40,6 @@ export interface FrameGateOptions {
   readonly direct?: DirectConnection | undefined;
 }
 
-interface FrameHead {
-  readonly type: number;
-  readonly flags: number;
-  readonly stream: number;
-  readonly length: number;
-}
-
 /**
  * Stands between a socket and HTTP/2, and checks incoming frames. Header blocks are passed on complete and within their
  * limits. Frames without content are counted. All other frames pass unchanged.
@@ -67,29 +51,20 @@ interface FrameHead {
  */
 export class FrameGate extends Duplex {
   readonly #options: FrameGateOptions;
-  readonly #table = { size: INITIAL_TABLE_BYTES };
+  readonly #direct: DirectConnection | undefined;
+  readonly #outgoing: Outgoing | undefined;
+  readonly #reader: FrameReader;
+  readonly #unfinished: Unfinished;
+  /** The frames without content that are still allowed. */
+  readonly #idle: Bucket;
   /** The limit that the headers of a stream exceeded, by stream. */
   readonly #beyond = new Map<number, number>();
+  /** Whether nothing more is read: the connection was refused, or is closed. */
   #ended = false;
-  #pending: Buffer = NOTHING;
-  /** Remaining bytes of the preface, or of a frame that passes unchanged. */
-  #through = PREFACE_BYTES;
-  #open: { readonly block: HeaderBlock; readonly stream: number; readonly flags: number } | undefined;
-  /** Counted bytes of the unfinished header block, and the time at which it began. */
-  #counted = 0;
-  #since = 0;
-  #timer: Timer | undefined;
   /** Calls that began in this turn of the event loop. */
   #begun = 0;
   /** Whether HTTP/2 accepts more data. */
   #wanted = false;
-  /** The frames without content that are still allowed. */
-  readonly #idle: Bucket;
-  readonly #direct: DirectConnection | undefined;
-  readonly #outgoing: Outgoing | undefined;
-  #data: DataFrame | undefined;
-  /** What node:http2 gets instead of the last frame. */
-  #instead: Buffer | undefined;
   /** The client has said goodbye. Node:http2 would close the connection at once, so it learns this after the last direct stream. */
   #farewell: Buffer | undefined;
   /** Whether the client has ended its half, and nobody was told. */
@@ -100,8 +75,10 @@ export class FrameGate extends Duplex {
   constructor(options: FrameGateOptions) {
     super({ allowHalfOpen: true });
     this.#options = options;
-    this.#idle = createBucket(options.clock, CONTROL_FRAMES_BURST, CONTROL_FRAMES_PER_SECOND);
-    const { socket } = options;
+    const { socket, clock, unfinished } = options;
+    this.#idle = createBucket(clock, CONTROL_FRAMES_BURST, CONTROL_FRAMES_PER_SECOND);
+    this.#unfinished = new Unfinished(unfinished, clock, () => this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM));
+    this.#reader = this.#createReader();
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
     socket.on("end", () => {
       this.#hasEnded = true;
@@ -125,7 +102,7 @@ export class FrameGate extends Duplex {
   #passFarewell(): void {
     if (this.#isReading || (this.#direct !== undefined && this.#direct.size > 0)) return;
     // It must not get into the middle of a frame.
-    if (this.#farewell === undefined || this.#through > 0) return;
+    if (this.#farewell === undefined || this.#reader.isAmidFrame) return;
     this.push(this.#farewell);
     this.#farewell = undefined;
   }
@@ -170,18 +147,18 @@ export class FrameGate extends Duplex {
   #read(bytes: Buffer): void {
     if (this.#ended) return;
     const out: Buffer[] = [];
-    const all = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    let isNew = false;
     this.#isReading = true;
     this.#direct?.beginRead();
     try {
-      this.#split(all, out);
+      isNew = this.#reader.read(bytes, out);
     } catch (error) {
       const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_COMPRESSION_ERROR } = constants;
       if (!(error instanceof HeaderBlockError || error instanceof HpackError)) throw error;
       this.#refuse(error.cause === "excessive" ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_COMPRESSION_ERROR);
     }
     this.#direct?.endRead();
-    this.#account(this.#pending.length < all.length);
+    this.#unfinished.hold(this.#reader.held, isNew);
     if (!this.#mayRead()) this.#options.socket.pause();
     this.#isReading = false;
     if (out.length > 0) this.#pass(out);
@@ -196,190 +173,117 @@ export class FrameGate extends Duplex {
     if (!this.#wanted) this.#options.socket.pause();
   }
 
-  #split(bytes: Buffer, out: Buffer[]): void {
-    let start = 0;
-    let at = 0;
-    const flush = (): void => {
-      if (at > start) out.push(bytes.subarray(start, at));
-    };
-    while (at < bytes.length && !this.#ended && this.#begun < CALLS_PER_TURN) {
-      if (this.#through > 0) {
-        const taken = Math.min(this.#through, bytes.length - at);
-        this.#through -= taken;
-        at += taken;
-        continue;
-      }
-      if (this.#data !== undefined) {
-        at = start = this.#readData(this.#data, bytes, at);
-        continue;
-      }
-      if (bytes.length - at < HEAD_BYTES) break;
-      const length = bytes.readUIntBE(at, 3);
-      const type = bytes[at + 3] ?? 0;
-      const flags = bytes[at + 4] ?? 0;
-      const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff;
-      const isHeaders = type === HEADERS || type === CONTINUATION;
-      if (this.#open !== undefined && (type !== CONTINUATION || stream !== this.#open.stream)) {
-        this.#refuse(constants.NGHTTP2_PROTOCOL_ERROR);
-        break;
-      }
-      if (isCarryingNothing(type, flags, length) && !this.#take()) break;
-      if (this.#direct !== undefined && length <= MAX_FRAME_BYTES && !isHeaders) {
-        const end = this.#takeDirect(this.#direct, bytes, at, { type, flags, stream, length });
-        if (end === undefined) break;
-        if (end !== at) {
-          flush();
-          if (this.#instead !== undefined) out.push(this.#instead);
-          this.#instead = undefined;
-          at = start = end;
-          continue;
+  #createReader(): FrameReader {
+    const direct = this.#options.direct;
+    return new FrameReader({
+      mayGoOn: () => this.#begun < CALLS_PER_TURN,
+      courseOf: (type, flags, stream, length) => this.#courseOf(type, flags, stream, length),
+      take: (type, stream, bytes, start, end) => this.#take(type, stream, bytes, start, end),
+      bodyBegins: (stream, length) => direct?.received(stream, length),
+      body: (stream, bytes, isLast) => direct?.data(stream, bytes, isLast),
+      headers: (stream, block, isLast) => {
+        this.#count();
+        return direct === undefined ? block : direct.headers(stream, block, isLast);
+      },
+      dividedHeaders: (stream, block, isLast, beyond) => {
+        this.#count();
+        if (beyond !== undefined) this.#note(stream, beyond);
+        return direct === undefined ? block : direct.headers(stream, block, isLast, false);
+      },
+      interrupted: () => this.#refuse(constants.NGHTTP2_PROTOCOL_ERROR),
+    });
+  }
+
+  /** HTTP/2's own implementation gets the frames that violate the protocol, and handles them. */
+  #courseOf(type: number, flags: number, stream: number, length: number): Course {
+    if (isCarryingNothing(type, flags, length) && !this.#spend(1)) return "stop";
+    if (length > MAX_FRAME_BYTES) return "pass";
+    if (type === HEADERS || type === CONTINUATION) return "headers";
+    if (stream === 0) return this.#isForBoth(type, flags, length) ? "whole" : "pass";
+    if (type === DATA) return this.#isOwn(stream) ? "body" : "pass";
+    if (type === RST_STREAM) return length === 4 ? "whole" : "pass";
+    if (type === WINDOW_UPDATE && length !== 4) return "pass";
+    const hasMeaning = type === WINDOW_UPDATE || type === PRIORITY || type > CONTINUATION;
+    return hasMeaning && this.#isOwn(stream) ? "whole" : "pass";
+  }
+
+  /** Whether a stream is served directly, or was. */
+  #isOwn(stream: number): boolean {
+    return this.#direct !== undefined && (this.#direct.has(stream) || this.#direct.isOver(stream));
+  }
+
+  /** Whether a frame about the connection concerns the direct streams, too. */
+  #isForBoth(type: number, flags: number, length: number): boolean {
+    const isAck = (flags & FLAG.ACK) !== 0;
+    switch (type) {
+      case SETTINGS:
+        return !isAck;
+      case WINDOW_UPDATE:
+        return length === 4;
+      case GOAWAY:
+        return true;
+      case PING:
+        // While node:http2 is held up, it answers no PING, and the client would give the connection up.
+        return !isAck && length === PING_BYTES && this.#outgoing?.isHolding === true;
+      default:
+        return false;
+    }
+  }
+
+  #take(type: number, stream: number, bytes: Buffer, start: number, end: number): Verdict {
+    const direct = this.#direct;
+    if (type === SETTINGS) return this.#takeSettings(bytes.subarray(start, end));
+    if (direct === undefined) return "pass";
+    switch (type) {
+      case RST_STREAM:
+        if (!this.#isOwn(stream)) {
+          this.#outgoing?.forget(stream);
+          return "pass";
         }
+        direct.wasReset(stream);
+        return "taken";
+      case WINDOW_UPDATE: {
+        const given = bytes.readUInt32BE(start) & 0x7fffffff;
+        if (stream === 0) return this.#widen(direct, given);
+        direct.widen(stream, given);
+        return "taken";
       }
-      // HTTP/2's own implementation handles frames that violate the protocol.
-      if (!isHeaders || length > MAX_FRAME_BYTES || (type === CONTINUATION && this.#open === undefined)) {
-        this.#through = HEAD_BYTES + length;
-        continue;
-      }
-      const end = at + HEAD_BYTES + length;
-      if (bytes.length < end) break;
-      if (type === HEADERS) this.#count();
-      const payload = bytes.subarray(at + HEAD_BYTES, end);
-      const fragment = type === HEADERS ? fragmentOf(payload, flags) : payload;
-      if (type === HEADERS && (flags & END_HEADERS) !== 0) {
-        this.#noteTableSize(fragment);
-        if (this.#direct === undefined) {
-          at = end;
-          continue;
-        }
-        flush();
-        const block = this.#direct.headers(stream, fragment, (flags & END_STREAM) !== 0);
-        if (block !== undefined) out.push(...framesOf(block, stream, flags & END_STREAM));
-        at = start = end;
-        continue;
-      }
-      flush();
-      const whole = this.#collect(type, stream, flags, fragment);
-      if (whole !== undefined) out.push(...whole);
-      at = end;
-      start = end;
+      case PING:
+        if (this.#outgoing?.isHolding !== true) return "pass";
+        direct.pong(bytes.subarray(start, end));
+        return "taken";
+      case GOAWAY:
+        if (direct.size === 0) return "pass";
+        this.#farewell = Buffer.from(bytes.subarray(start - FRAME_HEAD_BYTES, end));
+        return "taken";
+      default:
+        // A priority has no meaning here (RFC 9113, 5.3.2), nor has a type that is unknown (5.5).
+        return "taken";
     }
-    flush();
-    this.#pending = this.#ended || at >= bytes.length ? NOTHING : Buffer.from(bytes.subarray(at));
   }
 
-  /** A block of one frame is within the limits. It may still change the size of the client's table. */
-  #noteTableSize(fragment: Buffer): void {
-    const first = fragment[0] ?? 0;
-    if (first < 0x20 || first >= 0x40) return;
-    createHeaderBlock(this.#table).add(fragment);
+  #takeSettings(payload: Buffer): Verdict {
+    const settings = readSettings(payload);
+    // Here and in node:http2, every stream gets the change, also if the window stays as it is.
+    if (settings.initialWindow !== undefined && !this.#spend(FRAMES_PER_WINDOW_CHANGE)) return "stop";
+    return this.#direct?.takeSettings(settings) === false ? this.#overflow() : "pass";
   }
 
-  /** Collects a header block. Returns its frames when it is complete. */
-  #collect(type: number, stream: number, flags: number, fragment: Buffer): readonly Buffer[] | undefined {
-    if (type === HEADERS) this.#open = { block: createHeaderBlock(this.#table), stream, flags };
-    const open = this.#open;
-    if (open === undefined) return undefined;
-    open.block.add(fragment);
-    if ((flags & END_HEADERS) === 0) return undefined;
-    this.#open = undefined;
-    const { block, beyond } = open.block.end();
-    if (beyond !== undefined) this.#note(stream, beyond);
-    const forwarded =
-      this.#direct === undefined ? block : this.#direct.headers(stream, block, (open.flags & END_STREAM) !== 0, false);
-    return forwarded && framesOf(forwarded, stream, open.flags & END_STREAM);
-  }
-
-  /**
-   * Handles a frame, other than headers, that concerns direct streams. Returns where it ends. Returns `at` if it does not
-   * concern them, and undefined if more bytes are needed.
-   */
-  #takeDirect(
-    direct: DirectConnection,
-    bytes: Buffer,
-    at: number,
-    { type, flags, stream, length }: FrameHead,
-  ): number | undefined {
-    const isOwn = stream > 0 && (direct.has(stream) || direct.isOver(stream));
-    const start = at + HEAD_BYTES;
-    const end = start + length;
-    if (type === DATA && isOwn) {
-      const isPadded = (flags & PADDED) !== 0;
-      if (isPadded && bytes.length <= start && length > 0) return undefined;
-      const padding = isPadded ? (bytes[start] ?? 0) : 0;
-      const left = length - padding - (isPadded ? 1 : 0);
-      // RFC 9113, 6.1. Node:http2 handles the violation.
-      if (left < 0) return at;
-      direct.received(stream, length);
-      this.#data = { stream, isLast: (flags & END_STREAM) !== 0, left, padding, isPassed: false };
-      return this.#readData(this.#data, bytes, start + (isPadded ? 1 : 0));
-    }
-    const isWindow = type === WINDOW_UPDATE && length === 4;
-    const isShared = stream === 0 && (isWindow || (type === SETTINGS && (flags & ACK) === 0) || type === GOAWAY);
-    // A client whose PING is not answered gives the connection up.
-    const isPing = type === PING && stream === 0 && length === PING_BYTES && (flags & ACK) === 0;
-    const isHeldUp = isPing && this.#outgoing?.isHolding === true;
-    if (type === RST_STREAM && !isOwn) this.#outgoing?.forget(stream);
-    if (!isOwn && !isShared && !isHeldUp) return at;
-    if (bytes.length < end) return undefined;
-    if (isHeldUp) {
-      direct.pong(bytes.subarray(start, end));
-      return end;
-    }
-    if (isOwn) {
-      if (type === RST_STREAM && length === 4) direct.wasReset(stream);
-      else if (isWindow) direct.widen(stream, bytes.readUInt32BE(start) & 0x7fffffff);
-      // RFC 9113, 6.3: a priority has no meaning here. Frames of a wrong length end the connection, by node:http2.
-      else if (type !== PRIORITY && type <= CONTINUATION) return at;
-      return end;
-    }
-    if (isWindow) return this.#widenShared(direct, bytes, at, end);
-    if (type === SETTINGS) {
-      const settings = readSettings(bytes.subarray(start, end));
-      // Here and in node:http2, every stream gets the change, also if the window stays as it is.
-      if (settings.initialWindow !== undefined && !this.#take(FRAMES_PER_WINDOW_CHANGE)) return undefined;
-      return direct.takeSettings(settings) ? at : this.#overflow();
-    }
-    if (direct.size === 0) return at;
-    this.#farewell = Buffer.from(bytes.subarray(at, end));
-    return end;
-  }
-
-  /** Passes the part of the connection's window that node:http2 has used. */
-  #widenShared(direct: DirectConnection, bytes: Buffer, at: number, end: number): number | undefined {
-    const given = bytes.readUInt32BE(end - 4) & 0x7fffffff;
+  /** The client accepts more bytes on the connection. Node:http2 learns of the part of its window that it has used. */
+  #widen(direct: DirectConnection, given: number): Verdict {
     // RFC 9113, 6.9: it may not be 0. Node:http2 handles the violation.
-    if (given === 0) return at;
+    if (given === 0) return "pass";
     const rest = direct.widenConnection(given);
     if (rest === undefined) return this.#overflow();
     this.#outgoing?.resume();
-    if (rest === given) return at;
-    if (rest > 0) {
-      this.#instead = Buffer.from(bytes.subarray(at, end));
-      this.#instead.writeUInt32BE(rest, HEAD_BYTES);
-    }
-    return end;
+    if (rest === given) return "pass";
+    return rest === 0 ? "taken" : windowUpdate(rest);
   }
 
-  /** The client has made a window larger than it may be. */
-  #overflow(): undefined {
+  /** The client has made a window larger than it may be (RFC 9113, 6.9.1). */
+  #overflow(): "stop" {
     this.#refuse(constants.NGHTTP2_FLOW_CONTROL_ERROR);
-  }
-
-  /** Passes a part of a body on. Returns where it ends. */
-  #readData(frame: DataFrame, bytes: Buffer, at: number): number {
-    const taken = Math.min(frame.left, bytes.length - at);
-    frame.left -= taken;
-    const isEnd = frame.left === 0;
-    if (!frame.isPassed && (taken > 0 || isEnd)) {
-      this.#direct?.data(frame.stream, bytes.subarray(at, at + taken), isEnd && frame.isLast);
-      frame.isPassed = isEnd;
-    }
-    const padding = Math.min(frame.padding, bytes.length - at - taken);
-    if (isEnd) {
-      frame.padding -= padding;
-      if (frame.padding === 0) this.#data = undefined;
-    }
-    return at + taken + (isEnd ? padding : 0);
+    return "stop";
   }
 
   /** Whether more may be read from the socket now. */
@@ -399,50 +303,26 @@ export class FrameGate extends Duplex {
     this.#beyond.set(stream, limit);
   }
 
-  /** Counts an unfinished header block, and sets its time limit. `progressed`: a new block has begun. */
-  #account(progressed: boolean): void {
-    const { clock, unfinished } = this.#options;
-    const held = this.#pending.length + (this.#open?.block.held ?? 0);
-    if (this.#counted === 0 || (progressed && this.#open === undefined)) this.#since = clock.monotonic();
-    unfinished.bytes += held - this.#counted;
-    this.#counted = held;
-    if (held === 0) return;
-    if (unfinished.bytes > MAX_UNFINISHED_HEADERS_BYTES) this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    else this.#timer ??= clock.setTimer(HEADERS_TIMEOUT_MS, () => this.#expire());
-  }
-
-  /** The timer is not restarted for each frame. Instead, it checks the time when it fires. */
-  #expire(): void {
-    const { clock } = this.#options;
-    this.#timer = undefined;
-    if (this.#counted === 0) return;
-    const left = this.#since + HEADERS_TIMEOUT_MS - clock.monotonic();
-    if (left > 0) this.#timer = clock.setTimer(left, () => this.#expire());
-    else this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  }
-
-  #close(): void {
-    this.#options.unfinished.bytes -= this.#counted;
-    this.#counted = 0;
-    this.#open = undefined;
-    this.#pending = NOTHING;
-    this.#timer?.cancel();
-  }
-
   /** Uses up some of the allowed frames without content. Returns false if too few are left. */
-  #take(frames = 1): boolean {
+  #spend(frames: number): boolean {
     if (this.#idle.take(frames)) return true;
     this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
   }
 
+  #close(): void {
+    this.#ended = true;
+    this.#reader.close();
+    this.#unfinished.release();
+  }
+
   #refuse(code: number): void {
     if (this.#ended) return;
-    this.#ended = true;
     this.#close();
     this.#options.refuse(code);
   }
 
+  /** A call begins, or gets its trailers. */
   #count(): void {
     if (this.#begun === 0) setImmediate(() => this.#nextTurn());
     this.#begun += 1;
@@ -483,10 +363,18 @@ export class FrameGate extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#ended = true;
     this.#close();
     this.#direct?.close();
     this.#options.socket.destroy();
     done(error);
   }
+}
+
+/** A WINDOW_UPDATE of the connection (RFC 9113, 6.9). */
+function windowUpdate(bytes: number): Buffer {
+  const frame = Buffer.alloc(FRAME_HEAD_BYTES + 4);
+  frame[2] = 4;
+  frame[3] = WINDOW_UPDATE;
+  frame.writeUInt32BE(bytes, FRAME_HEAD_BYTES);
+  return frame;
 }

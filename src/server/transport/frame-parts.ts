@@ -4,16 +4,6 @@ import { HeaderBlockError } from "./header-block.ts";
 const { DATA, HEADERS, PRIORITY, SETTINGS, PING, CONTINUATION } = FRAME;
 const { END_STREAM, END_HEADERS, PADDED, PRIORITY: HAS_PRIORITY } = FLAG;
 
-/** A part of a DATA frame that has not arrived yet. */
-export interface DataFrame {
-  readonly stream: number;
-  readonly isLast: boolean;
-  left: number;
-  padding: number;
-  /** Whether the whole body was passed on, and only padding is missing. */
-  isPassed: boolean;
-}
-
 /** Valid frames that do nothing for a call. A client that sends many of them wants to keep the server busy. */
 export function isCarryingNothing(type: number, flags: number, length: number): boolean {
   if (type === DATA) return length === 0 && (flags & END_STREAM) === 0;

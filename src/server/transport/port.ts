@@ -11,7 +11,7 @@ import { DirectConnection } from "./direct/connection.ts";
 import { SocketSink, type Track } from "./direct/sink.ts";
 import type { Accept } from "./direct/stream.ts";
 import { closeAfterCalls, type OpenCalls, sayGoodbye } from "./farewell.ts";
-import { FrameGate, type UnfinishedHeaders } from "./frame-gate.ts";
+import { FrameGate } from "./frame-gate.ts";
 import { boundHalfClosed, endHalfClosed } from "./half-closed.ts";
 import { rememberGate } from "./headers.ts";
 import { boundUnfinishedHeaders } from "./http1-headers.ts";
@@ -33,6 +33,7 @@ import {
 import { peerOf, rememberSocket } from "./peer.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import { createTls, negotiated, type TlsOptions } from "./tls.ts";
+import type { UnfinishedHeaders } from "./unfinished.ts";
 
 export interface PortOptions {
   readonly handler: RequestHandler;

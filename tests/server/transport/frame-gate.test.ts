@@ -4,7 +4,7 @@ import { Duplex, PassThrough } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createManualClock } from "../../../src/core/index.ts";
-import { FrameGate, type UnfinishedHeaders } from "../../../src/server/transport/frame-gate.ts";
+import { FrameGate } from "../../../src/server/transport/frame-gate.ts";
 import { createHeaderBlock, HeaderBlockError } from "../../../src/server/transport/header-block.ts";
 import {
   CALLS_PER_TURN,
@@ -16,6 +16,7 @@ import {
   MAX_SHORT_FIELDS_BYTES,
   MAX_UNFINISHED_HEADERS_BYTES,
 } from "../../../src/server/transport/limits.ts";
+import type { UnfinishedHeaders } from "../../../src/server/transport/unfinished.ts";
 import { turn } from "../../support/turns.ts";
 import { connectionRig, REQUEST } from "./direct/rig.ts";
 
