@@ -134,11 +134,14 @@ export function createHandler(options: HandlerOptions): Handler {
     },
   });
   for (const { service, impl } of services) router.service(service, impl as Partial<ServiceImpl<DescService>>);
+  /** The requests of calls through Connect, by the signals of the calls. */
+  const requests = new WeakMap<AbortSignal, HttpRequest>();
+  const isGone = (call: AbortSignal): boolean => hasLeft(requests.get(call));
   const rpcs = new Map(
     router.handlers.map((handler) => {
       const checked = strictMessages(keepLongDeadlines(handler, clock));
       const strict = strictJson(checked, handler.method, readMaxBytes);
-      const explained = explainRefusals(strict, newId, report);
+      const explained = explainRefusals(strict, newId, report, isGone);
       return [handler.requestPath, Object.assign(explained, handler)] as const;
     }),
   );
@@ -218,7 +221,9 @@ export function createHandler(options: HandlerOptions): Handler {
       return;
     }
     try {
-      rpc(universalRequestFromNodeRequest(request, response, undefined, valuesOf(request)))
+      const asked = universalRequestFromNodeRequest(request, response, undefined, valuesOf(request));
+      requests.set(asked.signal, request);
+      rpc(asked)
         .then((answered) => {
           const isOne = rpc.method.methodKind === "unary";
           return universalResponseToNodeResponse(isOne ? readAhead(answered) : answered, response);
@@ -253,6 +258,11 @@ function routesOf(services: readonly Served[]): ReadonlyMap<string, Route> {
     }
   }
   return routes;
+}
+
+function hasLeft(request: HttpRequest | undefined): boolean {
+  if (request === undefined) return false;
+  return "stream" in request ? request.stream.closed : request.destroyed;
 }
 
 /** The deadline has passed, or the caller has left. Nothing needs to be done. */

@@ -27,16 +27,20 @@ type Explain = (
  * Adds ErrorInfo to errors that Connect creates by itself: messages that cannot be decoded, are too large or come too late.
  * A request that cannot be read is INVALID_ARGUMENT in every protocol, unless the protocols require another code. Compressed
  * answers are not changed, because such errors are too short to be compressed.
+ *
+ * `isGone`: whether the client of the call with that signal has left. The signal itself is aborted only after the reading of the
+ * request has failed.
  */
 export function explainRefusals(
   handler: UniversalHandlerFn,
   newId: () => string,
   report: ReportUnforeseen,
+  isGone: (call: AbortSignal) => boolean,
 ): UniversalHandlerFn {
   const explainTo = ({ signal }: UniversalServerRequest, status: Code, problem: string): ReturnType<Explain> => {
     const message = fitText(problem);
     // Reading the rest of the request has failed, because the client has left.
-    if (status === Code.Internal && signal.aborted) {
+    if (status === Code.Internal && (signal.aborted || isGone(signal))) {
       return { code: Code.Canceled, message, info: infoOf(reasonOf(Code.Canceled, message, newId)) };
     }
     const isUnreadable = status === Code.Internal && UNREADABLE.test(message);

@@ -100,6 +100,8 @@ async function openCalls(url: string): Promise<number> {
     // Otherwise, the next count might still find them.
     for (const { stream } of calls) stream.close(constants.NGHTTP2_CANCEL);
     await Promise.all(calls.map(({ stream }) => stream.closed || once(stream, "close")));
+    // Its answer comes after the server has read the resets, which would be lost with the connection.
+    await new Promise((resolve) => session.ping(resolve));
     return calls.filter(({ status }) => status === undefined).length;
   } finally {
     session.destroy();

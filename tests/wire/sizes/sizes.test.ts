@@ -79,6 +79,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   RecordTestRun: ONE_RUN,
   OpenTrial: ONE_TRIAL,
   CloseTrial: ONE_TRIAL,
+  WatchAll: "frames of the other watches, which are tested below, and a tag for their part",
   AckRevision: SMALL,
   WaitForRevision: "1,000 clients and 1 MiB at most",
 };
