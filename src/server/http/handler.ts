@@ -262,7 +262,7 @@ function routesOf(services: readonly Served[]): ReadonlyMap<string, Route> {
 
 function hasLeft(request: HttpRequest | undefined): boolean {
   if (request === undefined) return false;
-  return "stream" in request ? request.stream.closed : request.destroyed;
+  return "stream" in request ? request.stream.closed : request.destroyed && !request.complete;
 }
 
 /** The deadline has passed, or the caller has left. Nothing needs to be done. */
