@@ -45,7 +45,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/transport/frame-gate.ts PING_BYTES",
     "src/server/transport/direct/settings.ts SETTING_BYTES",
     "src/server/transport/direct/shared-window.ts INITIAL_WINDOW_BYTES",
-    "src/server/transport/direct/connection.ts TURN_BYTES",
+    "src/server/transport/direct/sender.ts TURN_BYTES",
     "src/server/transport/direct/connection.ts WINDOW_STEP_BYTES",
     "src/server/transport/direct/frames.ts CHUNK_BYTES",
     "src/server/transport/direct/frames.ts FIRST_CHUNK_BYTES",

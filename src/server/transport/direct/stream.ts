@@ -40,7 +40,16 @@ export interface StreamHost {
 export const NO_READER: StreamReader = { data() {}, closed() {}, drained() {}, blocked() {}, sent() {} };
 
 /**
+ * Our half of a stream. `idle`: the answer has not begun. `open`: it has begun, even if nothing was sent, and more may follow.
+ * `complete`: nothing follows, but it may have to be sent. `closed`: END_STREAM was sent, or the stream was reset.
+ */
+type LocalHalf = "idle" | "open" | "complete" | "closed";
+
+/**
  * One HTTP/2 stream that Helios serves itself. Its state is public to its connection; everybody else calls the methods.
+ *
+ * By RFC 9113, 5.1, it is "open" until one half is closed, "half-closed (remote)" after the client's half, "half-closed (local)"
+ * after ours, and "closed" after both. Then the connection forgets it. A reset closes it at once.
  */
 export class DirectStream {
   readonly id: number;
@@ -53,19 +62,13 @@ export class DirectStream {
   unreturned = 0;
   /** Bytes of the body so far, to be compared with content-length (RFC 9113, 8.1.1). */
   received = 0;
-  isRemoteEnded = false;
+  /** The client's half. It is closed by END_STREAM. */
+  remoteHalf: "open" | "closed" = "open";
+  localHalf: LocalHalf = "idle";
   /** Ends the wait for the rest of a request that is answered already. */
   rest: Timer | undefined;
-  /** Whether the answer has begun, even if nothing of it was sent. */
-  hasBegun = false;
-  /** Whether the answer is complete, but maybe not sent. */
-  isEnded = false;
-  /** Whether END_STREAM was sent, or the stream was reset. */
-  isClosed = false;
-  /** Whether the connection will come back to it. */
+  /** Whether the sender has it in the order of turns. */
   isScheduled = false;
-  /** Whether its reader knows that it is blocked. */
-  isBlocked = false;
   /** What is to be sent: at most one header block, then bodies, then at most one block of trailers. */
   headBlock: Uint8Array | undefined;
   readonly bodies: Uint8Array[] = [];
@@ -74,6 +77,8 @@ export class DirectStream {
   trailerBlock: Uint8Array | undefined;
   /** Bytes of bodies that wait. */
   waiting = 0;
+  /** Whether its reader knows that it is blocked. */
+  #hasToldBlocked = false;
 
   constructor(id: number, head: RequestHead, host: StreamHost, sendWindow: number) {
     this.id = id;
@@ -84,13 +89,23 @@ export class DirectStream {
 
   /** Whether something may be sent, as soon as the windows permit. */
   get hasToSend(): boolean {
-    return !this.isClosed && (this.headBlock !== undefined || this.bodies.length > 0 || this.isEnded);
+    if (this.localHalf === "closed") return false;
+    return this.localHalf === "complete" || this.headBlock !== undefined || this.bodies.length > 0;
+  }
+
+  /** Whether the answer has begun, even if nothing of it was sent. */
+  get hasBegun(): boolean {
+    return this.localHalf !== "idle";
+  }
+
+  get #mayWrite(): boolean {
+    return this.localHalf === "idle" || this.localHalf === "open";
   }
 
   /** Tells the reader, once, that what it has written cannot be sent. */
   noteBlocked(): void {
-    if (this.isBlocked) return;
-    this.isBlocked = true;
+    if (this.#hasToldBlocked) return;
+    this.#hasToldBlocked = true;
     this.reader.blocked();
   }
 
@@ -109,40 +124,39 @@ export class DirectStream {
 
   /** Answers at once and completely. Without trailers, the body ends the stream. */
   answer(headBlock: Uint8Array, body: Uint8Array | undefined, trailerBlock: Uint8Array | undefined): void {
-    if (this.isEnded || this.isClosed) return;
+    if (!this.#mayWrite) return;
     this.headBlock = headBlock;
-    this.hasBegun = true;
     if (body !== undefined && body.length > 0) this.#add(body);
     this.trailerBlock = trailerBlock;
-    this.isEnded = true;
+    this.localHalf = "complete";
     this.host.send(this);
   }
 
   /** Begins an answer of several parts. */
   begin(headBlock: Uint8Array): void {
-    if (this.isEnded || this.isClosed) return;
+    if (!this.#mayWrite) return;
     this.headBlock = headBlock;
-    this.hasBegun = true;
+    this.localHalf = "open";
     this.host.send(this);
   }
 
   /** Adds a part. If `waiting` is above 0 afterwards, `drained` of the reader follows. */
   write(body: Uint8Array): void {
-    if (this.isEnded || this.isClosed || body.length === 0) return;
+    if (!this.#mayWrite || body.length === 0) return;
     this.#add(body);
     this.host.send(this);
   }
 
   end(trailerBlock: Uint8Array): void {
-    if (this.isEnded || this.isClosed) return;
+    if (!this.#mayWrite) return;
     this.trailerBlock = trailerBlock;
-    this.isEnded = true;
+    this.localHalf = "complete";
     this.host.send(this);
   }
 
   /** Ends the stream at once, with HTTP/2's error code. */
   reset(code: number): void {
-    if (!this.isClosed) this.host.reset(this, code);
+    if (this.localHalf !== "closed") this.host.reset(this, code);
   }
 
   #add(body: Uint8Array): void {
