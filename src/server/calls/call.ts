@@ -31,6 +31,23 @@ export interface Exchange {
 /**
  * A call with a single request that does not go through Connect: its limits, its deadline, and its end. The protocols say how
  * requests are read and answers written.
+ *
+ * A call ends in two steps. First, its answer is decided (`#decide`): nothing more is read or added, its timers stop, its context
+ * is aborted, and `stop` ends what produces a stream. Then it is released (`#release`): nothing of it is left, and it no longer
+ * counts. Each way to the end takes the first step at most once; the steps of a later way have no effect.
+ *
+ * | Way | Begins in | Sends | Released by |
+ * |---|---|---|---|
+ * | answered | the service: `#answer`, or the protocol's `complete` after the last message | the answer | `sent` |
+ * | failed: refused by a limit, by the request, or by the service | `fail` | the error, by `refuse` | `sent` |
+ * | the body is too slow | `deps.patience`: `late`, `fail` | the error | `sent` |
+ * | its deadline, before the request is complete | `#deadline`: `fail` | the error | `sent` |
+ * | its deadline, while it runs | `#deadline`: the context is aborted; the service fails, or `expired` does | the error | `sent` |
+ * | the server ends | `deps.shutdown`: the context is aborted, `fail` | the error | `sent` |
+ * | its caller is gone | the exchange: `closed` | nothing | `closed` |
+ * | its caller reads too slowly | `deps.slowReaders`: `cut`, which also ends the exchange | nothing | `cut` |
+ *
+ * While an answer that is decided waits to be sent, the caller may still leave, or be cut off. That only releases the call.
  */
 export abstract class DirectCall implements UnreadAnswer, Waiter {
   protected readonly context: CallContext;
@@ -107,6 +124,7 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     }
   }
 
+  /** The body is too slow. */
   late(): void {
     this.fail(fromHeliosError(HeliosError.of("REQUEST_TOO_SLOW", { timeout: seconds(REQUEST_BODY_TIMEOUT_MS) })));
   }
@@ -145,10 +163,10 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
   protected stream(_messages: Polled<Init>): void {
     throw new Error("this protocol has no streams");
   }
-  /** The deadline has passed. What runs the call has been notified. */
+  /** The deadline has passed while the request runs. The service has been notified. */
   protected expired(_reason: ConnectError): void {}
-  /** The caller is gone before the answer was complete. */
-  protected gone(): void {}
+  /** The answer is decided: what produces a stream must end. Called once. */
+  protected stop(): void {}
 
   /** More bytes of a stream were written. */
   protected wrote(bytes: number): void {
@@ -160,17 +178,13 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     if (this.#isOver) return;
     const { newId, report } = this.deps;
     const error = withReason(toConnectError(thrown, this.context.signal, newId, report), newId, report);
-    this.finish();
+    this.complete();
     this.refuse(error);
   }
 
-  /** The answer is decided. It may still have to be sent. */
-  protected finish(): void {
-    this.#isOver = true;
-    this.#deadline?.cancel();
-    this.#disarm?.();
-    this.deps.patience.delete(this);
-    this.context.abort(undefined);
+  /** The answer is complete. It may still have to be sent. */
+  protected complete(): void {
+    this.#decide(undefined);
   }
 
   #hold(bytes: number): void {
@@ -207,7 +221,7 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     if (this.#isOver) return;
     try {
       this.deps.turns.spend(this.succeed(answer));
-      this.finish();
+      this.complete();
     } catch (thrown) {
       this.fail(thrown);
     }
@@ -236,20 +250,24 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
     });
   }
 
+  /** Nobody gets an answer, or the rest of it. */
   #leave(reason: ConnectError): void {
-    if (!this.#isOver) {
-      this.#isOver = true;
-      this.context.abort(reason);
-      this.gone();
-    }
+    this.#decide(reason);
     this.#release();
   }
 
-  /** Nothing of the call is left. */
-  #release(): void {
+  /** `reason`: what the service sees in its context. */
+  #decide(reason: ConnectError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#deadline?.cancel();
     this.#disarm?.();
     this.deps.patience.delete(this);
+    this.context.abort(reason);
+    this.stop();
+  }
+
+  #release(): void {
     this.#held?.release();
     this.#tracked?.ended();
     if (this.#isCounted) this.deps.callLimit.leave(this.#exchange.connection);

@@ -41,7 +41,7 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
       while (!this.isOver && this.#waitsFor === undefined) {
         const message = this.#messages?.poll(this);
         if (message === undefined || this.isOver) return;
-        if (message === END) this.#complete();
+        if (message === END) this.#end();
         else this.#send(message);
       }
     } catch (thrown) {
@@ -68,8 +68,6 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
   }
 
   protected override refuse(error: ConnectError): void {
-    // Its producer has to be told that nobody reads on.
-    this.#messages?.close();
     const trailers = trailerBlock(this.context.givenTrailer, error);
     if (this.#stream.hasBegun) this.#stream.end(trailers);
     else this.#stream.answer(headBlock(this.context.givenHeader), undefined, trailers);
@@ -89,7 +87,8 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
     if (this.#waitsFor !== undefined) this.fail(reason);
   }
 
-  protected override gone(): void {
+  /** The producer has to be told that nobody reads on. */
+  protected override stop(): void {
     this.#messages?.close();
   }
 
@@ -129,10 +128,10 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
     if (stream.waiting > MAX_STREAM_AHEAD_BYTES) this.#waitsFor = "client";
   }
 
-  #complete(): void {
+  #end(): void {
     const stream = this.#stream;
     if (!stream.hasBegun) stream.begin(headBlock(this.context.givenHeader));
     stream.end(trailerBlock(this.context.givenTrailer));
-    this.finish();
+    this.complete();
   }
 }
