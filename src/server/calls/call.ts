@@ -200,8 +200,10 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
       const request = this.decode(body);
       if ((this.context.timeoutMs() ?? 1) <= 0) throw timedOut();
       if (route.streaming !== undefined) {
+        const messages = polled(route.streaming(request, this.context));
         this.#goOn();
-        this.stream(polled(route.streaming(request, this.context)));
+        if (this.#isOver) messages.close();
+        else this.stream(messages);
         return;
       }
       const answer = route.unary(request, this.context);
@@ -229,10 +231,13 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
 
   /** The call takes time: it may end by its deadline or by the shutdown. */
   #goOn(): void {
-    this.#disarm = this.deps.shutdown.limit((reason) => {
+    const disarm = this.deps.shutdown.limit((reason) => {
       this.context.abort(reason);
       this.fail(reason);
     });
+    // The shutdown may have come before.
+    if (this.#isOver) disarm();
+    else this.#disarm = disarm;
     this.#armDeadline();
   }
 

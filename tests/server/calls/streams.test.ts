@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { FlagService } from "../../../gen/helios/v1/flag_service_pb.ts";
 import { createShutdown, ServedStream } from "../../../src/server/calls/served-stream.ts";
@@ -78,4 +79,19 @@ it("streams of a client that reads nothing make no more messages than there is s
     clock.advance(20);
   }
   expect([made, calls()]).toEqual([ids.length, 0]);
+});
+
+it("a stream that begins after the server must end fails, and its end is known", async () => {
+  const ends: string[] = [];
+  const streaming = (): AsyncIterable<Record<string, unknown>> =>
+    new ServedStream(async function* () {}, createShutdown(new AbortController().signal), {
+      failed: (thrown) => thrown,
+      ended: (isComplete) => void ends.push(isComplete ? "complete" : "left"),
+    });
+  const { call, over, sent, direct, calls } = callRig(FlagService.method.watchFlags, { streaming });
+  over.abort(new ConnectError("the server ends", Code.Unavailable));
+  call(1, message(NOTHING));
+  await turns(3);
+  expect(sent()).toContain("the%20server%20ends");
+  expect([ends, direct.size, calls()]).toEqual([["left"], 0, 0]);
 });
