@@ -1,4 +1,3 @@
-import { constants } from "node:http2";
 import type { DescService, Registry } from "@bufbuild/protobuf";
 import {
   Code,
@@ -38,14 +37,10 @@ import { createConnectUnary } from "../transport/connect/connect.ts";
 import type { Accept } from "../transport/direct/stream.ts";
 import { createGrpc } from "../transport/grpc/grpc.ts";
 import { headersRefusal, refuseBody } from "../transport/headers.ts";
-import {
-  MAX_MESSAGE_BYTES,
-  MAX_OPEN_CALLS,
-  MAX_REFUSED_REQUEST_MS,
-  REQUEST_BODY_TIMEOUT_MS,
-} from "../transport/limits.ts";
+import { MAX_MESSAGE_BYTES, MAX_OPEN_CALLS, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
 import { IS_REST, PEER, peerOf, socketOf } from "../transport/peer.ts";
 import type { RequestHandler } from "../transport/request-handler.ts";
+import { discardRest } from "../transport/rest-of-request.ts";
 import { createBodies } from "./bodies.ts";
 import { createCallLimit } from "./call-limit.ts";
 import { deadlineOf, keepLongDeadlines } from "./deadline.ts";
@@ -341,10 +336,7 @@ function failWhenClientLeaves(response: Parameters<RequestHandler>[1]): void {
   });
 }
 
-/**
- * Connect stops reading a request that it refuses, and so resets the stream. The client, still writing, would see the reset
- * instead of the refusal. So the rest of the request is read and discarded for a limited time.
- */
+/** Connect stops reading a request that it refuses. The rest is read when the answer is complete. */
 function readToTheEnd(
   request: Parameters<RequestHandler>[0],
   response: Parameters<RequestHandler>[1],
@@ -352,16 +344,5 @@ function readToTheEnd(
 ): void {
   // Over HTTP/2, the response itself only finishes when its stream closes, which needs the end of the request.
   const answer = "stream" in response ? response.stream : response;
-  answer.once("finish", () => {
-    if (request.readableEnded || request.destroyed) return;
-    // An HTTP/1.1 connection may belong to another call by then.
-    const enough = clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
-      if (request.complete) return;
-      // RFC 9113, 8.1: without an error, because the answer is complete.
-      if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
-      else request.destroy();
-    });
-    request.once("close", () => enough.cancel());
-    request.resume();
-  });
+  answer.once("finish", () => discardRest(request, clock));
 }

@@ -3,9 +3,9 @@ import type { Clock } from "../../../core/index.ts";
 import type { RequestHead } from "../direct/head.ts";
 import { readHead } from "../direct/head.ts";
 import type { StreamReader } from "../direct/stream.ts";
-import { MAX_REFUSED_REQUEST_MS } from "../limits.ts";
 import { connectionOf, peerOf, socketOf } from "../peer.ts";
 import type { RequestHandler } from "../request-handler.ts";
+import { discardRest } from "../rest-of-request.ts";
 import type { UnaryExchange } from "./call.ts";
 
 type Request = Parameters<RequestHandler>[0];
@@ -81,20 +81,6 @@ export class Http1Exchange implements UnaryExchange {
     // Node sends a text together with the head, but bytes in a part of their own.
     response.end(body);
     if (response.writableLength > 0) this.#reader?.blocked();
-    if (!this.#request.complete) this.#readToTheEnd();
-  }
-
-  /**
-   * The client, still writing, might see a closed connection instead of the answer. So the rest of the request is read and
-   * discarded for a limited time.
-   */
-  #readToTheEnd(): void {
-    const request = this.#request;
-    const enough = this.#clock.setTimer(MAX_REFUSED_REQUEST_MS, () => {
-      if (!request.complete) request.destroy();
-    });
-    const done = (): void => enough.cancel();
-    request.once("end", done);
-    request.once("close", done);
+    discardRest(this.#request, this.#clock);
   }
 }
