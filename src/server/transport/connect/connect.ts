@@ -57,6 +57,8 @@ export function createConnectUnary(
       };
     },
     serve(request, response) {
+      // Only the head of a request for such a method is read here. Its path is enough to tell.
+      if (routes.get(request.url ?? "")?.unary === undefined) return false;
       const head = headOf(request);
       const found = head && planned(head);
       if (head === undefined || found === undefined) return false;
