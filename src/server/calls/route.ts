@@ -39,7 +39,7 @@ export interface CallDeps {
   readonly callLimit: Pick<CallLimit, "enter" | "leave">;
   readonly bodies: Pick<Bodies, "holder">;
   readonly slowReaders: Pick<SlowReaders, "track">;
-  readonly pacing: Pick<Pacing, "pace" | "hasRoom">;
+  readonly pacing: Pick<Pacing, "pace">;
   /** For bodies that do not arrive in time. */
   readonly patience: Patience;
   readonly turns: Turns;

@@ -14,12 +14,10 @@ export interface Pacing {
   /** For the calls that Connect serves. */
   readonly interceptor: Interceptor;
   /**
-   * Returns undefined if a message may be encoded at once, else a promise of its turn. `peer`: the message belongs to a
-   * stream, and its connection must have space.
+   * Returns undefined if a message may be sent at once, else a promise of its turn. `peer`: the message belongs to a stream, and
+   * its connection must have space. `isEncoded`: it needs nothing else, because it need not be encoded any more. Default: false.
    */
-  pace(peer?: string): Promise<void> | undefined;
-  /** Whether a connection has space for messages that are encoded already. */
-  hasRoom(peer: string): boolean;
+  pace(peer?: string, isEncoded?: boolean): Promise<void> | undefined;
 }
 
 /**
@@ -63,9 +61,9 @@ export function createPacing(clock: Clock, room: () => (peer: string) => boolean
       turnSoon();
     });
   };
-  /** Returns undefined if the message may go on at once. */
-  const pace = (peer?: string): Promise<void> | undefined => {
+  const pace = (peer?: string, isEncoded = false): Promise<void> | undefined => {
     turnSoon();
+    if (isEncoded && (peer === undefined || hasRoom(peer))) return undefined;
     if (!mayGo({ peer })) return new Promise((go) => void waiting.push({ peer, go }));
     taken += 1;
     return undefined;
@@ -84,10 +82,6 @@ export function createPacing(clock: Clock, room: () => (peer: string) => boolean
   }
   return {
     pace,
-    hasRoom(peer) {
-      turnSoon();
-      return hasRoom(peer);
-    },
     interceptor: (next) => async (request) => {
       const response = await next(request);
       if (response.stream) return { ...response, message: paced(response.message, request.contextValues.get(PEER)) };

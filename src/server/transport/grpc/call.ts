@@ -76,9 +76,13 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
   protected override stream(messages: Polled<Init>): void {
     this.#messages = messages;
     // The first message may be a large snapshot for this stream alone. It is not made before there is space for it.
-    this.#takeTurn(() => {
-      this.#hasTurn = true;
-    });
+    const turn = this.deps.pacing.pace(this.peer);
+    if (turn === undefined) this.#hasTurn = true;
+    else {
+      this.#waitFor(turn, () => {
+        this.#hasTurn = true;
+      });
+    }
     if (this.#waitsFor === undefined) this.wake();
   }
 
@@ -92,20 +96,16 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
     this.#messages?.close();
   }
 
+  /** Writes a message at once if possible, so that others find it encoded. */
   #send(message: Init): void {
-    const isReady = this.#hasTurn || (isEncoded(message) && this.deps.pacing.hasRoom(this.peer));
+    const turn = this.#hasTurn ? undefined : this.deps.pacing.pace(this.peer, isEncoded(message));
     this.#hasTurn = false;
-    if (isReady) this.#write(message);
-    else this.#takeTurn(() => this.#write(message));
+    if (turn === undefined) this.#write(message);
+    else this.#waitFor(turn, () => this.#write(message));
   }
 
-  /** Runs `then` when this stream may write: at once if possible, so that others find a message encoded. */
-  #takeTurn(then: () => void): void {
-    const turn = this.deps.pacing.pace(this.peer);
-    if (turn === undefined) {
-      then();
-      return;
-    }
+  /** Runs `then` in the turn of this stream, and goes on. */
+  #waitFor(turn: Promise<void>, then: () => void): void {
     this.#waitsFor = "turn";
     void turn.then(() => {
       this.#waitsFor = undefined;
