@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../../core/index.ts";
 
-/** Has waited too long. */
 export interface Waiter {
+  /** It has waited too long. It must not throw, because then the others would not be told. */
   late(): void;
 }
 

@@ -42,8 +42,9 @@ interface Entry {
   readonly answer: UnreadAnswer;
   /** Bytes written so far. */
   written: number;
-  /** Unread and read bytes at the last check. */
+  /** Unread bytes at the last check. */
   waiting: number;
+  /** Bytes that were read, and when, at the last check that found progress. */
   taken: number;
   since: number;
 }
