@@ -34,7 +34,7 @@ export interface Exchange {
  *
  * A call ends in two steps. First, its answer is decided (`#decide`): nothing more is read or added, its timers stop, its context
  * is aborted, and `stop` ends what produces a stream. Then it is released (`#release`): nothing of it is left, and it no longer
- * counts. Each way to the end takes the first step at most once; the steps of a later way have no effect.
+ * counts. The first of these ways decides the answer. A later one can only release the call.
  *
  * | Way | Begins in | Sends | Released by |
  * |---|---|---|---|
@@ -46,8 +46,6 @@ export interface Exchange {
  * | the server ends | `deps.shutdown`: the context is aborted, `fail` | the error | `sent` |
  * | its caller is gone | the exchange: `closed` | nothing | `closed` |
  * | its caller reads too slowly | `deps.slowReaders`: `cut`, which also ends the exchange | nothing | `cut` |
- *
- * While an answer that is decided waits to be sent, the caller may still leave, or be cut off. That only releases the call.
  */
 export abstract class DirectCall implements UnreadAnswer, Waiter {
   protected readonly context: CallContext;

@@ -190,6 +190,13 @@ describe("the frames of an HTTP/2 connection", () => {
     await turn();
     expect(refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
     expect(changes * MAX_CONNECTION_STREAMS).toBeLessThan(1_100_000);
+    // Node:http2 changes its streams, too.
+    const elsewhere = rig();
+    const hundred = Array.from({ length: 100 }, (_, count) => settings(4, count));
+    await elsewhere.send(PREFACE, ...hundred.slice(1));
+    expect(elsewhere.refusals).toEqual([]);
+    await elsewhere.send(...hundred.slice(0, 1));
+    expect(elsewhere.refusals).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
   });
 
   it("frames of headers count the same if they are divided into tiny parts", async () => {
