@@ -105,18 +105,25 @@ export function createBodies(clock: Clock): Bodies {
         const chunks = request.iterator({ destroyOnReturn: false });
         const late = createTimeLimit(clock, REQUEST_BODY_TIMEOUT_MS, tooSlow);
         response.once("close", late.cancel);
+        const joined = createJoined();
         const messages = ends ? undefined : createEnvelopes();
         if (ends) late.start();
         try {
           for (;;) {
             const { done, value } = await race(chunks.next(), [late.limit, deadline.limit]);
-            if (done === true) return;
+            if (done === true) {
+              yield* joined.take();
+              return;
+            }
             const chunk = value as Uint8Array;
             hold(held + chunk.length);
             check(connection);
             const begun = messages?.add(chunk);
+            const isMessageOver = begun !== undefined && begun < held;
             // The message has ended in time. How long it is processed does not matter.
-            if (begun !== undefined && begun < held) late.cancel();
+            if (isMessageOver) late.cancel();
+            if (!isMessageOver && held > JOINED_BYTES && joined.add(chunk)) continue;
+            yield* joined.take();
             yield chunk;
             if (begun === undefined) continue;
             // A reader that asks for more has taken all complete messages. Until then, nobody reads the next message, so
@@ -135,6 +142,40 @@ export function createBodies(clock: Clock): Bodies {
         }
       }
       request[Symbol.asyncIterator] = () => read() as never;
+    },
+  };
+}
+
+/**
+ * Small pieces of a body are joined to pieces of that size. Connect copies all that it holds of a message with every piece, so
+ * that a message in pieces of one byte would hold up the process. The first bytes are passed on at once, because they may be
+ * refused already. @limit bytes
+ */
+const JOINED_BYTES = 16 * 1024;
+
+interface Joined {
+  /** Returns false if there is no room. */
+  add(piece: Uint8Array): boolean;
+  take(): Iterable<Uint8Array>;
+}
+
+function createJoined(): Joined {
+  let bytes: Buffer | undefined;
+  let size = 0;
+  return {
+    add(piece) {
+      if (size + piece.length > JOINED_BYTES) return false;
+      bytes ??= Buffer.allocUnsafeSlow(JOINED_BYTES);
+      bytes.set(piece, size);
+      size += piece.length;
+      return true;
+    },
+    take() {
+      if (bytes === undefined) return [];
+      const all = bytes.subarray(0, size);
+      bytes = undefined;
+      size = 0;
+      return [all];
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { DirectCall, type Exchange } from "../../calls/call.ts";
+import { Gathered } from "../../calls/gathered.ts";
 import type { CallDeps, CallPlan } from "../../calls/route.ts";
 import type { Init } from "../../calls/runner.ts";
 import { checkAnswerSize, checkRequestSize } from "../../calls/sizes.ts";
@@ -18,8 +19,7 @@ export interface UnaryExchange extends Exchange {
 export class ConnectCall extends DirectCall implements StreamReader {
   readonly #exchange: UnaryExchange;
   readonly #format: Format;
-  #parts: Buffer[] = [];
-  #bytes = 0;
+  readonly #gathered = new Gathered();
   readonly #announced: number;
 
   /** `announced`: the size of the body in bytes, as far as the client has announced it. */
@@ -45,14 +45,11 @@ export class ConnectCall extends DirectCall implements StreamReader {
   drained(): void {}
 
   protected override collect(bytes: Buffer, isLast: boolean): Buffer | number {
-    this.#bytes += bytes.length;
-    checkRequestSize(this.#bytes, this.deps.maxRequestBytes);
-    if (isLast && this.#parts.length === 0) return bytes;
-    if (bytes.length > 0) this.#parts.push(Buffer.from(bytes));
-    if (!isLast) return this.#bytes;
-    const parts = this.#parts;
-    this.#parts = [];
-    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+    const gathered = this.#gathered;
+    checkRequestSize(gathered.size + bytes.length, this.deps.maxRequestBytes);
+    if (isLast && gathered.size === 0) return bytes;
+    gathered.add(bytes);
+    return isLast ? gathered.take() : gathered.held;
   }
 
   protected override decode(body: Buffer): Message {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Gathered } from "../../calls/gathered.ts";
 import { checkRequestSize } from "../../calls/sizes.ts";
 import { COMPRESSED, checkFlags, incomplete, malformed } from "./flags.ts";
 
@@ -7,8 +8,7 @@ export const PREFIX_BYTES = 5;
 
 /** Collects the only message of a request. */
 export class RequestBody {
-  #parts: Buffer[] = [];
-  #bytes = 0;
+  readonly #gathered = new Gathered();
   readonly #most: number;
 
   /** `most`: size of the largest message. */
@@ -22,29 +22,15 @@ export class RequestBody {
    * known to be too large.
    */
   add(bytes: Buffer, isLast: boolean): Buffer | number {
-    if (this.#bytes === 0) checkFlags(bytes[0] ?? 0);
-    if (isLast && this.#bytes === 0) return messageIn(bytes, this.#most);
-    this.#parts.push(Buffer.from(bytes));
-    this.#bytes += bytes.length;
-    if (isLast) return messageIn(this.#takeAll(), this.#most);
-    if (this.#bytes < PREFIX_BYTES) return this.#bytes;
-    const head = this.#parts[0] as Buffer;
-    const length = lengthIn(head.length < PREFIX_BYTES ? this.#join() : head, this.#most);
-    if (this.#bytes > PREFIX_BYTES + length) throw extraMessage();
-    return this.#bytes;
-  }
-
-  /** Returns the whole body, and keeps nothing of it. */
-  #takeAll(): Buffer {
-    const parts = this.#parts;
-    this.#parts = [];
-    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-  }
-
-  #join(): Buffer {
-    const joined = Buffer.concat(this.#parts);
-    this.#parts = [joined];
-    return joined;
+    const gathered = this.#gathered;
+    if (gathered.size === 0) checkFlags(bytes[0] ?? 0);
+    if (isLast && gathered.size === 0) return messageIn(bytes, this.#most);
+    gathered.add(bytes);
+    if (isLast) return messageIn(gathered.take(), this.#most);
+    if (gathered.size >= PREFIX_BYTES && gathered.size > PREFIX_BYTES + lengthIn(gathered.bytes, this.#most)) {
+      throw extraMessage();
+    }
+    return gathered.held;
   }
 }
 

@@ -27,7 +27,8 @@ function read(body: Buffer, sizes: readonly number[]): Buffer | ConnectError {
       const kept = Buffer.isBuffer(result) ? Buffer.from(result) : result;
       chunk.fill(0xff);
       if (Buffer.isBuffer(kept)) return kept;
-      expect(kept).toBe(end);
+      expect(kept).toBeGreaterThanOrEqual(end);
+      expect(kept).toBeLessThanOrEqual(2 * end);
       at = end;
     }
   } catch (error) {
