@@ -43,6 +43,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     "src/server/http/envelopes.ts HEAD_BYTES",
     "src/server/transport/frame-reader.ts PREFACE_BYTES",
     "src/server/transport/frame-gate.ts PING_BYTES",
+    "src/server/transport/frame-gate.ts SMALL_DATA_BYTES",
     "src/server/transport/direct/settings.ts SETTING_BYTES",
     "src/server/transport/direct/shared-window.ts INITIAL_WINDOW_BYTES",
     "src/server/transport/direct/sender.ts TURN_BYTES",

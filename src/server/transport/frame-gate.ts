@@ -23,6 +23,10 @@ import { Unfinished, type UnfinishedHeaders } from "./unfinished.ts";
 const PING_BYTES = 8;
 const EMPTY_PING = Buffer.from([0, 0, PING_BYTES, FRAME.PING, ...new Uint8Array(5 + PING_BYTES)]);
 
+/** Node:http2 and Connect take longer for small DATA frames than for their bytes. So many count as one call in a turn. */
+const SMALL_DATA_BYTES = 1024;
+const SMALL_DATA_PER_CALL = 10;
+
 /** Streams with too large headers that the handler has not asked about. One read from a socket has only a few. */
 const NOTED_STREAMS = 1000;
 
@@ -61,7 +65,7 @@ export class FrameGate extends Duplex {
   readonly #beyond = new Map<number, number>();
   /** Whether nothing more is read: the connection was refused, or is closed. */
   #ended = false;
-  /** Calls that began in this turn of the event loop. */
+  /** Calls that began in this turn of the event loop. Small DATA frames count as parts of calls. */
   #begun = 0;
   /** Whether HTTP/2 accepts more data. */
   #wanted = false;
@@ -179,14 +183,15 @@ export class FrameGate extends Duplex {
       mayGoOn: () => this.#begun < CALLS_PER_TURN,
       courseOf: (type, flags, stream, length) => this.#courseOf(type, flags, stream, length),
       take: (type, stream, bytes, start, end) => this.#take(type, stream, bytes, start, end),
+      onlyPadding: () => this.#spend(1),
       bodyBegins: (stream, length) => direct?.received(stream, length),
       body: (stream, bytes, isLast) => direct?.data(stream, bytes, isLast),
       headers: (stream, block, isLast) => {
-        this.#count();
+        this.#count(1);
         return direct === undefined ? block : direct.headers(stream, block, isLast);
       },
       dividedHeaders: (stream, block, isLast, beyond) => {
-        this.#count();
+        this.#count(1);
         if (beyond !== undefined) this.#note(stream, beyond);
         return direct === undefined ? block : direct.headers(stream, block, isLast, false);
       },
@@ -200,7 +205,11 @@ export class FrameGate extends Duplex {
     if (length > MAX_FRAME_BYTES) return "pass";
     if (type === HEADERS || type === CONTINUATION) return "headers";
     if (stream === 0) return this.#isForBoth(type, flags, length) ? "whole" : "pass";
-    if (type === DATA) return this.#isOwn(stream) ? "body" : "pass";
+    if (type === DATA) {
+      if (this.#isOwn(stream)) return "body";
+      if (length > 0 && length < SMALL_DATA_BYTES) this.#count(1 / SMALL_DATA_PER_CALL);
+      return "pass";
+    }
     if (type === RST_STREAM) return length === 4 ? "whole" : "pass";
     if (type === WINDOW_UPDATE && length !== 4) return "pass";
     const hasMeaning = type === WINDOW_UPDATE || type === PRIORITY || type > CONTINUATION;
@@ -323,9 +332,9 @@ export class FrameGate extends Duplex {
   }
 
   /** A call begins, or gets its trailers. */
-  #count(): void {
+  #count(calls: number): void {
     if (this.#begun === 0) setImmediate(() => this.#nextTurn());
-    this.#begun += 1;
+    this.#begun += calls;
   }
 
   /** Reads the data that has waited for the next turn. */

@@ -5,7 +5,7 @@ import { createHeaderBlock, type HeaderBlock, INITIAL_TABLE_BYTES } from "./head
 const PREFACE_BYTES = 24;
 const NOTHING = Buffer.alloc(0);
 
-const { HEADERS, CONTINUATION } = FRAME;
+const { DATA, HEADERS, CONTINUATION } = FRAME;
 const { END_STREAM, END_HEADERS, PADDED } = FLAG;
 
 /**
@@ -29,6 +29,8 @@ export interface FrameDecisions {
   courseOf(type: number, flags: number, stream: number, length: number): Course;
   /** A frame has arrived whole. Its payload is between `start` and `end`. */
   take(type: number, stream: number, bytes: Buffer, start: number, end: number): Verdict;
+  /** A DATA frame has only padding, and is not the last. Returns false if the connection has been refused. */
+  onlyPadding(): boolean;
   /** A DATA frame of that length, padding included, has begun. Its parts follow. */
   bodyBegins(stream: number, length: number): void;
   /** A part of a body. The bytes are only valid during the call. */
@@ -159,6 +161,7 @@ export class FrameReader {
   #follow(course: Course, type: number, flags: number, stream: number, length: number): boolean {
     switch (course) {
       case "pass":
+        if (type === DATA && !this.#mayPass(flags, length)) return false;
         this.#passing = FRAME_HEAD_BYTES + length;
         return true;
       case "headers":
@@ -184,12 +187,21 @@ export class FrameReader {
     return true;
   }
 
+  /** Looks at the padding of a DATA frame that passes. Returns false if more bytes are needed, or nothing more is read. */
+  #mayPass(flags: number, length: number): boolean {
+    if ((flags & (PADDED | END_STREAM)) !== PADDED || length === 0) return true;
+    const start = this.#at + FRAME_HEAD_BYTES;
+    if (this.#bytes.length <= start) return false;
+    return length - 1 - (this.#bytes[start] ?? 0) !== 0 || this.#decide.onlyPadding();
+  }
+
   #beginData(flags: number, stream: number, length: number): boolean {
     const isPadded = (flags & PADDED) !== 0;
     const start = this.#at + FRAME_HEAD_BYTES;
     if (isPadded && length > 0 && this.#bytes.length <= start) return false;
     const padding = isPadded ? (this.#bytes[start] ?? 0) : 0;
     const left = length - padding - (isPadded ? 1 : 0);
+    if (left === 0 && length > 0 && (flags & END_STREAM) === 0 && !this.#decide.onlyPadding()) return false;
     if (left < 0) {
       // RFC 9113, 6.1. Node:http2 handles the violation.
       this.#passing = FRAME_HEAD_BYTES + length;

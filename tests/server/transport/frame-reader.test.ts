@@ -55,6 +55,7 @@ function read(parts: readonly Buffer[]) {
       if (type !== FRAME.WINDOW_UPDATE) return "taken";
       return (bytes[end - 1] ?? 0) % 2 === 0 ? "pass" : Buffer.from("instead");
     },
+    onlyPadding: () => events.push("only padding") > 0,
     bodyBegins: (stream, length) => void events.push(`${length} bytes on ${stream}`),
     body(stream, bytes, isLast) {
       bodies.set(stream, [...(bodies.get(stream) ?? []), Buffer.from(bytes)]);

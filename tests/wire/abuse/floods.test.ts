@@ -11,6 +11,7 @@ import {
   HEADERS,
   message,
   NOTHING,
+  PADDED,
   PING,
   RST_STREAM,
   SETTINGS,
@@ -22,6 +23,8 @@ import { type Abused, grpc, LIST, request, startAbused, WATCH } from "./rig.ts";
 import { complete } from "./violations.ts";
 
 const INITIAL_WINDOW_SIZE = 4;
+/** The fields of a stream by gRPC-Web, which goes through Connect. */
+const web = grpc(WATCH, [], "application/grpc-web");
 /** More than a connection may have at once, while the permitted number grows. */
 const FLOOD = 2 * CONTROL_FRAMES_BURST;
 
@@ -43,6 +46,8 @@ describe("a flood of frames", () => {
     ["PING", repeat(frame(PING, 0, 0, Buffer.alloc(8)))],
     ["SETTINGS", repeat(frame(SETTINGS, 0, 0))],
     ["empty DATA", [request(1, grpc(WATCH)), ...repeat(frame(DATA, 0, 1))]],
+    ["DATA of padding", [request(1, grpc(WATCH)), ...repeat(frame(DATA, PADDED, 1, Buffer.of(1, 0)))]],
+    ["DATA of padding through Connect", [request(1, web), ...repeat(frame(DATA, PADDED, 1, Buffer.of(0)))]],
     ["an unknown type", repeat(frame(0x42, 0, 0))],
   ];
 
