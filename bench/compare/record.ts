@@ -14,12 +14,12 @@ const ALLOWED = 1.5;
 
 /**
  * The figures that are recorded: their ratios differ little between runs, also on a machine that does other work. Rates and
- * times by the clock do not belong to them.
+ * times by the clock do not belong to them. Nor does the memory of the process for each watcher, which depends on when it was
+ * given back: it differed by a factor of five between runs.
  */
 const STEADY: ReadonlySet<string> = new Set([
   "calls per CPU second",
   "CPU per watcher",
-  "memory per watcher",
   "heap per watcher",
   "time per evaluation",
   "added time",
@@ -41,6 +41,17 @@ export function recordOf(results: readonly Result[]): BenchRecord {
       }),
     ),
   );
+}
+
+/** The rows of `now`, but those that are worse in `before` as they are there. */
+export function worseOf(before: BenchRecord, now: BenchRecord): BenchRecord {
+  const rows = Object.entries(now).map(([id, row]): [string, Recorded] => {
+    const earlier = before[id];
+    const isWorse =
+      earlier !== undefined && (row.better === "more" ? earlier.ratio < row.ratio : earlier.ratio > row.ratio);
+    return [id, isWorse ? earlier : row];
+  });
+  return Object.fromEntries(rows);
 }
 
 /** A ratio that is worse than recorded. */

@@ -5,7 +5,7 @@ import { ModuleService } from "../../gen/helios/v1/module_service_pb.ts";
 import { StatusService } from "../../gen/helios/v1/status_service_pb.ts";
 import { TestService } from "../../gen/helios/v1/test_service_pb.ts";
 
-/** The version of the contract. Each addition to it raises the version, so that a client knows what the service offers. */
+/** The version of the contract. Each release with additions to it raises the version. */
 export const CONTRACT_VERSION = 1;
 
 /** The services of the contract. */

@@ -2183,7 +2183,8 @@ export type FlagUsage = Message<"helios.v1.FlagUsage"> & {
 
   /**
    * Since when the usage of this flag is known: since it was created, recording began, or older counts were deleted,
-   * whichever is the latest. Usage is kept for 90 days, or less if the usage of all flags takes more than 512 MiB.
+   * whichever is the latest. Usage is kept for 90 days, or less if
+   * the usage of all flags takes more than 512 MiB (without a data directory: 64 MiB).
    *
    * @generated from field: google.protobuf.Timestamp recorded_since = 3;
    */
@@ -2241,8 +2242,9 @@ export const FlagUsageSchema: GenMessage<FlagUsage> = /*@__PURE__*/
  */
 export type AnswerUsage = Message<"helios.v1.AnswerUsage"> & {
   /**
-   * The variant, as in Evaluation. Empty: a client answered the default of its caller. `(other)`: a client reported a
-   * variant that the flag never had.
+   * The variant, as in Evaluation. Empty: a client answered the default of its caller. `(other)`: a variant that the
+   * service does not know, because the flag never had it or had it too long ago, or that it does not tell apart, because
+   * there were too many answers.
    *
    * @generated from field: string variant = 1;
    */

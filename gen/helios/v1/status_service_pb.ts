@@ -423,7 +423,7 @@ export type Status = Message<"helios.v1.Status"> & {
   incarnation: string;
 
   /**
-   * The version of this contract. Each addition raises it.
+   * The version of this contract. Each release with additions raises it.
    *
    * @generated from field: uint32 contract_version = 15;
    */

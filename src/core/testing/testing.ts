@@ -1,5 +1,6 @@
 import type { Clock } from "../../kernel/clock.ts";
 import { type By, causeOf } from "../change.ts";
+import { HeliosError } from "../errors/error.ts";
 import { invalid } from "../errors/invalid.ts";
 import type { Log } from "../log.ts";
 import { BARE_TEST } from "../modules/calls/generation/trial.ts";
@@ -84,6 +85,8 @@ export function createTesting(deps: TestingDeps): Testing {
   };
 
   const recording = new Set<Promise<Run>>();
+  /** Whether no further report is stored. */
+  let isClosing = false;
   const record = async (id: string, report: TestReportFields, by: By | undefined): Promise<Run> => {
     const trial = trials.known(id);
     const base = report.runId ? runs.get(report.runId) : undefined;
@@ -174,7 +177,8 @@ export function createTesting(deps: TestingDeps): Testing {
     openTrial: (name, options = {}, by) => trials.open(name, options, by),
     closeTrial: (id) => trials.close(id),
     invokeTrial: (id, method, input, options = {}) => trials.invoke(id, method, input, options),
-    recordRun(trial, report, by) {
+    async recordRun(trial, report, by) {
+      if (isClosing) throw HeliosError.of("SERVER_DRAINING", {});
       const recorded = record(trial, report, by);
       recording.add(recorded);
       return recorded.finally(() => recording.delete(recorded));
@@ -189,6 +193,7 @@ export function createTesting(deps: TestingDeps): Testing {
     },
 
     async close() {
+      isClosing = true;
       await Promise.all([trials.end(), executor.close(), Promise.allSettled(recording)]);
     },
   };

@@ -53,6 +53,8 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
   protected readonly deps: CallDeps;
   readonly #exchange: Exchange;
   #held: Holder | undefined;
+  /** Bytes of the body that `#held` counts. */
+  #counted = 0;
   #tracked: Tracked | undefined;
   #deadline: Timer | undefined;
   /** Stops listening to the shutdown. */
@@ -109,7 +111,8 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
         this.#hold(body);
         return;
       }
-      if (body.length > UNCOUNTED_BYTES) this.#hold(body.length);
+      // A body that has come in parts stays counted with the memory that it was gathered in, which may be more.
+      if (body.length > UNCOUNTED_BYTES) this.#hold(Math.max(body.length, this.#counted));
       const { turns, patience } = this.deps;
       patience.delete(this);
       const mustWait = turns.mustWait;
@@ -186,6 +189,7 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
   }
 
   #hold(bytes: number): void {
+    this.#counted = bytes;
     this.#held ??= this.deps.bodies.holder(this.#exchange.connection);
     this.#held.hold(bytes);
   }

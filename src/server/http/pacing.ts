@@ -16,8 +16,9 @@ export interface Pacing {
   /**
    * Returns undefined if a message may be sent at once, else a promise of its turn. `peer`: the message belongs to a stream, and
    * its connection must have space. `isEncoded`: it needs nothing else, because it need not be encoded any more. Default: false.
+   * `call`: the promise never settles if that is over before its turn.
    */
-  pace(peer?: string, isEncoded?: boolean): Promise<void> | undefined;
+  pace(peer?: string, isEncoded?: boolean, call?: Ending): Promise<void> | undefined;
 }
 
 /**
@@ -40,6 +41,8 @@ export function createPacing(clock: Clock, room: () => (peer: string) => boolean
     hasRoom = room();
     const gone: Waiting[] = [];
     waiting = waiting.filter((one) => {
+      // A client that opens and ends streams without reading would fill the list.
+      if (one.call?.isOver) return false;
       if (!mayGo(one)) return true;
       taken += 1;
       gone.push(one);
@@ -61,10 +64,10 @@ export function createPacing(clock: Clock, room: () => (peer: string) => boolean
       turnSoon();
     });
   };
-  const pace = (peer?: string, isEncoded = false): Promise<void> | undefined => {
+  const pace = (peer?: string, isEncoded = false, call?: Ending): Promise<void> | undefined => {
     turnSoon();
     if (isEncoded && (peer === undefined || hasRoom(peer))) return undefined;
-    if (!mayGo({ peer })) return new Promise((go) => void waiting.push({ peer, go }));
+    if (!mayGo({ peer })) return new Promise((go) => void waiting.push({ peer, go, call }));
     taken += 1;
     return undefined;
   };
@@ -96,4 +99,10 @@ interface Waiting {
   /** Undefined if the message only waits for its turn. */
   readonly peer: string | undefined;
   readonly go: () => void;
+  readonly call: Ending | undefined;
+}
+
+/** A call that may be over before its turn. */
+interface Ending {
+  readonly isOver: boolean;
 }

@@ -3,16 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { GenerationSchema, ModuleSchema } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleService, SwapModuleStreamResponseSchema } from "../../../gen/helios/v1/module_service_pb.ts";
 import { type MinimalSignal, pushed } from "../../core/async/index.ts";
-import type {
-  Clock,
-  GenerationView,
-  InvokeOptions,
-  Module,
-  Modules,
-  SwapEvent,
-  SwapResult,
-  Testing,
-} from "../../core/index.ts";
+import type { Clock, GenerationView, Module, Modules, SwapEvent, SwapResult, Testing } from "../../core/index.ts";
 import { whenAborted } from "../calls/context.ts";
 import { fittingResults, shown } from "../map/abridged.ts";
 import { byOf, toDuration } from "../map/common.ts";
@@ -135,11 +126,13 @@ export function createModuleService({
     },
 
     async invokeModule({ name, method, input, routingKey, idempotencyKey, trial }, context) {
-      const options = { ...waitingOf(context), routingKey, idempotencyKey };
       const payload = fromPayload(input);
+      const signal = new Leaving(context);
+      const options = { signal, timeoutMs: context.timeoutMs(), routingKey, idempotencyKey };
       const answer = await (trial === ""
         ? modules.invoke(name, method, payload, options)
-        : trials.invokeTrial(trial, method, payload, { ...options, name }));
+        : trials.invokeTrial(trial, method, payload, { ...options, name })
+      ).finally(signal.release);
       const { output, version, generation, durationMs, answeredBy } = answer;
       return { output: toPayload(output), version, generation, duration: toDuration(durationMs), answeredBy };
     },
@@ -154,19 +147,19 @@ export function createModuleService({
  */
 const DEADLINE_SLACK_MS = 50;
 
-/** Returns how long the caller waits. If it leaves at its deadline, the call counts as late. */
-function waitingOf(context: HandlerContext): InvokeOptions {
-  return { signal: new Leaving(context), timeoutMs: context.timeoutMs() };
-}
-
-/** The signal of a caller that leaves before its deadline. Every call has one, and an AbortController would cost more. */
+/**
+ * The signal of a caller that leaves before its deadline. If it leaves at its deadline, the call counts as late. Every call has such
+ * a signal, and an AbortController would cost more.
+ */
 class Leaving implements MinimalSignal {
   aborted = false;
   reason: unknown;
+  /** Call it when the call has its answer. Otherwise, the end of the call would look as if the caller had left. */
+  readonly release: () => void;
   #listeners: (() => void)[] = [];
 
   constructor(context: HandlerContext) {
-    whenAborted(context, () => {
+    this.release = whenAborted(context, () => {
       const leftMs = context.timeoutMs();
       if (leftMs === undefined || leftMs > DEADLINE_SLACK_MS) this.#abort(context.signal.reason);
     });

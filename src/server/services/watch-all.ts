@@ -27,15 +27,17 @@ const ALL = [Part.FLAGS, Part.BREAKERS, Part.MODULES, Part.EVENTS] as const;
 
 /** Returns the implementation of WatchAll. Requests have been validated. */
 export function createWatchAll(watches: Watches): (request: WatchAllRequest, context: HandlerContext) => Polled<Out> {
-  // Watches that send the same frame of a part send the same frame of WatchAll, so that it is encoded once for all of them.
-  const framed = { flags: new WeakMap(), breakers: new WeakMap(), modules: new WeakMap(), events: new WeakMap() };
+  // Watches that send the same frame of a part send the same frame of WatchAll, so that it is encoded once for all of them. Frames
+  // of events are made for each watch.
+  const framed = { flags: new WeakMap(), breakers: new WeakMap(), modules: new WeakMap() };
   const part = (name: Case, stream: AsyncIterable<object>): MergedPart<Out> => ({
     stream: polled(stream),
     map(value) {
-      const known: Out | undefined = framed[name].get(value);
+      const shared = name === "events" ? undefined : framed[name];
+      const known: Out | undefined = shared?.get(value);
       if (known !== undefined) return known;
       const out = { part: { case: name, value } } as Out;
-      framed[name].set(value, out);
+      shared?.set(value, out);
       return out;
     },
   });

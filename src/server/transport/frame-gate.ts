@@ -81,7 +81,7 @@ export class FrameGate extends Duplex {
     this.#options = options;
     const { socket, clock, unfinished } = options;
     this.#idle = createBucket(clock, CONTROL_FRAMES_BURST, CONTROL_FRAMES_PER_SECOND);
-    this.#unfinished = new Unfinished(unfinished, clock, () => this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM));
+    this.#unfinished = new Unfinished(unfinished, clock, () => this.refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM));
     this.#reader = this.#createReader();
     socket.on("data", (bytes: Buffer) => this.#read(bytes));
     socket.on("end", () => {
@@ -159,7 +159,7 @@ export class FrameGate extends Duplex {
     } catch (error) {
       const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_COMPRESSION_ERROR } = constants;
       if (!(error instanceof HeaderBlockError || error instanceof HpackError)) throw error;
-      this.#refuse(error.cause === "excessive" ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_COMPRESSION_ERROR);
+      this.refuse(error.cause === "excessive" ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_COMPRESSION_ERROR);
     }
     this.#direct?.endRead();
     this.#unfinished.hold(this.#reader.held, isNew);
@@ -195,7 +195,7 @@ export class FrameGate extends Duplex {
         if (beyond !== undefined) this.#note(stream, beyond);
         return direct === undefined ? block : direct.headers(stream, block, isLast, false);
       },
-      interrupted: () => this.#refuse(constants.NGHTTP2_PROTOCOL_ERROR),
+      interrupted: () => this.refuse(constants.NGHTTP2_PROTOCOL_ERROR),
     });
   }
 
@@ -273,7 +273,7 @@ export class FrameGate extends Duplex {
 
   #takeSettings(payload: Buffer): Verdict {
     const settings = readSettings(payload);
-    // Here and in node:http2, every stream gets the change, also if the window stays as it is.
+    // In node:http2, every stream gets the change, also if the window stays as it is.
     if (settings.initialWindow !== undefined && !this.#spend(FRAMES_PER_WINDOW_CHANGE)) return "stop";
     return this.#direct?.takeSettings(settings) === false ? this.#overflow() : "pass";
   }
@@ -291,7 +291,7 @@ export class FrameGate extends Duplex {
 
   /** The client has made a window larger than it may be (RFC 9113, 6.9.1). */
   #overflow(): "stop" {
-    this.#refuse(constants.NGHTTP2_FLOW_CONTROL_ERROR);
+    this.refuse(constants.NGHTTP2_FLOW_CONTROL_ERROR);
     return "stop";
   }
 
@@ -315,7 +315,7 @@ export class FrameGate extends Duplex {
   /** Uses up some of the allowed frames without content. Returns false if too few are left. */
   #spend(frames: number): boolean {
     if (this.#idle.take(frames)) return true;
-    this.#refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.refuse(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
   }
 
@@ -325,7 +325,8 @@ export class FrameGate extends Duplex {
     this.#unfinished.release();
   }
 
-  #refuse(code: number): void {
+  /** Ends the connection with HTTP/2's error code. Nothing more of it is read. */
+  refuse(code: number): void {
     if (this.#ended) return;
     this.#close();
     this.#options.refuse(code);

@@ -106,9 +106,10 @@ export class FrameReader {
     this.#bytes = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
     this.#out = out;
     this.#at = this.#passedFrom = 0;
+    const before = this.#block;
     try {
       while (this.#at < this.#bytes.length && !this.#isClosed && this.#decide.mayGoOn() && this.#readPart());
-      return this.#at > 0 && this.#block === undefined;
+      return this.#at > 0 && (this.#block === undefined || this.#block !== before);
     } finally {
       this.#takeTo(this.#at);
       this.#pending =

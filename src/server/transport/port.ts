@@ -243,9 +243,10 @@ function createHttp2(
     let session: ServerHttp2Session | undefined;
     let end: (() => void) | undefined;
     const refuse = (code: number): void => destroyWith(session, code);
-    const direct = options.accept && createDirect(options.accept, options.track, { socket, clock, refuse });
+    const refuseAll = (code: number): void => gate.refuse(code);
+    const direct = options.accept && createDirect(options.accept, options.track, { socket, clock, refuse: refuseAll });
     const ended = (): void => end?.();
-    const gate = new FrameGate({ socket, clock, unfinished, refuse, ended, direct });
+    const gate: FrameGate = new FrameGate({ socket, clock, unfinished, refuse, ended, direct });
     server.once("session", (made) => {
       session = made;
       end = endHalfClosed(made, gate, direct, clock);

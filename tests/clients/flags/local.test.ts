@@ -21,7 +21,8 @@ function rig(context: FlagContext = {}) {
     serviceNow: () => clock.now(),
     context,
     warnings: new Warnings(clock, (_, message) => logged.push(message)),
-    decided: ({ message }, { variant }) => counted.push(`${message.name} ${variant}`),
+    decided: ({ message }, answer) =>
+      counted.push(`${message.name} ${answer === "UNSUPPORTED" ? answer : answer.variant}`),
     listenerFailed: (error) => failed.push(error),
   });
   return { clock, flags, logged, failed, counted };
@@ -137,11 +138,13 @@ describe("a local decision", () => {
 
   it("is counted by flag and variant, if the client knows the flag", () => {
     const { flags, counted } = rig();
-    flags.replaced(received({ x: ON, depth: DEPTH }));
+    const [newer] = received({ newer: ON });
+    flags.replaced([...received({ x: ON, depth: DEPTH }), Object.assign(newer as Flag, { kernelVersion: 99 })]);
     flags.isEnabled("x");
     flags.value("depth", {}, 1);
     flags.details("none", {}, 1);
-    expect(counted).toEqual(["x on", "depth deep"]);
+    expect(flags.details("newer", {}, true)).toMatchObject({ value: true, errorCode: "UNSUPPORTED" });
+    expect(counted).toEqual(["x on", "depth deep", "newer UNSUPPORTED"]);
   });
 });
 

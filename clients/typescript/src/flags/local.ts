@@ -21,8 +21,11 @@ export interface LocalFlagsDeps {
   readonly serviceNow: () => number;
   readonly context: FlagContext;
   readonly warnings: Warnings;
-  /** Called for each decision of a flag that the client knows. Must be cheap, and must not throw. */
-  readonly decided: (flag: Decidable, evaluation: Evaluation) => void;
+  /**
+   * Called for each decision of a flag that the client holds. UNSUPPORTED: it cannot decide that flag. Must be cheap, and must not
+   * throw.
+   */
+  readonly decided: (flag: Decidable, evaluation: Evaluation | "UNSUPPORTED") => void;
   /** Called with what a listener of changes has thrown. */
   readonly listenerFailed: (error: unknown) => void;
 }
@@ -34,7 +37,7 @@ type Origin =
   | { readonly from: "FILE"; readonly ageMs: number; readonly loadedAt: number }
   | { readonly from: "SERVICE" };
 
-/** Decides flags in this process, from what the service has said last. No decision throws, waits or logs more than once a minute. */
+/** Decides flags in this process, from what the service has said last. No decision throws, waits, or logs the same twice a minute. */
 export class LocalFlags {
   readonly held = new HeldFlags();
   readonly #deps: LocalFlagsDeps;
@@ -96,7 +99,11 @@ export class LocalFlags {
       else those.add(own);
     }
     return () => {
-      for (const key of keys) this.#listeners.get(key)?.delete(own);
+      for (const key of keys) {
+        const those = this.#listeners.get(key);
+        those?.delete(own);
+        if (those?.size === 0) this.#listeners.delete(key);
+      }
     };
   }
 
@@ -143,6 +150,7 @@ export class LocalFlags {
       const flag = this.held.decidable(name);
       if (flag === undefined) return this.#unknown(name);
       if (flag.compiled === undefined) {
+        decided(flag, "UNSUPPORTED");
         warnings.warn(name, `this client does not know ${flag.unsupported}; a newer one does`);
         return "UNSUPPORTED";
       }
@@ -153,7 +161,7 @@ export class LocalFlags {
       if (evaluation.errorCode !== undefined) warnings.warn(name, evaluation.errorCode);
       return evaluation;
     } catch (error) {
-      // Only the caller's own objects can do that, for example by a getter.
+      // The caller's own objects can do that, for example by a getter.
       warnings.warn(String(name), error instanceof Error ? error.message : "the context cannot be read");
       return "GENERAL";
     }

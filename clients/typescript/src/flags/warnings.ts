@@ -3,7 +3,7 @@ import type { Clock } from "../../../../src/kernel/clock.ts";
 /** Receives what the client has to say to its operators. Must not throw. */
 export type ClientLog = (level: "info" | "warn" | "error", message: string, fields?: object) => void;
 
-/** Time for which the same warning about a name is not repeated. @limit ms */
+/** Time in which the same warning about a name is logged at most once. @limit ms */
 const QUIET_MS = 60_000;
 /** Names that are warned about in that time; further ones are left out, because names may come from users. @limit names */
 const MOST_WARNED = 1000;

@@ -87,11 +87,12 @@ export class SnapshotFile {
 
   async #write(): Promise<void> {
     const { path, log, newId } = this.#deps;
-    const snapshot = this.#next?.();
+    const latest = this.#next;
     this.#next = undefined;
-    if (snapshot === undefined) return;
+    if (latest === undefined) return;
     const beside = `${path}.${newId()}.new`;
     try {
+      const snapshot = latest();
       await mkdir(dirname(path), { recursive: true });
       await writeParts(beside, snapshot);
       await rename(beside, path);
@@ -115,7 +116,8 @@ async function writeParts(path: string, snapshot: Snapshot): Promise<void> {
     for (const part of encodeSnapshot(snapshot)) {
       bytes += part.length;
       if (bytes > MAX_SNAPSHOT_BYTES) throw new Error(`it would exceed ${MAX_SNAPSHOT_BYTES} bytes`);
-      await file.write(part);
+      // Unlike `write`, it never writes a part of it alone.
+      await file.writeFile(part);
     }
     await file.datasync();
   } finally {

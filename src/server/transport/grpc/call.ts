@@ -76,7 +76,7 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
   protected override stream(messages: Polled<Init>): void {
     this.#messages = messages;
     // The first message may be a large snapshot for this stream alone. It is not made before there is space for it.
-    const turn = this.deps.pacing.pace(this.peer);
+    const turn = this.deps.pacing.pace(this.peer, false, this);
     if (turn === undefined) this.#hasTurn = true;
     else {
       this.#waitFor(turn, () => {
@@ -86,9 +86,10 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
     if (this.#waitsFor === undefined) this.wake();
   }
 
-  /** While the producer is asked for a message, it notices the deadline itself. */
+  /** A producer that is asked for a message notices the deadline itself. One that does not has until the next turn. */
   protected override expired(reason: ConnectError): void {
     if (this.#waitsFor !== undefined) this.fail(reason);
+    else setImmediate(() => this.fail(reason));
   }
 
   /** The producer has to be told that nobody reads on. */
@@ -98,7 +99,7 @@ export class GrpcCall extends DirectCall implements StreamReader, Waker {
 
   /** Writes a message at once if possible, so that others find it encoded. */
   #send(message: Init): void {
-    const turn = this.#hasTurn ? undefined : this.deps.pacing.pace(this.peer, isEncoded(message));
+    const turn = this.#hasTurn ? undefined : this.deps.pacing.pace(this.peer, isEncoded(message), this);
     this.#hasTurn = false;
     if (turn === undefined) this.#write(message);
     else this.#waitFor(turn, () => this.#write(message));
