@@ -133,8 +133,9 @@ export class LocalFlags {
     for (const change of changes) this.#announce(change);
   }
 
-  /** The service has confirmed what the client knows. */
+  /** The service has confirmed what the client knows, also if that came from the snapshot file. */
   heard(): void {
+    if (this.#origin.from === "FILE") this.#origin = { from: "SERVICE" };
     this.#isUp = true;
     this.#heardAt = this.#deps.clock.monotonic();
   }
