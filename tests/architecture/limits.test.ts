@@ -37,6 +37,7 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "a part of a format": [
     "src/core/modules/host/wire/frames.ts FIXED_BYTES",
     "src/core/modules/host/wire/frames.ts HEAD_BYTES",
+    "src/core/modules/calls/delivery.ts TIMER_ROUNDING_MS",
     "src/core/modules/host/wire/frames.ts KIND_BYTES",
     "src/core/modules/host/inside/link.ts FULL_READ_BYTES",
     "src/core/modules/host/bounds/memory.ts PAGE_BYTES",
@@ -69,6 +70,8 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   "a copy of another constant, or of a limit in the contract": [
     "clients/typescript/src/breaker/pending.ts MOST_IN_RUN",
     "clients/typescript/src/breaker/pending.ts MOST_RUNS_IN_REPORT",
+    "clients/typescript/src/flags/usage.ts OVERHEAD_BYTES",
+    "clients/typescript/src/flags/usage.ts UTF8_BYTES",
     "clients/typescript/src/snapshot/format.ts DIGEST_BYTES",
     "clients/typescript/src/snapshot/format.ts LENGTH_BYTES",
     "src/core/store/requests.ts REPLAY_WINDOW_MS",

@@ -154,8 +154,10 @@ describe("a client that decides flags", () => {
     const now = Date.now();
     await engine.flags.setGradual(
       "hour",
-      { initialPercentage: 0, targetPercentage: 100, startTime: now - 60_000, endTime: now - 30_000 },
-      { allowPast: true, allowMissing: true },
+      {
+        ...{ initialPercentage: 0, targetPercentage: 100, startTime: now - 60_000, endTime: now - 30_000 },
+        ...{ allowPast: true, allowMissing: true },
+      },
       { actor: "test" },
     );
     await until(() => helios.flags.get("hour") !== undefined);

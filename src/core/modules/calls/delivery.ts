@@ -93,6 +93,9 @@ export function createDelivery({ breakers, clock, mirrorOf, crashed }: DeliveryD
     if (ended && lane.generation !== generation && lane.generation !== undefined) return deliver(call, false, true);
     if (!isPatient && isReason(error, "MODULE_DEADLINE_EXCEEDED")) markCutShort(options.chain);
     record(attempt, failed ? "FAILURE" : "IGNORED");
+    // The nested call has the same deadline, and its timer may be the first.
+    const isOverdue = origin.cutShort && clock.monotonic() >= origin.deadline - TIMER_ROUNDING_MS;
+    if (isOverdue && isReason(error, "MODULE_METHOD_FAILED")) throw deadlineErrorOf(call);
     const { delivered = "true", error: ending = "" } = isReason(error, "MODULE_CRASHED") ? error.metadata : {};
     throw ending === "" ? error : crashed(module.name, ending, delivered === "true", error);
   };
@@ -176,6 +179,9 @@ export function createDelivery({ breakers, clock, mirrorOf, crashed }: DeliveryD
 
   return (call, hasWaited) => deliver(call, true, hasWaited);
 }
+
+/** Timers of the platform may fire so much early, because it counts whole milliseconds. */
+const TIMER_ROUNDING_MS = 1;
 
 function deadlineErrorOf({ module, method, budgetMs }: Call): HeliosError {
   return deadlineError(module.name, method, budgetMs);
