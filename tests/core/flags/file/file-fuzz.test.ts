@@ -62,7 +62,8 @@ const bent = fc
     collect(shape);
     const [parent, name] = members[place % Math.max(1, members.length)] ?? [shape, key];
     // A list has a length of its own, which no file can set.
-    if (place % 3 === 0 && !(Array.isArray(parent) && key === "length")) Reflect.defineProperty(parent, key, { value: other, enumerable: true, configurable: true });
+    if (place % 3 === 0 && !(Array.isArray(parent) && key === "length"))
+      Reflect.defineProperty(parent, key, { value: other, enumerable: true, configurable: true });
     else if (place % 7 === 0) delete parent[name];
     else parent[name] = other;
     return JSON.stringify(shape, undefined, 1);
