@@ -24,7 +24,7 @@ export class Gathered {
   }
 
   /** Adds a copy of a part. */
-  add(part: Buffer): void {
+  add(part: Uint8Array): void {
     const size = this.#size + part.length;
     if (size > this.#held.length) {
       // Not from the platform's pool: a part of that would keep the whole piece.
@@ -32,7 +32,7 @@ export class Gathered {
       this.#held.copy(larger, 0, 0, this.#size);
       this.#held = larger;
     }
-    part.copy(this.#held, this.#size);
+    this.#held.set(part, this.#size);
     this.#size = size;
   }
 

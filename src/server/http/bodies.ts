@@ -1,5 +1,6 @@
 import { type Limit, race } from "../../core/async/index.ts";
 import { type Clock, HeliosError, seconds, type Timer } from "../../core/index.ts";
+import { Gathered } from "../calls/gathered.ts";
 import { fromHeliosError } from "../errors.ts";
 import { MAX_CONNECTION_BODIES_BYTES, MAX_REQUEST_BODIES_BYTES, REQUEST_BODY_TIMEOUT_MS } from "../transport/limits.ts";
 import { connectionOf, perConnection } from "../transport/peer.ts";
@@ -105,14 +106,14 @@ export function createBodies(clock: Clock): Bodies {
         const chunks = request.iterator({ destroyOnReturn: false });
         const late = createTimeLimit(clock, REQUEST_BODY_TIMEOUT_MS, tooSlow);
         response.once("close", late.cancel);
-        const joined = createJoined();
+        const joined = new Gathered();
         const messages = ends ? undefined : createEnvelopes();
         if (ends) late.start();
         try {
           for (;;) {
             const { done, value } = await race(chunks.next(), [late.limit, deadline.limit]);
             if (done === true) {
-              yield* joined.take();
+              if (joined.size > 0) yield joined.take();
               return;
             }
             const chunk = value as Uint8Array;
@@ -122,8 +123,11 @@ export function createBodies(clock: Clock): Bodies {
             const isMessageOver = begun !== undefined && begun < held;
             // The message has ended in time. How long it is processed does not matter.
             if (isMessageOver) late.cancel();
-            if (!isMessageOver && held > JOINED_BYTES && joined.add(chunk)) continue;
-            yield* joined.take();
+            if (!isMessageOver && held > JOINED_BYTES && joined.size + chunk.length <= JOINED_BYTES) {
+              joined.add(chunk);
+              continue;
+            }
+            if (joined.size > 0) yield joined.take();
             yield chunk;
             if (begun === undefined) continue;
             // A reader that asks for more has taken all complete messages. Until then, nobody reads the next message, so
@@ -152,33 +156,6 @@ export function createBodies(clock: Clock): Bodies {
  * refused already. @limit bytes
  */
 const JOINED_BYTES = 16 * 1024;
-
-interface Joined {
-  /** Returns false if there is no room. */
-  add(piece: Uint8Array): boolean;
-  take(): Iterable<Uint8Array>;
-}
-
-function createJoined(): Joined {
-  let bytes: Buffer | undefined;
-  let size = 0;
-  return {
-    add(piece) {
-      if (size + piece.length > JOINED_BYTES) return false;
-      bytes ??= Buffer.allocUnsafeSlow(JOINED_BYTES);
-      bytes.set(piece, size);
-      size += piece.length;
-      return true;
-    },
-    take() {
-      if (bytes === undefined) return [];
-      const all = bytes.subarray(0, size);
-      bytes = undefined;
-      size = 0;
-      return [all];
-    },
-  };
-}
 
 /** The time limit of a body or message. */
 interface TimeLimit {
