@@ -12,6 +12,16 @@ import type { RequestHandler } from "./request-handler.ts";
 const LAST_CALLS_MS = 1000;
 
 /**
+ * Closes a connection when its streams have ended, and opens no more. The session does not know the direct streams, and alone would
+ * close the connection before they have ended.
+ */
+export function closeInOrder(session: ServerHttp2Session, direct: DirectConnection | undefined): void {
+  if (session.destroyed) return;
+  if (direct === undefined) session.close();
+  else direct.leave(() => !session.destroyed && session.close());
+}
+
+/**
  * Asks the client to open no more streams (GOAWAY), and closes the connection when its streams have ended. Calls that are
  * already on their way are accepted first, so that they are refused with a reason. A reset stream would have none.
  */
@@ -19,10 +29,7 @@ export function sayGoodbye(session: ServerHttp2Session, direct: DirectConnection
   if (session.destroyed || session.closed) return;
   const close = (): void => {
     timer.cancel();
-    if (session.destroyed) return;
-    // The session does not know the direct streams, and would close the connection before they have ended.
-    if (direct === undefined) session.close();
-    else direct.leave(() => !session.destroyed && session.close());
+    closeInOrder(session, direct);
   };
   const timer = clock.setTimer(LAST_CALLS_MS, close);
   session.once("close", () => timer.cancel());

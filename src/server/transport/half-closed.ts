@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../core/index.ts";
 import type { DirectConnection } from "./direct/connection.ts";
+import { closeInOrder } from "./farewell.ts";
 import type { FrameGate } from "./frame-gate.ts";
 
 /**
@@ -53,8 +54,7 @@ export function endHalfClosed(
     // Other codes are not safe (see FrameGate).
     for (const stream of streams) if (stream.state.remoteClose === 0) stream.close(constants.NGHTTP2_CANCEL);
     direct?.cancelUnfinished();
-    if (direct === undefined) session.close();
-    else direct.leave(() => !session.destroyed && session.close());
+    closeInOrder(session, direct);
     if (!session.destroyed) checkAfter(FIRST_CHECK_MS);
   };
   // Node:http2 announces the streams that it has read in this turn before the next.
