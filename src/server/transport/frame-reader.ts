@@ -191,16 +191,20 @@ export class FrameReader {
   /** Looks at the padding of a DATA frame that passes. Returns false if more bytes are needed, or nothing more is read. */
   #mayPass(flags: number, length: number): boolean {
     if ((flags & (PADDED | END_STREAM)) !== PADDED || length === 0) return true;
-    const start = this.#at + FRAME_HEAD_BYTES;
-    if (this.#bytes.length <= start) return false;
-    return length - 1 - (this.#bytes[start] ?? 0) !== 0 || this.#decide.onlyPadding();
+    const padding = this.#paddingOf(flags, length);
+    return padding !== undefined && (padding + 1 !== length || this.#decide.onlyPadding());
+  }
+
+  /** Returns the bytes of padding after the body of a DATA frame (RFC 9113, 6.1). Undefined if more bytes are needed. */
+  #paddingOf(flags: number, length: number): number | undefined {
+    return (flags & PADDED) === 0 || length === 0 ? 0 : this.#bytes[this.#at + FRAME_HEAD_BYTES];
   }
 
   #beginData(flags: number, stream: number, length: number): boolean {
     const isPadded = (flags & PADDED) !== 0;
     const start = this.#at + FRAME_HEAD_BYTES;
-    if (isPadded && length > 0 && this.#bytes.length <= start) return false;
-    const padding = isPadded ? (this.#bytes[start] ?? 0) : 0;
+    const padding = this.#paddingOf(flags, length);
+    if (padding === undefined) return false;
     const left = length - padding - (isPadded ? 1 : 0);
     if (left === 0 && length > 0 && (flags & END_STREAM) === 0 && !this.#decide.onlyPadding()) return false;
     if (left < 0) {
