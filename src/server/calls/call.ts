@@ -233,19 +233,17 @@ export abstract class DirectCall implements UnreadAnswer, Waiter {
 
   /** The call takes time: it may end by its deadline or by the shutdown. */
   #goOn(): void {
-    const disarm = this.deps.shutdown.limit((reason) => {
+    this.#disarm = this.deps.shutdown.limit((reason) => {
       this.context.abort(reason);
       this.fail(reason);
     });
-    // The shutdown may have come before.
-    if (this.#isOver) disarm();
-    else this.#disarm = disarm;
     this.#armDeadline();
   }
 
   #armDeadline(): void {
-    const leftMs = this.context.timeoutMs();
-    if (leftMs === undefined || this.#isOver) return;
+    // Most calls are over by now, and reading the clock is not free.
+    const leftMs = this.#isOver ? undefined : this.context.timeoutMs();
+    if (leftMs === undefined) return;
     this.#deadline ??= this.deps.clock.setTimer(leftMs, () => {
       const reason = timedOut();
       // While the request is not complete, nothing else notices it.

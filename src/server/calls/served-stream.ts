@@ -18,7 +18,10 @@ export function createShutdown(over: AbortSignal): Shutdown {
   return {
     limit(end) {
       const endNow = (): void => end(over.reason);
-      if (over.aborted) endNow();
+      if (over.aborted) {
+        endNow();
+        return () => {};
+      }
       waiting.add(endNow);
       return () => waiting.delete(endNow);
     },
@@ -85,8 +88,7 @@ export class ServedStream<T extends object> extends Polled<T> {
       this.#fail(reason);
       this.#waker?.wake();
     });
-    if (this.#isOver) this.#disarm();
-    else this.#messages = polled(this.#start());
+    if (!this.#isOver) this.#messages = polled(this.#start());
   }
 
   #fail(thrown: unknown): void {
