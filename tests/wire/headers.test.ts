@@ -17,6 +17,7 @@ import {
   MAX_UNFINISHED_HEADERS_BYTES,
 } from "../../src/server/transport/limits.ts";
 import { turn } from "../support/turns.ts";
+import { frame } from "./abuse/frames.ts";
 
 const KIB = 1024;
 
@@ -177,15 +178,6 @@ describe("unfinished headers on a connection", () => {
 });
 
 const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0))]);
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
 
 function open(): ClientHttp2Session {
   const session = connectHttp2(server.url, http2.nodeOptions);

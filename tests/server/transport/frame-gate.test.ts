@@ -18,9 +18,9 @@ import {
 } from "../../../src/server/transport/limits.ts";
 import type { UnfinishedHeaders } from "../../../src/server/transport/unfinished.ts";
 import { turn } from "../../support/turns.ts";
+import { frame, PREFACE } from "../../wire/abuse/frames.ts";
 import { connectionRig, REQUEST } from "./direct/rig.ts";
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 function rig(unfinished: UnfinishedHeaders = { bytes: 0 }) {
   const clock = createManualClock();
   const socket = new PassThrough();
@@ -38,15 +38,6 @@ function rig(unfinished: UnfinishedHeaders = { bytes: 0 }) {
     await turn();
   };
   return { clock, gate, refusals, unfinished, send, received: () => Buffer.concat(out) };
-}
-
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
 }
 
 /** HPACK's numbers and strings, as clients encode them. */

@@ -2,17 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { FRAME } from "../../../src/server/transport/direct/frames.ts";
 import { type Course, FrameReader, type Verdict } from "../../../src/server/transport/frame-reader.ts";
-
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
+import { frame, PREFACE } from "../../wire/abuse/frames.ts";
 
 /** Frames that take every course and get every verdict: streams 1 and 0 are read here, and stream 3 elsewhere. */
 const anyFrame = fc.oneof(

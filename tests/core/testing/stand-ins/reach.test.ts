@@ -2,17 +2,9 @@ import { expect, it } from "vitest";
 import type { Engine, Run } from "../../../../src/core/index.ts";
 import { describeInEach } from "../../../support/isolations.ts";
 import { sharedEngine } from "../engine-rig.ts";
+import { GATEWAY } from "../gateway.ts";
 
 const shared = sharedEngine();
-
-/** Remembers all orders that have reached it. */
-const GATEWAY = `export default class Gateway {
-  static pureMethods = ["quote"];
-  #orders = [];
-  place_order(order) { this.#orders.push(order); return { id: this.#orders.length }; }
-  quote() { return { bid: 7 }; }
-  orders() { return this.#orders; }
-}`;
 
 /** Passes each order on, and places its own from a timer, from its start and from its health check. */
 const TRADER = `export default class Trader {

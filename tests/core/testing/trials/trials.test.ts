@@ -5,6 +5,7 @@ import { describeInEither, usualIsolation } from "../../../support/isolations.ts
 import { until } from "../../../support/until.ts";
 import { childrenOf } from "../../modules/processes.ts";
 import { sharedEngine } from "../engine-rig.ts";
+import { GATEWAY } from "../gateway.ts";
 
 /** The ids of trials whose end was logged. */
 const ended = new Set<unknown>();
@@ -13,14 +14,6 @@ const shared = sharedEngine({
     if (message === "trial ended") ended.add(fields?.id);
   },
 });
-
-const GATEWAY = `export default class Gateway {
-  static pureMethods = ["quote"];
-  #orders = [];
-  place_order(order) { this.#orders.push(order); return { id: this.#orders.length }; }
-  quote() { return { bid: 7 }; }
-  orders() { return this.#orders; }
-}`;
 
 const trader = (version: string): string => `export default class Trader {
   static version = "${version}";
