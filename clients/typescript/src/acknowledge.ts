@@ -4,6 +4,8 @@ import { systemClock, type Timer } from "../../../src/kernel/clock.ts";
 /** Acknowledges that everything up to a revision is applied, on the stream of that name. */
 export type SendAcknowledgement = (revision: bigint, watchId: string, signal: AbortSignal) => Promise<unknown>;
 
+/** Time that an acknowledgement may take; the next one makes up for a failed one. @limit ms */
+export const ACKNOWLEDGE_TIMEOUT_MS = 5000;
 /** Time that an applied change waits for others, so that a burst is acknowledged with one call. @limit ms */
 const INTERVAL_MS = 100;
 

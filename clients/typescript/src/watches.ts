@@ -7,7 +7,7 @@ import type { Module } from "../../../gen/helios/v1/module_pb.ts";
 import type { ModuleSnapshot } from "../../../gen/helios/v1/module_service_pb.ts";
 import type { Domain, Event } from "../../../gen/helios/v1/status_service_pb.ts";
 import type { Cause, Deleted, Heartbeat } from "../../../gen/helios/v1/watch_pb.ts";
-import { Acknowledger } from "./acknowledge.ts";
+import { ACKNOWLEDGE_TIMEOUT_MS, Acknowledger } from "./acknowledge.ts";
 import type { HeliosClient } from "./client.ts";
 import { toDuration } from "./spans.ts";
 import { leavable, type OpenStream, type ResumeOptions, resumed, type WatchFrame } from "./watch.ts";
@@ -126,9 +126,6 @@ async function* acknowledged<F extends WatchFrame>(
     acknowledger.stop();
   }
 }
-
-/** Time that an acknowledgement may take; the next one makes up for a failed one. @limit ms */
-const ACKNOWLEDGE_TIMEOUT_MS = 5000;
 
 async function* watchResources<R extends { readonly revision: bigint }, Chunk extends { readonly complete: boolean }>(
   client: HeliosClient,

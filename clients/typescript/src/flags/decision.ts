@@ -25,7 +25,7 @@ export interface FlagDetails<T> {
   readonly bucket: number | undefined;
   readonly variantBucket: number | undefined;
   readonly killed: boolean;
-  /** The flag's revision. 0 if there is none. */
+  /** The flag's revision. 0 if the client does not hold the flag. */
   readonly revision: number;
   readonly source: FlagSource;
   /** Time in ms since the service last confirmed what the client knows. Infinite if it never did. */

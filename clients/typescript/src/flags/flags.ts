@@ -33,11 +33,11 @@ export interface HeliosFlags {
    * What the listener throws is logged.
    */
   onChange(names: readonly string[], listener: (change: FlagChange) => void): () => void;
-  /** The flag as the service sent it last. Undefined if there is none. */
+  /** The flag as the service sent it last. Undefined if the service has no such flag, or has not sent its flags yet. */
   get(name: string): Flag | undefined;
-  /** Sets the share of a flag, which becomes a percentage flag. Creates the flag if there is none. */
+  /** Sets the share of a flag, which becomes a percentage flag. Creates the flag if it does not exist. */
   setPercentage(name: string, percentage: number, options?: ChangeOptions): Promise<Flag>;
-  /** Adds entries to the whitelist of a flag. Creates the flag if there is none. */
+  /** Adds entries to the whitelist of a flag. Creates the flag if it does not exist. */
   addToWhitelist(name: string, entries: readonly string[], options?: ChangeOptions): Promise<Flag>;
   removeFromWhitelist(name: string, entries: readonly string[], options?: ChangeOptions): Promise<Flag>;
   enable(name: string, options?: ChangeOptions): Promise<Flag>;

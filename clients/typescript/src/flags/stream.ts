@@ -5,7 +5,7 @@ import { OnCompacted } from "../../../../gen/helios/v1/watch_pb.ts";
 import { pause } from "../../../../src/kernel/async/pause.ts";
 import type { Clock } from "../../../../src/kernel/clock.ts";
 import { KERNEL_VERSION } from "../../../../src/kernel/flags/version.ts";
-import { Acknowledger } from "../acknowledge.ts";
+import { ACKNOWLEDGE_TIMEOUT_MS, Acknowledger } from "../acknowledge.ts";
 import type { HeliosClient } from "../client.ts";
 import { toDuration } from "../spans.ts";
 import { resumed, type WatchConnection } from "../watch.ts";
@@ -15,8 +15,6 @@ import type { ClientLog } from "./warnings.ts";
 const AFTER_FINAL_ERROR_MS = 10_000;
 /** Heartbeat interval that a client of flags asks for. @limit ms */
 const HEARTBEAT_MS = 5000;
-/** Time that an acknowledgement may take; the next one makes up for a failed one. @limit ms */
-const ACKNOWLEDGE_TIMEOUT_MS = 5000;
 /** The version of the contract that this client was built from. */
 const CONTRACT_VERSION = 1;
 const LIBRARY = "helios-typescript/0.1.0";

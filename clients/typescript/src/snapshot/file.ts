@@ -37,7 +37,7 @@ export class SnapshotFile {
     this.#deps = deps;
   }
 
-  /** Returns the file's content, and how old it is in ms. Undefined if there is none that can be used; that is logged. */
+  /** Returns the file's content, and how old it is in ms. Undefined if it cannot be used, which is logged, or does not exist. */
   async read(): Promise<{ readonly snapshot: Snapshot; readonly ageMs: number } | undefined> {
     const { path, url, maxAgeMs, clock, log } = this.#deps;
     const ignore = (why: string): undefined => {
